@@ -1,0 +1,1 @@
+"""Golden checks: each module exports CHECKS, file-name prefix -> function(npz) that asserts."""
