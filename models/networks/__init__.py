@@ -1,0 +1,65 @@
+"""Architectures: tensors in, tensors out. One file per network, one function to make any of them.
+
+A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`.
+It may have, where it can say so:
+
+* `sizes`: dict, preset name -> keyword arguments (`--size`);
+* `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
+* `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);
+  `forward` then takes them, cut to a tile, as keywords, together with `window=(top, left, H, W)`, and
+  `halo(**context) -> int` says how many px around a tile they ask for.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+
+from torch import nn
+
+
+def network_names() -> list[str]:
+    """Names that `create_network` knows: the files of this package that hold a class named after them."""
+    return [module.name for module in pkgutil.iter_modules(__path__) if _class_of(module.name) is not None]
+
+
+def _class_of(name: str) -> type[nn.Module] | None:
+    """`hdr_transformer` -> class HDRTransformer of hdr_transformer.py: the names agree but for case and '_'."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    for label, value in vars(module).items():
+        if label.lower() == name.replace("_", "") and inspect.isclass(value) and _takes_frames(value):
+            return value
+    return None
+
+
+def _takes_frames(network: type) -> bool:
+    return issubclass(network, nn.Module) and "frames" in inspect.signature(network.forward).parameters
+
+
+def network_class(name: str) -> type[nn.Module]:
+    """The class of a network's name.
+
+    Raises:
+        ValueError: no such network; the message names the nearest known ones.
+    """
+    names = network_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names) or names
+        raise ValueError(f"unknown network '{name}'; known: {', '.join(near)}")
+    return _class_of(name)
+
+
+def create_network(name: str, **arguments) -> nn.Module:
+    """Build network `name` with its keyword arguments; they are kept as `network.arguments` for the checkpoint.
+
+    Raises:
+        ValueError: no such network, or an argument that it does not take.
+    """
+    network_type = network_class(name)
+    known = inspect.signature(network_type).parameters
+    for key in arguments:
+        if key not in known:
+            raise ValueError(f"network '{name}' takes no argument '{key}'; it takes: {', '.join(known)}")
+    network = network_type(**arguments)
+    network.arguments = {"name": name, **arguments}
+    return network

@@ -1,0 +1,69 @@
+"""Building blocks of the bracket networks: residual bodies, sub-pixel upsampling, bilinear upsampling of tiles."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class ResBlock(nn.Module):
+    """x + conv(relu(conv(x))), 3x3. Kaiming weights scaled by 0.1, so that a deep stack starts near identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        for conv in (self.conv1, self.conv2):
+            nn.init.kaiming_normal_(conv.weight)
+            conv.weight.data.mul_(0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        residual = self.conv2(F.relu(self.conv1(x), inplace=True))
+        # Under autocast the residual is half precision; the stream x stays float32 (4 dB nearer to float32).
+        return residual.add_(x) if residual.dtype == x.dtype else x + residual
+
+
+class Body(nn.Module):
+    """3x3 convolution to `channels`, leaky ReLU, then residual blocks; returns float32."""
+
+    def __init__(self, in_channels: int, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(in_channels, channels, 3, padding=1),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Sequential(*(ResBlock(channels) for _ in range(blocks))),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.main[2](self.main[1](self.main[0](x)).float())
+
+
+class PixelShufflePack(nn.Module):
+    """3x3 convolution to scale^2 times the channels, then pixel shuffle: sub-pixel upsampling by `scale`."""
+
+    def __init__(self, in_channels: int, channels: int, scale: int) -> None:
+        super().__init__()
+        self.upsample_conv = nn.Conv2d(in_channels, channels * scale**2, 3, padding=1)
+        nn.init.kaiming_normal_(self.upsample_conv.weight)
+        self.scale = scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pixel_shuffle(self.upsample_conv(x), self.scale)
+
+
+def upsample(x: torch.Tensor, scale: int, window: tuple[int, int, int, int] | None = None) -> torch.Tensor:
+    """Bilinear upsampling with aligned corners, (N, C, h, w) -> (N, C, scale h, scale w).
+
+    With aligned corners the positions depend on the size of the whole image. `window` = (top, left, H, W) says
+    that `x` is the tile at (top, left) of an image of H x W: it is then sampled where the whole image would be.
+    """
+    if window is None:
+        return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=True)
+    for dim, start, whole in ((-2, window[0], window[2]), (-1, window[1], window[3])):
+        size = x.shape[dim]
+        place = torch.arange(start * scale, (start + size) * scale, device=x.device, dtype=torch.float64)
+        place = (place * ((whole - 1) / (whole * scale - 1)) - start).clamp(0, size - 1)
+        low = place.floor().long()
+        fraction = (place - low).to(x.dtype)
+        fraction = fraction[:, None] if dim == -2 else fraction
+        x = torch.lerp(x.index_select(dim, low), x.index_select(dim, (low + 1).clamp(max=size - 1)), fraction)
+    return x

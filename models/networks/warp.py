@@ -1,0 +1,78 @@
+"""Sampling of images at displaced positions: backward warping and modulated deformable convolution."""
+
+import torch
+import torch.nn.functional as F
+from torchvision.ops import deform_conv2d
+
+STRIP_PIXELS = 2048  # deformable sampling works on about this many px at once: what it gathers then stays in cache
+
+
+def warp(image: torch.Tensor, flow: torch.Tensor, padding_mode: str = "zeros", top: int = 0) -> torch.Tensor:
+    """Sample `image` (N, C, H, W) bilinearly at pixel index + `flow` (N, 2, h, W); returns (N, C, h, W).
+
+    Channel 0 of the flow is x, 1 is y, in px. `top` is the row of `image` at which row 0 of the flow lies, so
+    that a strip of rows can be warped by itself. Outside lies zero or, with "border", the nearest pixel.
+    """
+    height, width = image.shape[-2:]
+    rows, columns = _indices(flow, top)
+    x = (flow[:, 0] + columns) * (2 / max(width - 1, 1)) - 1
+    y = (flow[:, 1] + rows) * (2 / max(height - 1, 1)) - 1
+    grid = torch.stack((x, y), dim=-1)  # (N, h, W, 2)
+    return F.grid_sample(image.float(), grid, padding_mode=padding_mode, align_corners=True)
+
+
+def _indices(like: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row indices (h, 1), from `top`, and column indices (W,) of the last two dimensions of `like`, as float32."""
+    rows = torch.arange(top, top + like.shape[-2], device=like.device, dtype=torch.float32)
+    columns = torch.arange(like.shape[-1], device=like.device, dtype=torch.float32)
+    return rows[:, None], columns
+
+
+def modulated_deform_conv(
+    x: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+) -> torch.Tensor:
+    """3x3 modulated deformable convolution, stride 1, padding 1 (Zhu et al. 2019, DCNv2).
+
+    Args:
+        x: (N, C, H, W).
+        offset: (N, 18 G, H, W) in px for G offset groups; per group and tap dy, then dx.
+        mask: (N, 9 G, H, W), factor per group and tap.
+        weight: (C', C / weight groups, 3, 3). bias: (C',).
+
+    On CUDA this is torchvision's operator; on the CPU that one is slow (single-threaded, and it holds all
+    gathered samples), so the same sum is taken strip by strip from `grid_sample`.
+    """
+    x, offset, mask = x.float(), offset.float(), mask.float()
+    if x.is_cuda:
+        with torch.autocast("cuda", enabled=False):
+            return deform_conv2d(x, offset, weight, bias, padding=1, mask=mask)
+    rows = max(1, STRIP_PIXELS // x.shape[-1])
+    groups = mask.shape[1] // 9
+    source = x.contiguous().flatten(0, 1).unflatten(0, (x.shape[0] * groups, -1))  # (N G, C/G, H, W)
+    offset, mask = offset.contiguous(), mask.contiguous()
+    strips = [
+        _deform_strip(source, offset[:, :, top : top + rows], mask[:, :, top : top + rows], weight, top)
+        for top in range(0, x.shape[-2], rows)
+    ]
+    return torch.cat(strips, dim=2) + bias.view(1, -1, 1, 1)
+
+
+def _deform_strip(
+    source: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor, top: int
+) -> torch.Tensor:
+    """Rows top .. top+h of the deformable convolution without bias: (N, C', h, W)."""
+    batch, _, rows, width = offset.shape
+    groups_all, channels = source.shape[:2]  # N G, C/G
+    offset = offset.reshape(groups_all, 9, 2, rows, width)
+    y, x = _indices(offset, top - 1)
+    taps = torch.arange(3, device=offset.device, dtype=torch.float32)
+    y = offset[:, :, 0] + y + taps.repeat_interleave(3).view(9, 1, 1)
+    x = offset[:, :, 1] + x - 1 + taps.repeat(3).view(9, 1, 1)
+    height_scale, width_scale = (2 / max(size - 1, 1) for size in source.shape[-2:])
+    grid = torch.stack((x * width_scale - 1, y * height_scale - 1), dim=-1)  # (N G, 9, h, W, 2)
+    samples = F.grid_sample(source, grid.view(groups_all, 9 * rows, width, 2), align_corners=True)
+    samples = samples.view(groups_all, channels, 9, rows * width) * mask.reshape(groups_all, 1, 9, rows * width)
+    out_channels, in_channels = weight.shape[:2]
+    samples = samples.view(batch, -1, in_channels * 9, rows * width)  # (N, weight groups, C/Wg 9, hW)
+    kernel = weight.view(samples.shape[1], -1, in_channels * 9)  # (Wg, C'/Wg, C/Wg 9)
+    return torch.matmul(kernel, samples).view(batch, out_channels, rows, width)
