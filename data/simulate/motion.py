@@ -1,0 +1,76 @@
+"""A hand-held camera: its path over the time of a bracket, and the light each exposure gathers along it.
+
+Time runs in sub-frames of about 1.3 ms (1/32 of a video frame at 24 frames/s; specification of BracketIRE,
+9.2). Exposure n takes the next 4^n sub-frames, without dead time: 0, 1 to 4, 5 to 20, 21 to 84, 85 to 340.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+SUBFRAME_SECONDS = 1 / (24 * 32)
+TREMOR_HERTZ = 10.0  # the frequency above which a hand hardly shakes
+
+
+def exposure_spans(count: int = 5) -> list[range]:
+    """The sub-frames of each of `count` exposures of 1, 4, 16, ... sub-frames in sequence."""
+    starts = [(4**index - 1) // 3 for index in range(count + 1)]
+    return [range(start, stop) for start, stop in pairwise(starts)]
+
+
+def draw_path(rng: np.random.Generator, steps: int, extent: float, rotation: float) -> np.ndarray:
+    """A smooth random path of the camera, float64 (steps, 3): x and y in px, angle in radians.
+
+    It starts at 0. The farthest point of the translation is `extent` px from the start and the largest angle
+    is `rotation` radians. The spectrum falls as 1/f (a drift) and is cut smoothly at the frequency of
+    physiologic tremor; the period is four times the path, so that the path does not close.
+    """
+    length = 4 * steps
+    frequency = np.fft.rfftfreq(length, SUBFRAME_SECONDS)[1:]
+    amplitude = np.exp(-((frequency / TREMOR_HERTZ) ** 2)) / frequency
+    phases = rng.standard_normal((3, len(frequency))) + 1j * rng.standard_normal((3, len(frequency)))
+    spectrum = np.concatenate([np.zeros((3, 1)), amplitude * phases], axis=1)
+    path = np.fft.irfft(spectrum, length, axis=1)[:, :steps].T
+    path = path - path[0]
+    path[:, :2] *= extent / np.hypot(path[:, 0], path[:, 1]).max()
+    path[:, 2] *= rotation / np.abs(path[:, 2]).max()
+    return path
+
+
+def view(scene: np.ndarray, pose: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """What the camera sees at one pose (x and y in px, angle in radians): float32 (*size, C).
+
+    `scene` (H, W, C) float32 is larger than `size` by an even number of px, and the pose 0 looks at its
+    centre: an exact crop. Elsewhere the light is interpolated bilinearly, which keeps it positive, and
+    mirrored at the border.
+    """
+    x, y, angle = pose
+    cosine, sine = np.cos(angle), np.sin(angle)
+    view_y, view_x = (size[0] - 1) / 2, (size[1] - 1) / 2
+    scene_y, scene_x = (scene.shape[0] - 1) / 2, (scene.shape[1] - 1) / 2
+    to_scene = np.array(
+        [
+            [cosine, -sine, scene_x + x - cosine * view_x + sine * view_y],
+            [sine, cosine, scene_y + y - sine * view_x - cosine * view_y],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(scene, to_scene, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def integrate(
+    scene: np.ndarray,
+    poses: Iterable[np.ndarray],
+    size: tuple[int, int],
+    respond: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """The mean over `poses` of the views of a scene, or of the response of a sensor to each view, float32."""
+    total, count = None, 0
+    for pose in poses:
+        seen = view(scene, pose, size)
+        seen = respond(seen) if respond else seen
+        total = seen if total is None else cv2.accumulate(seen, total)
+        count += 1
+    return total / np.float32(count)
