@@ -19,7 +19,7 @@ BORDERS = {"GRBG": (0, 0), "RGGB": (0, 1), "BGGR": (1, 0), "GBRG": (1, 1)}
 
 
 class DemosaicNet(nn.Module):
-    """Three-channel GRBG mosaic (N, 3, H, W), even H and W, zeros where not measured -> RGB (N, 3, H, W), not clipped."""
+    """GRBG mosaic (N, 3, H, W), zeros where not measured, even H and W -> RGB (N, 3, H, W), not clipped."""
 
     def __init__(self, *, mid_channels: int = 64) -> None:
         super().__init__()
@@ -56,11 +56,13 @@ def to_grbg_mosaic(bayer: torch.Tensor) -> torch.Tensor:
 
 
 def demosaic(network: DemosaicNet, bayer: np.ndarray, pattern: str) -> np.ndarray:
-    """Bayer mosaic (H, W) in the network's own domain, even H and W -> RGB (H, W, 3) float32, clipped to [0, 1].
+    """Bayer mosaic (H, W) in the network's domain, even H and W -> RGB (H, W, 3) float32, clipped to [0, 1].
 
-    The published borders are kept, faults included: the column (row) that is added after the last one is a copy
-    of it and so has the wrong colour, except for GBRG, whose border is mirrored.
+    The published borders are kept with their fault: the column (RGGB) or row (BGGR) that is added at the end
+    is a copy of the last one and so has the wrong colour. Raises UserError for an unknown pattern.
     """
+    if pattern not in BORDERS:
+        raise UserError(f"unknown Bayer pattern {pattern!r}; known are {', '.join(BORDERS)}")
     rows, columns = BORDERS[pattern]
     bordered = np.pad(np.asarray(bayer, np.float32), ((rows, rows), (columns, columns)), mode="reflect")
     if pattern == "RGGB":
@@ -75,9 +77,9 @@ def demosaic(network: DemosaicNet, bayer: np.ndarray, pattern: str) -> np.ndarra
 
 
 class NetworkDemosaicer:
-    """A demosaicer for renderers: linear Bayer mosaic (H, W), clipped to [0, 1] -> linear RGB (H, W, 3) in [0, 1].
+    """A demosaicer for renderers: linear Bayer mosaic (H, W) -> linear RGB (H, W, 3), both clipped to [0, 1].
 
-    The network works on values to the power 1/2.2. `support` is how far one sample reaches, in mosaic pixels.
+    The network sees values to the power 1/2.2. `support` is how far one sample reaches, in mosaic pixels.
     """
 
     support = 34
@@ -90,7 +92,7 @@ class NetworkDemosaicer:
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> NetworkDemosaicer:
-    """The demosaicer with the weights of a file in the published layout: a state dict, or {'state_dict': ...}.
+    """The demosaicer with the weights of a file in the published layout: a state dict or {'state_dict': ...}.
 
     Raises:
         UserError: the file is missing, is not a file of weights, or holds the weights of another network.
@@ -101,16 +103,12 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> NetworkDemosai
         raise UserError(f"cannot read demosaicing weights {path}: {error.strerror or error}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UserError(f"{path} is damaged or is not a PyTorch weights file") from error
-    if isinstance(weights, dict):
-        weights = weights.get("state_dict", weights)
+    if not isinstance(weights, dict):
+        raise UserError(f"{path} holds no weights but a {type(weights).__name__}")
     network = DemosaicNet()
-    expected = {name: value.shape for name, value in network.state_dict().items()}
-    found = {name: getattr(value, "shape", None) for name, value in weights.items()} if isinstance(weights, dict) else {}
-    if found != expected:
-        different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise UserError(
-            f"{path} does not hold the weights of the demosaicing network: "
-            f"{len(different)} of {len(expected)} tensors missing, unknown or of another shape, first {different[0]!r}"
-        )
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights.get("state_dict", weights))
+    except (RuntimeError, TypeError) as error:  # names or shapes; no dict of tensors
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} does not fit the demosaicing network: {reason:.300}") from error
     return NetworkDemosaicer(network.to(device))
