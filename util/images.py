@@ -1,0 +1,116 @@
+"""Picture files: PNG of 8 and 16 bits, and radiance as OpenEXR or Radiance HDR. Arrays are RGB (H, W, 3)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import OpenEXR
+
+from util.errors import UserError
+from util.files import write_atomically
+
+
+def write_png16(path: str | Path, rgb: np.ndarray) -> None:
+    """Write uint16 RGB (H, W, 3) as a 16-bit PNG; UserError where the file cannot be written."""
+    _write_png(path, rgb, np.uint16)
+
+
+def write_png8(path: str | Path, rgb: np.ndarray) -> None:
+    """Write uint8 RGB (H, W, 3) as an 8-bit PNG; UserError where the file cannot be written."""
+    _write_png(path, rgb, np.uint8)
+
+
+def _write_png(path: str | Path, rgb: np.ndarray, dtype: type) -> None:
+    if rgb.dtype != dtype:
+        raise TypeError(f"{path}: the picture must be {np.dtype(dtype)}, not {rgb.dtype}")
+    if Path(path).suffix.lower() != ".png":
+        raise UserError(f"{path}: the name of a PNG file must end in .png")
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    with write_atomically(path) as temporary:
+        encoded.tofile(temporary)
+
+
+def read_png(path: str | Path) -> np.ndarray:
+    """RGB (H, W, 3) of a PNG file in its own type, uint8 or uint16; grey becomes RGB, opacity is dropped.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        encoded = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imdecode(encoded, flags) if encoded.size else None
+    if picture is None:
+        raise UserError(f"{path} is damaged or is not a PNG picture")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def write_radiance(path: str | Path, rgb: np.ndarray) -> None:
+    """Write linear RGB float32 (H, W, 3) by suffix.
+
+    `.exr` keeps every bit; `.hdr` errs by up to 0.4 % of a pixel's largest channel and makes negatives 0.
+
+    Raises:
+        UserError: another suffix, a file that cannot be written, or values for `.hdr` that are not finite.
+    """
+    writers: dict[str, Callable] = {".exr": _write_exr, ".hdr": _write_hdr}
+    suffix = Path(path).suffix.lower()
+    if suffix not in writers:
+        raise UserError(
+            f"{path}: radiance is written as .exr or .hdr, not as {suffix or 'a file without suffix'}"
+        )
+    if suffix == ".hdr" and not np.isfinite(rgb).all():
+        raise UserError(f"{path}: the picture holds values that are not finite, which only .exr can store")
+    with write_atomically(path) as temporary:
+        writers[suffix](temporary, rgb)
+
+
+def _write_exr(path: Path, rgb: np.ndarray) -> None:
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    try:
+        with OpenEXR.File(header, {"RGB": np.ascontiguousarray(rgb, np.float32)}) as file:
+            file.write(str(path))
+    except RuntimeError as error:  # the library's own kind, for a full disk too
+        raise OSError(str(error)) from error
+
+
+def read_exr(path: str | Path) -> np.ndarray:
+    """Linear RGB float32 (H, W, 3) of the channels R, G and B of an OpenEXR file.
+
+    Raises:
+        UserError: the file is missing or damaged, or has other channels.
+    """
+    try:
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            channels = {name: channel.pixels for name, channel in file.channels().items()}
+    except (RuntimeError, ValueError) as error:
+        problem = "is damaged or is not an OpenEXR picture" if Path(path).is_file() else "does not exist"
+        raise UserError(f"{path} {problem}") from error
+    if not {"R", "G", "B"} <= channels.keys():
+        raise UserError(f"{path}: channels R, G, B are needed, the file has {', '.join(sorted(channels))}")
+    return np.stack([channels[name] for name in "RGB"], axis=-1).astype(np.float32)
+
+
+def _write_hdr(path: Path, rgb: np.ndarray) -> None:
+    """Radiance RGBE without run lengths: three mantissas, one exponent (Ward, Graphics Gems II, 1991)."""
+    height, width, _ = rgb.shape
+    header = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n"
+    with path.open("wb") as file:
+        file.write(header.encode("ascii"))
+        for row in rgb:  # row by row, so that memory does not grow with the picture
+            file.write(_to_rgbe(row).tobytes())
+
+
+def _to_rgbe(rgb: np.ndarray) -> np.ndarray:
+    """Finite values (..., 3) -> bytes (..., 4): value = mantissa / 256 * 2^(exponent - 128), negatives 0."""
+    rgb = np.clip(rgb.astype(np.float32), 0, 2.0**126)
+    _, exponent = np.frexp(rgb.max(axis=-1))  # largest channel = 0.5..1 * 2^exponent
+    exponent = np.maximum(exponent, -120)
+    mantissas = np.rint(np.ldexp(rgb, 8 - exponent[..., None]))
+    rgbe = np.empty((*rgb.shape[:-1], 4), np.uint8)
+    rgbe[..., :3] = np.minimum(mantissas, 255)
+    rgbe[..., 3] = np.where(rgbe[..., :3].any(axis=-1), exponent + 128, 0)
+    return rgbe
