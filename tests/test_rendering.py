@@ -1,0 +1,258 @@
+"""Demosaicing, rendering in strips, tone curves and contact sheets."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from models.networks import demosaic_net
+from models.networks.demosaic_net import DemosaicNet, NetworkDemosaicer
+from util import rendering
+from util.bayer import PLANES, pack, unpack
+from util.demosaic import bilinear, menon
+from util.errors import UserError
+from util.rendering import contact_sheet, linear_srgb, render_png16, to_png16
+from util.tonemap import inverse_mu_law, mu_law, srgb_decode, srgb_encode
+
+CAM2RGB = np.array([[1.95, -0.92, -0.03], [-0.33, 1.75, -0.42], [-0.07, -0.76, 1.83]], np.float32)
+
+
+def make_meta(cfa: str = "RGGB") -> dict:
+    return {"white_balance": torch.tensor([1.9, 1.0, 2.1]), "cam2rgb": torch.from_numpy(CAM2RGB), "cfa": cfa}
+
+
+def make_packed(height: int, width: int) -> np.ndarray:
+    """Values on both sides of 0 and of the white level 16."""
+    return np.random.default_rng(0).uniform(-1, 20, (4, height, width)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def network_demosaicer() -> NetworkDemosaicer:
+    torch.manual_seed(0)
+    return NetworkDemosaicer(DemosaicNet())
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+@pytest.mark.parametrize("clip", [True, False])
+@pytest.mark.parametrize("demosaic", [bilinear, menon])
+def test_strips_give_the_same_bits_as_the_whole(demosaic, clip, cfa, monkeypatch):
+    packed = make_packed(75, 21)
+    monkeypatch.setattr(rendering, "STRIP_ROWS", 10)
+    strips = linear_srgb(packed, make_meta(cfa), demosaic, clip=clip)
+    monkeypatch.setattr(rendering, "STRIP_ROWS", 75)
+    assert np.array_equal(strips, linear_srgb(packed, make_meta(cfa), demosaic, clip=clip))
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+def test_strips_of_the_network_demosaicer(cfa, network_demosaicer, monkeypatch):
+    packed = make_packed(150, 8)
+    strips = linear_srgb(packed, make_meta(cfa), network_demosaicer)
+    monkeypatch.setattr(rendering, "STRIP_ROWS", 150)
+    whole = linear_srgb(packed, make_meta(cfa), network_demosaicer)
+    np.testing.assert_allclose(strips, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+def test_support_is_the_reach_of_a_sample(cfa, network_demosaicer):
+    mosaic = np.random.default_rng(0).random((120, 8), dtype=np.float32)
+    for demosaic in (bilinear, menon, network_demosaicer):
+        whole = demosaic(mosaic, cfa)[60:]
+        cut = demosaic(mosaic[60 - demosaic.support :], cfa)[demosaic.support :]
+        np.testing.assert_allclose(cut, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+def test_menon_keeps_samples_and_restores_flat_and_sloped_pictures(cfa):
+    rows, columns = np.mgrid[:32, :40].astype(np.float32)
+    ramp = 0.1 + 0.005 * rows + 0.01 * columns
+    picture = np.stack([0.5 * ramp, ramp, 0.8 * ramp], axis=-1)
+    mosaic = np.empty((32, 40), np.float32)
+    for colour, (row, column) in zip((0, 1, 1, 2), PLANES[cfa], strict=True):
+        mosaic[row::2, column::2] = picture[row::2, column::2, colour]
+    rgb = menon(mosaic, cfa)
+    for colour, (row, column) in zip((0, 1, 1, 2), PLANES[cfa], strict=True):
+        assert np.array_equal(rgb[row::2, column::2, colour], mosaic[row::2, column::2])
+    # the mirrored border is no ramp
+    np.testing.assert_allclose(rgb[8:-8, 8:-8], picture[8:-8, 8:-8], atol=1e-5)
+
+
+def test_menon_follows_an_edge():
+    """Across a vertical edge no pixel gets a colour that neither side has."""
+    mosaic = np.full((24, 24), 0.2, np.float32)
+    mosaic[:, 11:] = 0.9
+    rgb = menon(mosaic, "RGGB")
+    np.testing.assert_allclose(rgb[6:-6, :11], 0.2, atol=1e-6)
+    np.testing.assert_allclose(rgb[6:-6, 11:], 0.9, atol=1e-6)
+
+
+def test_network_borders_turn_every_pattern_into_grbg(network_demosaicer):
+    """A mosaic cut from a GRBG one at another phase gives the same picture away from its border."""
+    grbg = np.random.default_rng(0).random((104, 104), dtype=np.float32)
+    whole = network_demosaicer(grbg, "GRBG")
+    for pattern, (row, column) in {"RGGB": (0, 1), "BGGR": (1, 0), "GBRG": (1, 1)}.items():
+        cut = network_demosaicer(grbg[row : row + 102, column : column + 102], pattern)
+        np.testing.assert_allclose(
+            cut[36:-36, 36:-36], whole[36 + row : 66 + row, 36 + column : 66 + column], atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read"),
+        (b"no weights at all", "damaged"),
+        ([1, 2], "holds no weights but a list"),
+        ({"state_dict": 3}, "does not fit"),
+        ({"conv.weight": torch.zeros(1)}, r"does not fit.*Missing key.*main_processor.pack_mosaic.weight"),
+    ],
+)
+def test_bad_weights_are_one_clear_line(content, message, tmp_path):
+    path = tmp_path / "model.bin"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(UserError, match=message) as caught:
+        demosaic_net.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_truncated_weights_are_an_error(tmp_path):
+    path = tmp_path / "model.bin"
+    torch.save(DemosaicNet().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(UserError, match="damaged"):
+        demosaic_net.load(path)
+
+
+def test_flat_weights_load_as_well_as_wrapped_ones(tmp_path):
+    network = DemosaicNet()
+    torch.save(network.state_dict(), tmp_path / "flat.pth")
+    torch.save({"state_dict": network.state_dict()}, tmp_path / "wrapped.pth")
+    mosaic = np.random.default_rng(0).random((8, 8), dtype=np.float32)
+    flat, wrapped = (demosaic_net.load(tmp_path / f"{name}.pth") for name in ("flat", "wrapped"))
+    assert np.array_equal(flat(mosaic, "RGGB"), wrapped(mosaic, "RGGB"))
+
+
+def test_grey_world_stays_grey_and_white_is_divided_out():
+    packed = np.full((4, 10, 12), 4.0, np.float32)
+    meta = {"white_balance": [1.0, 1.0, 1.0], "cam2rgb": np.eye(3), "cfa": "GBRG"}
+    for demosaic in (bilinear, menon):
+        np.testing.assert_allclose(linear_srgb(packed, meta, demosaic), 0.25, atol=1e-6)
+        np.testing.assert_allclose(linear_srgb(packed, meta, demosaic, white=2.0), 1.0, atol=1e-6)
+        np.testing.assert_allclose(linear_srgb(packed, meta, demosaic, white=1.0, clip=False), 4.0, atol=1e-5)
+
+
+def test_radiance_keeps_highlights_and_has_no_negative_values():
+    packed = make_packed(20, 24)
+    radiance = linear_srgb(packed, make_meta(), menon, white=1.0, clip=False)
+    assert radiance.max() > 16
+    assert radiance.min() == 0
+    mosaic = unpack(np.maximum(packed, 0) * np.array([1.9, 1, 1, 2.1], np.float32)[:, None, None], "RGGB")
+    expected = np.maximum(menon(mosaic, "RGGB") @ CAM2RGB.T, 0)
+    np.testing.assert_allclose(radiance, expected, atol=1e-4)
+
+
+def test_radiance_of_the_network_is_not_cut_at_white(network_demosaicer):
+    """The network clips to [0, 1]; what it is shown is scaled below that, whatever the brightness."""
+    network = NetworkDemosaicer(DemosaicNet())
+    with torch.no_grad():
+        for parameter in network.network.parameters():
+            parameter.zero_()
+        # green copies the mosaic's green channel, where measured
+        network.network.fullres_processor.post_conv.weight[0, 1, 1, 1] = 1
+        network.network.fullres_processor.output.weight[1, 0] = 1
+    packed = np.full((4, 40, 8), 50.0, np.float32)
+    meta = {"white_balance": [1, 1, 1], "cam2rgb": np.eye(3), "cfa": "GRBG"}
+    radiance = linear_srgb(packed, meta, network, white=1.0, clip=False)
+    np.testing.assert_allclose(radiance[0::2, 0::2, 1], 50, rtol=1e-5)
+
+
+def test_render_equals_the_two_steps():
+    packed = make_packed(70, 16)
+    expected = to_png16(linear_srgb(packed, make_meta(), menon))
+    assert np.array_equal(render_png16(packed, make_meta(), menon), expected)
+
+
+def test_rendering_needs_little_more_than_its_result():
+    meta = make_meta()
+    peaks = []
+    for height in (256, 1024):
+        packed = np.ones((4, height, 256), np.float32)
+        tracemalloc.start()
+        render_png16(packed, meta, menon)
+        peaks.append(tracemalloc.get_traced_memory()[1] - 2 * height * 512 * 3 * 2)
+        tracemalloc.stop()
+    assert peaks[1] < 1.05 * peaks[0]
+
+
+def test_png_values_are_truncated_and_clipped():
+    code = np.array([100.0, 100.4, 100.6, 100.99, 40000.7]) / 65535
+    values = to_png16(inverse_mu_law(code + 1e-9))
+    assert values.tolist() == [100, 100, 100, 100, 40000]
+    assert to_png16(np.array([-1, 0, 1, 7], np.float32)).tolist() == [0, 0, 65535, 65535]
+
+
+@pytest.mark.parametrize("changed", [{"cfa": "RGBG"}, {"cfa": None}, {"missing": "cam2rgb"}])
+def test_wrong_metadata_is_a_clear_error(changed):
+    meta = make_meta() | changed
+    meta.pop(meta.pop("missing", ""), None)
+    with pytest.raises(UserError, match=r"unknown Bayer pattern|rendering needs cam2rgb"):
+        linear_srgb(make_packed(8, 8), meta, bilinear)
+
+
+def test_a_picture_that_is_not_packed_is_a_clear_error():
+    with pytest.raises(UserError, match=r"\(4, h, w\).*\(3, 8, 8\)"):
+        render_png16(make_packed(8, 8)[:3], make_meta(), bilinear)
+
+
+def test_tone_curves_agree_and_invert():
+    x = np.linspace(0, 3, 1001)
+    assert mu_law(np.array([0.0, 1.0])).tolist() == [0, 1]
+    assert mu_law(np.array([0.01]))[0] == pytest.approx(math.log(51) / math.log(5001), abs=1e-12)
+    np.testing.assert_allclose(inverse_mu_law(mu_law(x)), x, atol=1e-12)
+    np.testing.assert_allclose(mu_law(torch.from_numpy(x)).numpy(), mu_law(x), atol=1e-12)
+    np.testing.assert_allclose(inverse_mu_law(torch.from_numpy(x)).numpy(), inverse_mu_law(x), rtol=1e-12)
+    assert mu_law(x.astype(np.float32)).dtype == np.float32
+
+
+def test_srgb_keeps_negatives_and_highlights():
+    x = np.array([-0.5, 0.0, 0.003, 0.2, 1.0, 9.0])
+    np.testing.assert_allclose(srgb_decode(srgb_encode(x)), x, atol=1e-6)
+    assert srgb_encode(x)[0] == pytest.approx(-6.46)
+    assert srgb_encode(x)[4] == pytest.approx(1)
+    assert srgb_encode(np.array([0.2140411]))[0] == pytest.approx(0.5, abs=1e-6)
+
+
+def test_packing_round_trip_of_the_rendered_mosaic():
+    mosaic = np.random.default_rng(0).random((6, 8), dtype=np.float32)
+    for cfa in PLANES:
+        assert np.array_equal(unpack(pack(mosaic, cfa), cfa), mosaic)
+
+
+def test_contact_sheet_puts_pictures_side_by_side():
+    large = np.full((40, 60, 3), 65535, np.uint16)
+    small = np.zeros((10, 15, 3), np.uint16)
+    small[0, 0] = 257 * 200
+    sheet = contact_sheet([large, small], ["target", "a title much too long for so small a picture"])
+    assert sheet.dtype == np.uint8
+    assert sheet.shape == (40 + rendering.CAPTION_HEIGHT, 120, 3)
+    pictures = sheet[rendering.CAPTION_HEIGHT :]
+    assert (pictures[:, :60] == 255).all()
+    assert (pictures[:4, 60:64] == 200).all()  # enlarged four times, not smoothed
+    assert (pictures[4:, 60:] == 0).all()
+    assert sheet[: rendering.CAPTION_HEIGHT, :60].max() > 150  # the caption
+
+
+def test_contact_sheet_of_large_pictures_is_made_smaller():
+    sheet = contact_sheet([np.zeros((1800, 600, 3), np.uint16)] * 2, ["a", "b"])
+    assert sheet.shape == (rendering.SHEET_HEIGHT + rendering.CAPTION_HEIGHT, 600, 3)
+
+
+def test_contact_sheet_refuses_sizes_that_do_not_fit():
+    pictures = [np.zeros((40, 60, 3), np.uint16), np.zeros((11, 15, 3), np.uint16)]
+    with pytest.raises(UserError, match="15x11 does not fit beside one of 60x40"):
+        contact_sheet(pictures, ["a", "b"])
