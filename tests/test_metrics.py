@@ -1,0 +1,174 @@
+"""Metrics against scikit-image, closed forms and each other."""
+
+import math
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from util import metrics
+from util.errors import UserError
+from util.metrics import METRICS, crop_border, psnr, pu21_encode, pu_psnr, ssim
+from util.tonemap import inverse_mu_law
+
+
+@pytest.fixture
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 65536, (40, 52, 3))
+    output = np.clip(target + rng.integers(-3000, 3001, target.shape), 0, 65535)
+    return output.astype(np.uint16), target.astype(np.uint16)
+
+
+def test_psnr_is_that_of_scikit_image(pictures):
+    output, target = pictures
+    assert psnr(output, target, 65535) == pytest.approx(
+        peak_signal_noise_ratio(target, output, data_range=65535), abs=1e-9
+    )
+    assert METRICS["psnr_mu"](output, target) == psnr(output, target, 65535)
+
+
+def test_psnr_of_unsigned_values_does_not_wrap():
+    low, high = np.zeros((4, 4, 3), np.uint16), np.full((4, 4, 3), 65535, np.uint16)
+    assert psnr(low, high, 65535) == psnr(high, low, 65535) == 0
+    assert psnr(low, low, 65535) == math.inf
+
+
+def test_psnr_sees_a_gain(pictures):
+    _, target = pictures
+    assert psnr(target * 0.9, target, 65535) == pytest.approx(
+        20 - 10 * math.log10(np.mean((target / 65535) ** 2)), abs=1e-6
+    )
+
+
+def test_ssim_is_the_mean_over_channels_of_scikit_image(pictures):
+    output, target = pictures
+    expected = structural_similarity(
+        output, target, data_range=65535, channel_axis=2, gaussian_weights=True, sigma=1.5, win_size=11
+    )
+    assert ssim(output, target, 65535) == pytest.approx(expected, abs=1e-12)
+    assert METRICS["ssim_mu"](output, target) == ssim(output, target, 65535)
+    assert ssim(target, target, 65535) == 1
+
+
+@pytest.mark.parametrize("border", [0, 1, 10])
+def test_crop_leaves_out_exactly_the_border(border):
+    picture = np.zeros((30, 24, 3), np.uint16)
+    picture[border : 30 - border, border : 24 - border] = 1
+    cropped = crop_border(picture, border)
+    assert cropped.shape == (30 - 2 * border, 24 - 2 * border, 3)
+    assert (cropped == 1).all()
+    assert cropped.sum() == picture.sum()
+
+
+def test_pixels_of_the_border_do_not_count(pictures):
+    output, target = (picture.copy() for picture in pictures)
+    before = psnr(crop_border(output, 10), crop_border(target, 10), 65535)
+    output[:10] = 0
+    output[:, -10:] = 65535
+    assert psnr(crop_border(output, 10), crop_border(target, 10), 65535) == before
+    output[10, 10] = 65535 - output[10, 10]
+    assert psnr(crop_border(output, 10), crop_border(target, 10), 65535) != before
+
+
+@pytest.mark.parametrize("border", [-1, 12, 40])
+def test_a_border_that_leaves_nothing_is_an_error(border):
+    with pytest.raises(UserError, match=f"a border of {border} px leaves nothing of a picture of 24x30"):
+        crop_border(np.zeros((30, 24, 3)), border)
+
+
+def test_psnr_l_is_in_linear_light():
+    target = np.full((12, 12, 3), 65535, np.uint16)
+    output = np.full((12, 12, 3), 52000, np.uint16)
+    linear = inverse_mu_law(np.array(52000 / 65535))
+    assert METRICS["psnr_l"](output, target) == pytest.approx(-20 * math.log10(1 - linear), abs=1e-4)
+
+
+def test_pu21_of_100_candelas_is_about_256_and_rises():
+    assert pu21_encode(np.array(100.0)) == pytest.approx(256, abs=1)
+    assert pu21_encode(np.array(0.005)) == pytest.approx(0, abs=1e-6)
+    assert pu21_encode(np.array(10000.0)) == pytest.approx(595.39, abs=0.01)
+    assert (np.diff(pu21_encode(np.geomspace(0.005, 10000, 200))) > 0).all()
+
+
+def test_pu_psnr_follows_the_code_and_clips_luminance():
+    a, b = np.full((4, 4, 3), 0.1), np.full((4, 4, 3), 0.05)
+    difference = pu21_encode(np.array(100.0)) - pu21_encode(np.array(50.0))
+    assert pu_psnr(a, b, 1000) == pytest.approx(20 * math.log10(256 / difference), abs=1e-9)
+    assert pu_psnr(a * 0, a * 0 + 1e-6, 1000) == math.inf  # both below 0.005 cd/m2
+    assert pu_psnr(a, b, 100) != pu_psnr(a, b, 1000)
+
+
+def test_pu_psnr_of_stored_pictures_decodes_the_mu_law(pictures):
+    output, target = pictures
+    linear = [inverse_mu_law(picture / 65535) for picture in pictures]
+    value = METRICS["pu_psnr"](output, target, peak_luminance=400.0)
+    assert value == pytest.approx(pu_psnr(*linear, 400), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_pictures_of_different_shapes_are_refused(name):
+    a, b = np.zeros((20, 20, 3), np.uint16), np.zeros((20, 24, 3), np.uint16)
+    with pytest.raises(UserError, match="different shapes"):
+        METRICS[name](a, b)
+
+
+def test_ssim_of_a_picture_smaller_than_its_window_is_refused():
+    small = np.zeros((10, 30, 3), np.uint16)
+    with pytest.raises(UserError, match="11x11 px or more, got 30x10"):
+        METRICS["ssim_mu"](small, small)
+
+
+@pytest.fixture
+def fresh_lpips():
+    metrics._lpips_network.cache_clear()
+    yield
+    metrics._lpips_network.cache_clear()
+
+
+def test_lpips_without_its_package_is_a_clear_error(pictures, monkeypatch, fresh_lpips):
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    with pytest.raises(UserError, match="pip install lpips"):
+        METRICS["lpips"](*pictures)
+
+
+def test_lpips_without_its_weights_is_a_clear_error(pictures, monkeypatch, fresh_lpips):
+    def unreachable(**settings):
+        raise OSError("no connection")
+
+    monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=unreachable))
+    with pytest.raises(UserError, match=r"AlexNet weights: no connection"):
+        METRICS["lpips"](*pictures)
+
+
+def test_lpips_gets_whole_pictures_in_minus_one_to_one(pictures, monkeypatch, fresh_lpips):
+    class Recorder(torch.nn.Module):
+        def __init__(self, **settings):
+            super().__init__()
+            self.settings = settings
+
+        def forward(self, a, b):
+            assert self.settings == {"net": "alex", "version": "0.1", "verbose": False}
+            assert a.shape == b.shape == (1, 3, 40, 52)
+            return (a - b).abs().mean().view(1, 1, 1, 1)
+
+    monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=Recorder))
+    output, target = pictures
+    expected = np.abs(output.astype(float) - target).mean() / 32767.5
+    assert METRICS["lpips"](output, target) == pytest.approx(expected, rel=1e-5)
+
+
+def test_published_validation_cannot_see_a_gain():
+    """Why it is for comparison with published logs only."""
+    packed = np.random.default_rng(0).random((4, 8, 10), dtype=np.float32)
+    noisy = packed + 0.05 * np.random.default_rng(1).random((4, 8, 10), dtype=np.float32)
+    value = metrics.published_validation_psnr(noisy, packed)
+    assert metrics.published_validation_psnr(4 * noisy, packed) == value
+    assert value < 45
+    view = metrics.published_validation_view(packed)
+    assert view.shape == (3, 16, 20)
+    assert view.max() <= 255
+    assert np.array_equal(view, np.round(view))

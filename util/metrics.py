@@ -1,0 +1,185 @@
+"""How close a picture is to its target: PSNR, SSIM and LPIPS on the mu-law pictures, PSNR in other domains.
+
+A metric's name says its domain: `mu` the 16-bit mu-law picture, `l` linear light, `pu` perceptual code.
+The data range is always an argument, never guessed. Borders are cut by `crop_border` before.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+
+from util.bayer import unpack
+from util.demosaic import bilinear
+from util.errors import UserError
+from util.tonemap import inverse_mu_law
+
+PNG16 = 65535
+SSIM_WINDOW = 11
+PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
+PU21_LUMINANCE = (0.005, 10000.0)  # cd/m2, the range for which the code was fitted
+PU21_PEAK = 256.0  # the code of 100 cd/m2, about white of a standard display
+
+
+def crop_border(img: np.ndarray, border: int) -> np.ndarray:
+    """Picture (H, W, ...) without `border` pixels on each side (a view).
+
+    Raises:
+        UserError: nothing would be left.
+    """
+    height, width = img.shape[:2]
+    if border < 0 or 2 * border >= min(height, width):
+        raise UserError(f"a border of {border} px leaves nothing of a picture of {width}x{height}")
+    return img[border : height - border, border : width - border]
+
+
+def psnr(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
+    """10 log10(data_range^2 / mean squared difference) over all pixels and channels; infinite if equal.
+
+    Raises:
+        UserError: the shapes differ.
+    """
+    _check_shapes(a, b)
+    difference = np.subtract(a, b, dtype=np.float64).ravel()
+    mse = np.dot(difference, difference) / difference.size
+    return math.inf if mse == 0 else float(10 * np.log10(data_range**2 / mse))
+
+
+def ssim(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
+    """Structural similarity of (H, W, C) channel by channel, then the mean (Wang et al. 2004).
+
+    Gaussian window, sigma 1.5, 11 taps; K1 0.01, K2 0.03; sample covariance; 5 px at the border left out.
+
+    Raises:
+        UserError: the shapes differ or a side is shorter than the window.
+    """
+    _check_shapes(a, b)
+    if min(a.shape[:2]) < SSIM_WINDOW:
+        raise UserError(
+            f"SSIM needs pictures of {SSIM_WINDOW}x{SSIM_WINDOW} px or more, got {a.shape[1]}x{a.shape[0]}"
+        )
+    channels = [
+        structural_similarity(
+            a[..., channel],
+            b[..., channel],
+            data_range=data_range,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=True,
+            K1=0.01,
+            K2=0.03,
+        )
+        for channel in range(a.shape[-1])
+    ]
+    return float(np.mean(channels))
+
+
+def _check_shapes(a: np.ndarray, b: np.ndarray) -> None:
+    if a.shape != b.shape:
+        raise UserError(f"pictures of different shapes cannot be compared: {a.shape} and {b.shape}")
+
+
+def psnr_mu(output: np.ndarray, target: np.ndarray) -> float:
+    """PSNR of two 16-bit mu-law pictures as they are stored."""
+    return psnr(output, target, PNG16)
+
+
+def ssim_mu(output: np.ndarray, target: np.ndarray) -> float:
+    """SSIM of two 16-bit mu-law pictures as they are stored."""
+    return ssim(output, target, PNG16)
+
+
+def psnr_l(output: np.ndarray, target: np.ndarray) -> float:
+    """PSNR of two 16-bit mu-law pictures in linear light, 1 = white."""
+    return psnr(_to_linear(output), _to_linear(target), 1.0)
+
+
+def _to_linear(png16: np.ndarray) -> np.ndarray:
+    return inverse_mu_law(png16.astype(np.float32) / PNG16)
+
+
+def pu21_encode(luminance: np.ndarray) -> np.ndarray:
+    """Luminance in cd/m2, clipped to 0.005..10000 -> perceptually uniform code, 100 cd/m2 -> about 256.
+
+    Mantiuk and Azimi, "PU21: A novel perceptually uniform encoding for adapting existing quality metrics for
+    HDR", Picture Coding Symposium 2021, with the parameters for banding and glare.
+    """
+    p1, p2, p3, p4, p5, p6, p7 = PU21
+    power = np.clip(luminance, *PU21_LUMINANCE) ** p4
+    return p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6)
+
+
+def pu_psnr(a: np.ndarray, b: np.ndarray, peak_luminance: float) -> float:
+    """PSNR (peak 256) of the PU21 codes of linear pictures shown so that 1 has `peak_luminance` cd/m2."""
+    return psnr(pu21_encode(a * peak_luminance), pu21_encode(b * peak_luminance), PU21_PEAK)
+
+
+def pu_psnr_png16(output: np.ndarray, target: np.ndarray, *, peak_luminance: float = 1000.0) -> float:
+    """`pu_psnr` of two 16-bit mu-law pictures; 65535 is shown with `peak_luminance` cd/m2."""
+    return pu_psnr(_to_linear(output), _to_linear(target), peak_luminance)
+
+
+def lpips_distance(output: np.ndarray, target: np.ndarray, *, device: str | torch.device = "cpu") -> float:
+    """LPIPS (AlexNet, version 0.1) of two 16-bit mu-law pictures (H, W, 3), values / 32767.5 - 1; 0 is equal.
+
+    Raises:
+        UserError: the shapes differ, or the package `lpips` or its weights cannot be had.
+    """
+    _check_shapes(output, target)
+    network = _lpips_network(torch.device(device))
+    with torch.inference_mode():
+        pictures = [
+            torch.from_numpy(picture.astype(np.float32) / 32767.5 - 1).permute(2, 0, 1)[None].to(device)
+            for picture in (output, target)
+        ]
+        return float(network(*pictures))
+
+
+@cache
+def _lpips_network(device: torch.device) -> torch.nn.Module:
+    try:
+        import lpips  # noqa: PLC0415  optional, and slow to import
+    except ImportError as error:
+        raise UserError(
+            "the metric lpips needs the package lpips: pip install lpips, or leave the metric out"
+        ) from error
+    try:
+        network = lpips.LPIPS(net="alex", version="0.1", verbose=False)
+    except (OSError, RuntimeError) as error:  # no connection; a download with a wrong checksum
+        raise UserError(f"the metric lpips could not get its AlexNet weights: {error}") from error
+    return network.eval().to(device)
+
+
+def published_validation_view(packed: np.ndarray) -> np.ndarray:
+    """Packed RGGB (..., 4, h, w) -> the gamma view of the published training loop (..., 3, 2h, 2w), 0..255.
+
+    Every image is divided by its own maximum, so that a wrong brightness cannot be seen.
+    """
+    *lead, _, height, width = packed.shape
+    views = []
+    for image in packed.reshape(-1, 4, height, width):
+        rgb = bilinear(unpack(image / image.max()), "RGGB")
+        views.append(np.round(np.clip(rgb, 0, 1) ** (1 / 2.2) * 255).transpose(2, 0, 1))
+    return np.stack(views).reshape(*lead, 3, 2 * height, 2 * width)
+
+
+def published_validation_psnr(output: np.ndarray, target: np.ndarray) -> float:
+    """PSNR of the views of two packed images, for comparison with published training logs only.
+
+    The peak is the maximum of the output's view: the published code has its arguments exchanged.
+    """
+    output, target = published_validation_view(output), published_validation_view(target)
+    return psnr(output, target, float(output.max()))
+
+
+# Functions of two uint16 mu-law pictures (H, W, 3); keyword arguments are the metric's own settings.
+METRICS: dict[str, Callable[..., float]] = {
+    "psnr_mu": psnr_mu,
+    "ssim_mu": ssim_mu,
+    "psnr_l": psnr_l,
+    "pu_psnr": pu_psnr_png16,
+    "lpips": lpips_distance,
+}
