@@ -3,7 +3,8 @@
 A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`.
 It may have, where it can say so:
 
-* `sizes`: dict, preset name -> keyword arguments (`--size`);
+* `sizes`: dict, preset name -> keyword arguments (`--size`); "full" is the published network;
+* `pretrained_parts`: dict, submodule -> function from a published file's name of a parameter to ours;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
 * `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);
   `forward` then takes them, cut to a tile, as keywords, together with `window=(top, left, H, W)`, and
@@ -14,8 +15,11 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from typing import Any
 
 from torch import nn
+
+TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale")  # follow from model and data, not options
 
 
 def network_names() -> list[str]:
@@ -49,17 +53,25 @@ def network_class(name: str) -> type[nn.Module]:
     return _class_of(name)
 
 
+def network_options(name: str) -> dict[str, Any]:
+    """Arguments of a network that a user may set, with their defaults (the published network's)."""
+    parameters = inspect.signature(network_class(name)).parameters
+    return {key: value.default for key, value in parameters.items() if key not in TASK_ARGUMENTS}
+
+
 def create_network(name: str, **arguments) -> nn.Module:
-    """Build network `name` with its keyword arguments; they are kept as `network.arguments` for the checkpoint.
+    """Build network `name`; `network.arguments` keeps its name and all its arguments for the checkpoint.
 
     Raises:
-        ValueError: no such network, or an argument that it does not take.
+        ValueError: no such network, an argument that it does not take, or a value that it cannot be built with.
     """
     network_type = network_class(name)
-    known = inspect.signature(network_type).parameters
+    signature = inspect.signature(network_type)
     for key in arguments:
-        if key not in known:
-            raise ValueError(f"network '{name}' takes no argument '{key}'; it takes: {', '.join(known)}")
+        if key not in signature.parameters:
+            raise ValueError(f"network '{name}' takes no '{key}'; it takes {', '.join(signature.parameters)}")
+    bound = signature.bind(**arguments)
+    bound.apply_defaults()
     network = network_type(**arguments)
-    network.arguments = {"name": name, **arguments}
+    network.arguments = {"name": name, **bound.arguments}
     return network

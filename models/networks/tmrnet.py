@@ -1,6 +1,7 @@
 """TMRNet: temporally modulated recurrent network for bracketed raw frames (Zhang et al., ICLR 2025)."""
 
 import math
+import re
 from typing import ClassVar
 
 import torch
@@ -13,6 +14,11 @@ from models.networks.warp import modulated_deform_conv, warp
 
 MAX_OFFSET = 10  # px that the deformable alignment may add to the flow
 CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reach
+
+
+def published_spynet_name(name: str) -> str:
+    """`basic_module.0.basic_module.1.conv.weight` (OpenMMLab's file) -> `basic_module.0.basic_module.2.weight`."""
+    return re.sub(r"basic_module\.(\d)\.conv", lambda match: f"basic_module.{2 * int(match[1])}", name)
 
 
 class DeformWeight(nn.Module):
@@ -68,7 +74,8 @@ class TMRNet(nn.Module):
     The frames are worked off one after the other: without gradients, memory does not depend on their number.
     """
 
-    optional_keys = ("up_para", "upsample")
+    optional_keys = ("up_para", "upsample")  # a BracketIRE+ network starts from BracketIRE weights
+    pretrained_parts: ClassVar[dict] = {"spynet": published_spynet_name}
     sizes: ClassVar[dict[str, dict]] = {
         "full": {},
         "small": dict(

@@ -1,0 +1,78 @@
+"""Data sets: one file per layout, found by name, and the loader that feeds them to training and testing."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from data.draws import EpochBatches
+from util import registry
+from util.errors import UserError
+
+
+def dataset_names() -> list[str]:
+    """What `--dataset_name` takes."""
+    return registry.names(sys.modules[__name__], "dataset")
+
+
+def dataset_class(name: str) -> type[Dataset]:
+    """Class <Name>Dataset of data/<name>_dataset.py; UserError if there is none."""
+    return registry.find_class(sys.modules[__name__], "dataset", name)
+
+
+def create_dataset(opt: argparse.Namespace, split: str) -> Dataset:
+    """Open `--dataset_name` for split "train", "val" or "test". No image is read."""
+    return dataset_class(opt.dataset_name)(opt, split)
+
+
+class _ErrorsAsValues(Dataset):
+    """Hands a `UserError` of a sample on as a value, so that it leaves a worker process as it is."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset, self.border = dataset, dataset.border
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key) -> dict | UserError:
+        try:
+            return self.dataset[key]
+        except UserError as error:
+            return error
+
+
+def _collate(samples: list) -> dict | list[UserError]:
+    errors = [sample for sample in samples if isinstance(sample, UserError)]
+    return errors or default_collate(samples)
+
+
+def _limit_threads(_worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def create_loader(dataset: Dataset, opt: argparse.Namespace, batches: EpochBatches | None = None) -> DataLoader:
+    """Loader of a training data set by its batches, or of a validation or test set sample by sample."""
+    return DataLoader(
+        _ErrorsAsValues(dataset),
+        batch_sampler=batches,
+        num_workers=opt.workers,
+        collate_fn=_collate,
+        worker_init_fn=_limit_threads,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=opt.workers > 0 and batches is not None,
+        prefetch_factor=4 if opt.workers > 0 and batches is not None else None,
+    )
+
+
+def samples(loader: DataLoader) -> Iterator[dict]:
+    """The batches of a loader.
+
+    Raises:
+        UserError: a sample is damaged; the message names its file.
+    """
+    for batch in loader:
+        if isinstance(batch, list):
+            raise batch[0]
+        yield batch

@@ -1,0 +1,68 @@
+"""What every data set offers."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from data.draws import Draw
+from util.errors import UserError
+
+
+class BaseDataset(Dataset):
+    """Samples of one split of a data set; a subclass reads them.
+
+    A sample is a dict: `frames` float32 (T, C, H, W), measured values with 1 = white level; `exposure` float32
+    (T,), so that frames / exposure is on the scale of `gt`; `gt` float32 (C', sH, sW), where there is one;
+    `meta`, what rendering needs; `name`, "scene-frame", and `scene`, `frame`, by which output files are named.
+
+    Attributes:
+        border: px of the output that evaluation leaves out on each side.
+    """
+
+    border = 0
+
+    @staticmethod
+    def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
+        """Add options, or change defaults, for this data set."""
+
+    @staticmethod
+    def describe_layout() -> str:
+        """The folders and files that a dataroot must have, in one line."""
+        raise NotImplementedError
+
+    def __init__(self, opt: argparse.Namespace, split: str) -> None:
+        self.opt, self.split = opt, split
+        self.root = Path(opt.dataroot)
+        if not self.root.is_dir():
+            raise UserError(f"--dataroot {self.root} is not a folder; expected there: {self.describe_layout()}")
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, key: int | Draw) -> dict:
+        """A random patch for a `Draw` (training), the whole sample for an index (validation, test)."""
+        if not isinstance(key, Draw):
+            return self.whole(key)
+        if not self.opt.skip_damaged:
+            return self.patch(key)
+        for step in range(len(self)):
+            try:
+                return self.patch(key._replace(index=(key.index + step) % len(self)))
+            except UserError as error:
+                print(f"left out: {error}", file=sys.stderr)
+        raise UserError(f"no readable sample in {self.root}")
+
+    def patch(self, draw: Draw) -> dict:
+        """The random training patch that `draw` names."""
+        raise NotImplementedError
+
+    def whole(self, index: int) -> dict:
+        """Sample `index` as validation and testing see it."""
+        raise NotImplementedError
+
+    def picture(self, index: int) -> np.ndarray | None:
+        """The reference picture that comes with sample `index`, uint16 RGB (H, W, 3), if there is one."""
+        return None

@@ -1,0 +1,192 @@
+"""The synthetic BracketIRE data set in its official layout (Zhang et al., ICLR 2025)."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.arrays import open_array, read_metadata, read_window
+from data.augment import Augmentation, augment, augment_cfa, transpose_cfa
+from data.base_dataset import BaseDataset
+from data.block_cache import BlockCache
+from data.draws import Draw
+from util.errors import UserError
+from util.images import read_png
+
+EXPOSURES = (1, 4, 16, 64, 256)  # of the files raw_1.npy ... relative to the shortest
+WHITE_LEVEL = 1023
+FOLDERS = {"train": "Train", "val": "Test", "test": "Test"}
+
+
+class SynDataset(BaseDataset):
+    """Five packed RGGB brackets and an HDR target on the scale of the third one.
+
+    Whole samples are cropped as published: validation takes every 20th sample and a strip of it, testing leaves
+    out the black frame of the footage. Sizes are in packed px of the input.
+    """
+
+    scale = 1
+    inputs = "."  # folder of the brackets inside a sample's folder
+    margin = 10  # patches keep this far from the frame's edges
+    validation_rows, validation_columns = slice(10, 138), slice(10, 522)
+    test_margin = 5
+
+    @staticmethod
+    def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
+        if is_train:
+            parser.add_argument(
+                "--augment",
+                choices=("published", "cfa", "none"),
+                default="published",
+                help="flips and transposition: as published, or so that the Bayer pattern is kept, or none",
+            )
+
+    @staticmethod
+    def describe_layout() -> str:
+        return "Train/ and Test/ with <scene>/<frame>/raw_{1,4,16,64,256}.npy, raw_gt.npy, metadata.npy (x4/raw_*.npy for synplus)"
+
+    def __init__(self, opt: argparse.Namespace, split: str) -> None:
+        super().__init__(opt, split)
+        if opt.frame_num > len(EXPOSURES):
+            raise UserError(f"--frame_num {opt.frame_num}: this data set has {len(EXPOSURES)} exposures")
+        folder = self.root / FOLDERS[split]
+        self.protocol = getattr(opt, "protocol", "paper")
+        if self.protocol == "ntire2024" and (self.root / "NTIRE_Val").is_dir():
+            folder = self.root / "NTIRE_Val"
+        if not folder.is_dir():
+            raise UserError(f"{self.root} has no folder {folder.name}; expected: {self.describe_layout()}")
+        step = 20 if split == "val" else 1
+        self.folders = [frame for scene in _subfolders(folder) for frame in _subfolders(scene)[::step]]
+        self.folders = self.folders[: opt.max_dataset_size]
+        if not self.folders:
+            raise UserError(f"{folder} holds no samples; expected: {self.describe_layout()}")
+        self.files = [f"raw_{exposure}.npy" for exposure in EXPOSURES[: opt.frame_num]]
+        self.exposure = torch.tensor([e / EXPOSURES[2] for e in EXPOSURES[: opt.frame_num]])
+        self.border = 2 * self.scale * self._test_crop() if split == "test" else 0
+        self.cache = None
+        if opt.cache_dir:
+            self.cache = BlockCache(opt.cache_dir, self.root, self.inputs, len(self.files), self.scale)
+        if split == "train":
+            self._check_patch(self._shape(self.folders[0]), self.folders[0])
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def _test_crop(self) -> int:
+        return 0 if self.protocol == "ntire2024" else self.test_margin
+
+    def _extra(self) -> int:
+        """Px that a patch is read wider, so that flips which keep the Bayer pattern can lose one."""
+        return 1 if self.opt.augment == "cfa" and self.scale == 1 else 0
+
+    def _frames(self, folder: Path) -> list[np.memmap]:
+        """Maps of the brackets, all of one shape."""
+        maps = [open_array(folder / self.inputs / file, "uint16", 4) for file in self.files]
+        for file, array in zip(self.files, maps, strict=True):
+            if array.shape != maps[0].shape:
+                raise UserError(f"{folder / self.inputs / file}: shape {array.shape}, but {self.files[0]} has {maps[0].shape}")
+        return maps
+
+    def _target(self, folder: Path, shape: tuple[int, ...]) -> np.memmap:
+        target = open_array(folder / "raw_gt.npy", "float32", 4)
+        expected = (shape[0] * self.scale, shape[1] * self.scale, 4)
+        if target.shape != expected:
+            raise UserError(f"{folder / 'raw_gt.npy'}: shape {target.shape}, expected {expected} for these brackets")
+        return target
+
+    def _shape(self, folder: Path) -> tuple[int, ...]:
+        return open_array(folder / self.inputs / self.files[0], "uint16", 4).shape
+
+    def _check_patch(self, shape: tuple[int, ...], folder: Path) -> None:
+        room = min(shape[:2]) - 2 * self.margin - self._extra()
+        if self.opt.patch_size > room:
+            raise UserError(f"--patch_size {self.opt.patch_size} is larger than the {room} px that {folder} has room for")
+
+    def _read(self, folder: Path, top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """A window of the brackets (T, h, w, 4) and, if there is one, of the target (sh, sw, 4)."""
+        frames = self._frames(folder)
+        raw = np.stack([read_window(array, top, left, height, width) for array in frames])
+        if not (folder / "raw_gt.npy").exists():
+            return raw, None
+        place = (self.scale * value for value in (top, left, height, width))
+        return raw, read_window(self._target(folder, frames[0].shape), *place)
+
+    def patch(self, draw: Draw) -> dict:
+        folder = self.folders[draw.index]
+        if not (folder / "raw_gt.npy").exists():
+            raise UserError(f"{folder} has no raw_gt.npy to train on")
+        shape = self._shape(folder)
+        self._check_patch(shape, folder)
+        rng = draw.generator()
+        side = self.opt.patch_size + self._extra()
+        top, left = (int(rng.integers(self.margin, size - side - self.margin + 1)) for size in shape[:2])
+        if self.cache:
+            source = folder / self.inputs / self.files[0]
+            raw, target = self.cache.read(
+                folder, source, lambda: self._read(folder, 0, 0, *shape[:2]), top, left, side, side
+            )
+        else:
+            raw, target = self._read(folder, top, left, side, side)
+        raw, target = self._augmented(draw, rng, raw, target)
+        return self._sample(folder, raw, target)
+
+    def _augmented(self, draw: Draw, rng: np.random.Generator, raw: np.ndarray, target: np.ndarray) -> tuple:
+        """Brackets (T, h, w, 4) and target (sh, sw, 4) after --augment."""
+        if self.opt.augment == "none":
+            return raw, target
+        if self.opt.augment == "published":  # one draw for the whole batch
+            how = Augmentation.draw(draw.batch_generator())
+            return augment(raw, how), augment(target, how)
+        how = Augmentation.draw(rng)
+        if self.scale == 1:
+            return augment_cfa(raw, how), augment_cfa(target, how)
+        # A pattern-keeping flip moves the target's planes by 1/scale input px, which the input cannot follow.
+        return (transpose_cfa(raw), transpose_cfa(target)) if how.transpose else (raw, target)
+
+    def _sample(self, folder: Path, raw: np.ndarray, target: np.ndarray | None) -> dict:
+        """Measured values as the sample contract has them, from (T, h, w, 4) and (sh, sw, 4) or None."""
+        frames = raw.astype(np.float32, order="C")
+        frames /= WHITE_LEVEL
+        sample = {
+            "frames": torch.from_numpy(frames).permute(0, 3, 1, 2),
+            "exposure": self.exposure,
+            "name": f"{folder.parent.name}-{folder.name}",
+        }
+        if target is not None:
+            sample["gt"] = torch.from_numpy(np.ascontiguousarray(target)).permute(2, 0, 1)
+        return sample
+
+    def whole(self, index: int) -> dict:
+        folder = self.folders[index]
+        height, width = self._shape(folder)[:2]
+        crop = self._test_crop()
+        rows, columns = slice(crop, height - crop), slice(crop, width - crop)
+        if self.split == "val":
+            rows, columns = self.validation_rows, self.validation_columns
+        top, bottom, _ = rows.indices(height)
+        left, right, _ = columns.indices(width)
+        raw, target = self._read(folder, top, left, bottom - top, right - left)
+        sample = self._sample(folder, raw, target)
+        return sample | {"scene": folder.parent.name, "frame": folder.name, "meta": self._meta(folder)}
+
+    @staticmethod
+    def _meta(folder: Path) -> dict:
+        """White-balance gains (3,), matrix from camera RGB to linear sRGB (3, 3), and the Bayer pattern."""
+        path = folder / "metadata.npy"
+        content = read_metadata(path)
+        try:
+            red, blue = (float(np.ravel(content[key])[0]) for key in ("red_gain", "blue_gain"))
+            matrix = np.asarray(content["cam2rgb"], np.float32).reshape(3, 3)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise UserError(f"{path}: no usable red_gain, blue_gain and cam2rgb ({error})") from None
+        return {"white_balance": torch.tensor([red, 1.0, blue]), "cam2rgb": torch.from_numpy(matrix), "cfa": "RGGB"}
+
+    def picture(self, index: int) -> np.ndarray | None:
+        path = self.folders[index] / "rgb_vis_gt.png"
+        return read_png(path) if path.exists() else None
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder by name, without hidden ones (unfinished copies)."""
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))

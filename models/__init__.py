@@ -1,0 +1,30 @@
+"""Training strategies: one file per strategy, found by name. A model owns its networks, losses and optimizers."""
+
+import argparse
+import sys
+
+from models.networks import demosaic_net
+from util import registry
+from util.demosaic import Demosaicer, bilinear, menon
+from util.device import Place
+
+def model_names() -> list[str]:
+    """What `--model` takes."""
+    return registry.names(sys.modules[__name__], "model")
+
+
+def model_class(name: str) -> type:
+    """Class <Name>Model of models/<name>_model.py; UserError if there is none."""
+    return registry.find_class(sys.modules[__name__], "model", name)
+
+
+def create_model(opt: argparse.Namespace, place: Place):
+    """Build `--model` with its networks on this process's device."""
+    return model_class(opt.model)(opt, place)
+
+
+def create_demosaicer(opt: argparse.Namespace, place: Place) -> Demosaicer:
+    """What `--demosaic` names."""
+    if opt.demosaic == "net":
+        return demosaic_net.load(opt.demosaic_weights, place.device)
+    return {"bilinear": bilinear, "menon": menon}[opt.demosaic]

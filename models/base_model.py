@@ -1,0 +1,200 @@
+"""What every training strategy has: a network, its weights, the optimizer, precision, restoring of samples."""
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.networks import create_network, network_class, network_options
+from util import checkpoint, tiling
+from util.device import Place, convert_channels_last
+from util.errors import UserError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class BaseModel:
+    """A training strategy. A subclass says what is minimised (`compute_loss`) and which network it makes.
+
+    Attributes:
+        loss_names: names of the losses that `compute_loss` leaves in `losses`, for the log.
+        channels, scale: planes of a frame and of the result, and the factor of super-resolution.
+        white: value of the result that is white in pictures.
+        default_net: network where `--net` does not name one.
+    """
+
+    loss_names: tuple[str, ...] = ()
+    channels = 4
+    scale = 1
+    white = 16.0
+    default_net = "tmrnet"
+
+    @classmethod
+    def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:
+        """Add options, or change defaults, for this strategy."""
+        parser.set_defaults(net=cls.default_net)
+
+    def __init__(self, opt: argparse.Namespace, place: Place) -> None:
+        self.opt, self.place = opt, place
+        self.folder = Path(opt.checkpoints_dir) / opt.name
+        self.losses: dict[str, torch.Tensor] = {}
+        self.ema: AveragedModel | None = None
+
+    # Building and weights
+
+    def build(self, path: str | Path | None = None, quiet: bool = False) -> None:
+        """Make the network on this process's device, with the weights of the checkpoint `path` if one is given.
+
+        A checkpoint of ours says how its network was made; for a published one the options do. `quiet`: the
+        weights will be replaced by a state to resume from, so what they start as is of no interest.
+
+        Raises:
+            UserError: the checkpoint is missing, damaged, or does not fit.
+        """
+        state, saved = checkpoint.load_weights(path) if path else (None, None)
+        try:
+            self.network = create_network(self.opt.net, **self._network_arguments(saved, path))
+        except ValueError as error:
+            raise UserError(f"--net {self.opt.net} with --model {self.opt.model}: {error}") from None
+        if state is None and not quiet:
+            self._load_pretrained_parts()
+        elif state is not None:
+            optional = getattr(self.network, "optional_keys", ()) if self.opt.is_train else ()
+            lacking = checkpoint.fit(self.network, state, path, optional)
+            self.say(f"weights from {path}" + (f"; from scratch: {', '.join(lacking)}" if lacking else ""))
+        self.network.to(self.place.device)
+        if self.opt.channels_last:
+            convert_channels_last(self.network)
+        if self.opt.compile:
+            self.network.compile()
+
+    def checkpoint_path(self, iteration: int | str) -> Path:
+        """File of this run's weights after an epoch, or `latest` or `best`."""
+        return checkpoint.weights_path(self.folder, network_class(self.opt.net), iteration)
+
+    def _network_arguments(self, saved: dict[str, Any] | None, path: str | Path | None) -> dict[str, Any]:
+        """Arguments of the network: the checkpoint's, or preset and options; the scale is always the model's."""
+        presets = getattr(network_class(self.opt.net), "sizes", {"full": {}})
+        if (self.opt.size or "full") not in presets:
+            raise UserError(f"--net {self.opt.net} has no --size {self.opt.size}; known: {', '.join(presets)}")
+        asked = presets[self.opt.size] if self.opt.size else {}
+        asked = asked | {key: value for key, value in self._explicit_arguments() if value is not None}
+        planes = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
+        if saved is None:
+            return {"num_frames": self.opt.frame_num, **planes, **asked}
+        if saved["name"] != self.opt.net:
+            raise UserError(f"{path} holds a {saved['name']}, not the --net {self.opt.net}")
+        for key, value in asked.items():
+            if saved[key] != value:
+                raise UserError(f"{path} holds a {saved['name']} with {key} {saved[key]}, not {value} as the options ask")
+        return {key: value for key, value in saved.items() if key != "name"} | planes
+
+    def _explicit_arguments(self) -> list[tuple[str, Any]]:
+        """Arguments of the network that the command line may set, and their values; None = not set."""
+        return [(key, getattr(self.opt, key, None)) for key in network_options(self.opt.net)]
+
+    def _load_pretrained_parts(self) -> None:
+        """Fill parts of the network from their published files where options name these; say what starts afresh."""
+        for part, rename in getattr(self.network, "pretrained_parts", {}).items():
+            path = getattr(self.opt, f"{part}_path")
+            if path is None:
+                self.say(f"no --{part}_path: {part} starts from scratch, like the rest of the network")
+                continue
+            state, _ = checkpoint.load_weights(path)
+            module = self.network.get_submodule(part)
+            buffers = [name for name, _ in module.named_buffers()]
+            checkpoint.fit(module, {rename(name): value for name, value in state.items()}, path, buffers)
+            self.say(f"{part} from {path}")
+
+    def say(self, text: str) -> None:
+        """Print a line, once for all processes."""
+        if self.place.is_main:
+            print(text, flush=True)
+
+    # Training
+
+    def prepare_training(self) -> None:
+        """Make optimizer, loss scaler, weight average, and the wrapper that shares gradients between processes."""
+        opt = self.opt
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=opt.lr,
+            betas=(opt.beta1, opt.beta2),
+            weight_decay=opt.weight_decay,
+            fused=True,
+        )
+        self.scaler = torch.amp.GradScaler(self.place.device.type, init_scale=4096.0, enabled=opt.precision == "fp16")
+        if opt.ema_decay:
+            self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(opt.ema_decay))
+        self.parallel: nn.Module = self.network
+        if self.place.world > 1:
+            self.parallel = DistributedDataParallel(self.network, gradient_as_bucket_view=True)
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Learning rate of the steps to come."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+    def set_input(self, sample: dict[str, Any]) -> None:
+        """Take a training batch: frames on the scale of the ground truth, and the ground truth."""
+        self.frames = self.normalised(sample)
+        self.gt = sample["gt"].to(self.place.device, non_blocking=True)
+
+    def normalised(self, sample: dict[str, Any]) -> torch.Tensor:
+        """Measured frames (N, T, C, H, W) divided by their exposures, on the device."""
+        frames = sample["frames"].to(self.place.device, non_blocking=True)
+        return frames / sample["exposure"].to(frames)[..., None, None, None]
+
+    def forward(self) -> None:
+        """Restore the batch of `set_input`."""
+        self.output = self.parallel(self.frames)
+
+    def compute_loss(self) -> torch.Tensor:
+        """What is minimised for the batch of `set_input` and `forward`; fills `losses`."""
+        raise NotImplementedError
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Precision of the forward pass, by `--precision`."""
+        dtype = DTYPES[self.opt.precision]
+        return torch.autocast(self.place.device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+    def last_pass(self, is_last: bool) -> contextlib.AbstractContextManager:
+        """Processes share their gradients in the last pass of a step only."""
+        return contextlib.nullcontext() if is_last or self.place.world == 1 else self.parallel.no_sync()
+
+    # Using and saving
+
+    def restore(self, frames: torch.Tensor) -> torch.Tensor:
+        """Normalised frames (N, T, C, H, W) -> restored images (N, C, sH, sW), in tiles by `--tile`."""
+        network = self.ema.module if self.ema else self.network
+        training = network.training
+        network.eval()
+        with self.autocast():
+            result = tiling.restore(network, frames, self.opt.tile, self.opt.tile_overlap)
+        network.train(training)
+        return result
+
+    def save_weights(self, iteration: int | str) -> None:
+        """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""
+        network = self.ema.module if self.ema else self.network
+        checkpoint.save_weights(self.checkpoint_path(iteration), network.state_dict(), self.network.arguments)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes in training, for `train_state.pth`."""
+        parts = {"network": self.network, "optimizer": self.optimizer, "scaler": self.scaler, "ema": self.ema}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state(self, state: dict[str, Any], path: Path) -> None:
+        """Go back to a state of `state()`; UserError if it belongs to another network."""
+        checkpoint.fit(self.network, state["network"], path)
+        if (self.ema is None) != ("ema" not in state):
+            raise UserError(f"{path} was written with another --ema_decay: it cannot be resumed with this one")
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])

@@ -1,0 +1,1 @@
+"""Command-line options: base, train or test, then what the named model, dataset and network add."""

@@ -1,0 +1,163 @@
+"""Options that training and testing share, and how the parser grows with the names on the command line."""
+
+import argparse
+import difflib
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import data
+import models
+from models import networks
+from util.errors import UserError
+
+# Options of the published programs that decide nothing here (most were read nowhere there either).
+PUBLISHED_ONLY = {
+    "drop_last": "every training batch is full",
+    "init_type": "networks initialise themselves as published",
+    "init_gain": "networks initialise themselves as published",
+    "load_optimizers": "use --resume",
+    "optimizer": "AdamW was always used",
+    "shuffle": "training data are always shuffled",
+    "suffix": "write the whole name into --name",
+    "verbose": "the network's size is always printed",
+    **dict.fromkeys(
+        ("alpha", "crop_patch", "exposure", "momentum", "neg_weight", "scale", "test_every", "visual_full_imgs"),
+        "it was read nowhere",
+    ),
+}
+
+
+def boolean(text: str) -> bool:
+    """`True`, `false`, `1`, `no`, ... as the published scripts write them."""
+    if text.lower() in ("true", "1", "yes", "on"):
+        return True
+    if text.lower() in ("false", "0", "no", "off"):
+        return False
+    raise argparse.ArgumentTypeError(f"expected True or False, not '{text}'")
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, not '{text}'")
+    return int(text)
+
+
+def iterations(text: str) -> list[int | str]:
+    """`400`, `latest`, `best` or a comma list of them."""
+    return [int(part) if part.isdecimal() else part for part in text.split(",")]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line with the nearest known option, and whose @files hold shell words."""
+
+    def __init__(self, **settings) -> None:
+        super().__init__(
+            fromfile_prefix_chars="@",
+            allow_abbrev=False,
+            add_help=False,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            **settings,
+        )
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        return shlex.split(arg_line, comments=True)
+
+    def error(self, message: str) -> None:
+        raise UserError(message)
+
+    def parse_strictly(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """Parse; an unknown option is an error that names the nearest known ones."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
+            self.error(f"unknown option {unknown[0]}{hint}")
+        return options
+
+
+class BaseOptions:
+    """Builds the parser in the order base, model, dataset, network, and checks what needs no file."""
+
+    is_train: bool
+
+    def add_options(self, parser: Parser) -> None:
+        group = parser.add_argument_group("what")
+        group.add_argument("--name", required=True, help="name of the run; its files are in CHECKPOINTS_DIR/NAME")
+        group.add_argument("--model", default="syn", help="training strategy: " + ", ".join(models.model_names()))
+        group.add_argument("--net", help="network, default by the model: " + ", ".join(networks.network_names()))
+        group.add_argument("--size", help="preset of the network: full (as published, the default) or a smaller one")
+        group.add_argument("--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names()))
+        group.add_argument("--dataroot", required=True, help="folder of the data set")
+        group.add_argument("--max_dataset_size", type=positive, help="use only the first so many samples")
+        group.add_argument("--frame_num", type=positive, default=5, help="exposures per sample, from the shortest on")
+        group.add_argument("--cache_dir", help="keep a block copy of the data here (a fast disk), for slow DATAROOTs")
+        group = parser.add_argument_group("where and how")
+        group.add_argument("--checkpoints_dir", default="./ckpt", help="folder of all runs")
+        group.add_argument("--load_path", help="start from the weights of this file")
+        group.add_argument("--gpu_ids", default="all", help="all, one or several GPUs as 0 or 0,1; -1 = CPU")
+        group.add_argument("-j", "--workers", "--num_dataloader", type=int, default=4, help="loader processes")
+        group.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="autocast to this")
+        group.add_argument("--channels_last", type=boolean, default=True, help="channels-last convolutions (faster)")
+        group.add_argument("--compile", type=boolean, default=False, help="compile the network (torch.compile)")
+        group.add_argument("--seed", type=int, default=0, help="of weights, data order, crops and augmentation")
+        group = parser.add_argument_group("pictures and scores")
+        group.add_argument("--demosaic", choices=("bilinear", "menon", "net"), default="menon", help="demosaicing of pictures")
+        group.add_argument("--demosaic_weights", help="file of the published demosaicing network, for --demosaic net")
+        group.add_argument("--tile", type=int, default=384, help="side of a tile in packed px; 0 = the whole frame at once")
+        group.add_argument("--tile_overlap", type=int, default=32, help="px around a tile; more where the motion asks for it")
+
+    def build_parser(self, arguments: Sequence[str] | None) -> Parser:
+        """The parser with all that the model, dataset and network named in `arguments` add."""
+        parser = Parser(prog=Path(sys.argv[0]).name)
+        self.add_options(parser)
+        for name in PUBLISHED_ONLY:
+            parser.add_argument(*(("-v",) if name == "verbose" else ()), f"--{name}", nargs="?", const="True", help=argparse.SUPPRESS)
+        chosen, _ = Parser.parse_known_args(_optional(parser), arguments)
+        model = models.model_class(chosen.model)
+        model.modify_commandline_options(parser, self.is_train)
+        data.dataset_class(chosen.dataset_name).modify_commandline_options(parser, self.is_train)
+        self._add_network_options(parser, chosen.net or parser.get_default("net"))
+        parser.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit")
+        return parser
+
+    def _add_network_options(self, parser: Parser, name: str) -> None:
+        """An option for each argument of the network that the model does not decide; None = the preset's."""
+        try:
+            settings, parts = networks.network_options(name), networks.network_class(name)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        group = parser.add_argument_group(f"network {name}")
+        for setting, default in settings.items():
+            kind = boolean if isinstance(default, bool) else type(default)
+            group.add_argument(f"--{setting}", type=kind, help=f"{default} in the full size")
+        for part in getattr(parts, "pretrained_parts", {}):
+            group.add_argument(f"--{part}_path", help=f"file of the published pretrained {part}")
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """The options of a command line (default: this program's).
+
+        Raises:
+            UserError: an unknown name, option or value; the message is one line.
+        """
+        parser = self.build_parser(arguments)
+        opt = parser.parse_strictly(arguments)
+        opt.is_train = self.is_train
+        for name, reason in PUBLISHED_ONLY.items():
+            if vars(opt).pop(name) is not None:
+                print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
+        if opt.workers < 0 or opt.tile < 0 or opt.tile_overlap < 0:
+            raise UserError("-j, --tile and --tile_overlap cannot be negative")
+        if opt.demosaic == "net" and not opt.demosaic_weights:
+            raise UserError("--demosaic net needs the published network's file: --demosaic_weights FILE")
+        return opt
+
+
+def _optional(parser: Parser) -> Parser:
+    """A copy of a parser for a first look: nothing is required and no value of a later option is judged."""
+    first = Parser()
+    for name in ("model", "net", "dataset_name"):
+        first.add_argument(f"--{name}", default=parser.get_default(name))
+    return first

@@ -1,0 +1,25 @@
+"""The options of a run as files: one to read, one to run again."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from util.files import write_atomically
+
+NOT_RECORDED = ("is_train", "resume")
+
+
+def write_options(opt: argparse.Namespace, folder: Path) -> None:
+    """Write `opt_train.txt` (all options) and `opt_train.args` (those that are set; `train.py @FILE` reads it)."""
+    chosen = {key: value for key, value in sorted(vars(opt).items()) if key not in NOT_RECORDED}
+    width = max(map(len, chosen))
+    with write_atomically(folder / "opt_train.txt") as temporary:
+        temporary.write_text("".join(f"{key:>{width}}: {value}\n" for key, value in chosen.items()))
+    with write_atomically(folder / "opt_train.args") as temporary:
+        lines = [f"--{key} {_word(value)}\n" for key, value in chosen.items() if value is not None]
+        temporary.write_text("".join(lines))
+
+
+def _word(value: object) -> str:
+    """A value as the command line takes it."""
+    return shlex.quote(",".join(map(str, value)) if isinstance(value, list) else str(value))

@@ -1,0 +1,206 @@
+"""Train a network: options -> data set -> model -> this loop.
+
+python train.py --name my_run --model syn --dataset_name syn --dataroot DIR        (-h lists the options)
+"""
+
+import argparse
+import sys
+import time
+
+import torch
+from torch.utils.data import DataLoader
+
+from data import create_dataset, create_loader, samples
+from data.draws import EpochBatches
+from models import create_demosaicer, create_model
+from models.base_model import BaseModel
+from options.record import write_options
+from options.train_options import TrainOptions
+from util import device, progress
+from util.device import Place
+from util.errors import UserError, run
+from util.evaluation import Evaluation, unbatched
+from util.images import write_png16
+from util.logger import Logger
+from util.progress import Progress
+from util.rendering import render_png16
+from util.schedule import learning_rate
+from util.stop import StopRequest
+
+MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
+
+
+def main() -> int:
+    opt = TrainOptions().parse()
+    place = device.join(opt)
+    try:
+        return train(opt, place, StopRequest())
+    finally:
+        device.leave(place)
+
+
+def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
+    """The whole run; returns the exit status: 0, or that of the signal that stopped it."""
+    torch.manual_seed(opt.seed)
+    dataset = create_dataset(opt, "train")
+    batches = EpochBatches(len(dataset), opt, place.rank, place.world)
+    loader = create_loader(dataset, opt, batches)
+    validation = create_loader(create_dataset(opt, "val"), opt) if opt.val_freq else None
+    model = create_model(opt, place)
+    now = begin(model, opt)
+    last_epoch = opt.niter + opt.niter_decay
+    logger = Logger(model.folder, last_epoch * opt.epoch_iters, now.step(opt.epoch_iters)) if place.is_main else None
+
+    while now.epoch <= last_epoch:
+        model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
+        batches.epoch, batches.first = now.epoch, now.iteration
+        if not train_epoch(model, loader, opt, now, logger, stop):
+            save_state(model, now)
+            again = f"python train.py @{model.folder}/opt_train.args --resume True"
+            model.say(f"stopped after iteration {now.iteration} of epoch {now.epoch}; go on with: {again}")
+            return stop.status
+        if validation and now.epoch % opt.val_freq == 0:
+            score = validate(model, validation, opt, now, logger) if place.is_main else 0.0
+            now.scores.append(device.from_main(score, place))
+        end_epoch(model, opt, now)
+    if logger:
+        logger.close()
+    return 0
+
+
+def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
+    """Build the model, afresh or as `--resume` finds it; returns how far the run has come."""
+    now, state = Progress.load(model.folder) if opt.resume else (Progress(), None)
+    model.build(model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path, quiet=opt.resume)
+    model.prepare_training()
+    parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    model.say(f"{type(model.network).__name__} with {parameters:,} parameters on {model.place.device}")
+    if state:
+        model.load_state(state, model.folder / progress.FILE)
+        model.say(f"going on in epoch {now.epoch} after iteration {now.iteration}")
+    elif model.place.is_main:
+        if (model.folder / progress.FILE).exists():
+            model.say(f"note: this run replaces the one in {model.folder} (--resume True would go on with it)")
+        (model.folder / "log.jsonl").unlink(missing_ok=True)
+        write_options(opt, model.folder)
+    return now
+
+
+def train_epoch(
+    model: BaseModel,
+    loader: DataLoader,
+    opt: argparse.Namespace,
+    now: Progress,
+    logger: Logger | None,
+    stop: StopRequest,
+) -> bool:
+    """The steps of this epoch that are still to be made; False if the run was asked to stop."""
+    recent, since, parts = [], time.monotonic(), []
+    for sample in samples(loader):
+        parts.append(sample)
+        if len(parts) < opt.accumulate:
+            continue
+        losses = train_step(model, parts, opt, now)
+        parts = []
+        now.iteration += 1
+        if losses:
+            recent.append(losses)
+        if logger:
+            logger.advance()
+        if now.step(opt.epoch_iters) % opt.print_freq == 0:
+            if logger and recent:
+                means = {name: sum(losses[name] for losses in recent) / len(recent) for name in recent[0]}
+                pace = (time.monotonic() - since) / opt.print_freq
+                means |= {"lr": model.optimizer.param_groups[0]["lr"], "seconds_per_step": pace}
+                logger.log("train", now.step(opt.epoch_iters), epoch=now.epoch, **means)
+            recent, since = [], time.monotonic()
+        if device.any_process(bool(stop), model.place):
+            return False
+        if now.iteration % opt.save_latest_freq == 0 and now.iteration < opt.epoch_iters:
+            save_state(model, now)
+    return True
+
+
+def train_step(
+    model: BaseModel, parts: list[dict], opt: argparse.Namespace, now: Progress
+) -> dict[str, float] | None:
+    """One step on a batch that comes in one or several parts; its losses, or None if it was left out."""
+    model.optimizer.zero_grad(set_to_none=True)
+    losses = dict.fromkeys(model.loss_names, 0.0)
+    for number, sample in enumerate(parts, start=1):
+        model.set_input(sample)
+        with model.last_pass(number == len(parts)):
+            with model.autocast():
+                model.forward()
+            loss = model.compute_loss() / len(parts)
+            model.scaler.scale(loss).backward()
+        losses = {name: value + float(model.losses[name]) / len(parts) for name, value in losses.items()}
+    model.scaler.unscale_(model.optimizer)
+    parameters = list(model.network.parameters())
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if not torch.isfinite(norm):  # the same in all processes, since they share gradients
+        model.scaler.update()
+        return skip_step(parts, now)
+    if opt.grad_clip:
+        torch.nn.utils.clip_grads_with_norm_(parameters, opt.grad_clip, norm)
+    model.scaler.step(model.optimizer)
+    model.scaler.update()
+    if model.ema:
+        model.ema.update_parameters(model.network)
+    now.skipped = 0
+    return losses
+
+
+def skip_step(parts: list[dict], now: Progress) -> None:
+    """Leave the weights as they are, and say which samples gave a gradient that is not finite."""
+    names = ", ".join(name for sample in parts for name in sample["name"])
+    print(f"left out a step, its loss or gradient is not finite: {names}", file=sys.stderr, flush=True)
+    now.skipped += 1
+    if now.skipped == MAX_SKIPPED:
+        raise UserError(f"{MAX_SKIPPED} steps in a row without a finite gradient: lower --lr or set --grad_clip 1")
+
+
+def validate(
+    model: BaseModel, loader: DataLoader, opt: argparse.Namespace, now: Progress, logger: Logger
+) -> float:
+    """Score the validation set in pictures, as test.py does; returns the mean PSNR."""
+    evaluation = Evaluation(["psnr_mu", "ssim_mu"], loader.dataset.border)
+    demosaic = create_demosaicer(opt, model.place)
+    for sample in samples(loader):
+        name = sample["name"][0]
+        if "gt" not in sample:
+            raise UserError(f"sample {name} has no ground truth to validate with; --val_freq 0 goes without")
+        restored = model.restore(model.normalised(sample)).float().cpu()
+        picture, reference = (
+            render_png16(image[0].numpy(), unbatched(sample["meta"]), demosaic, white=model.white)
+            for image in (restored, sample["gt"])
+        )
+        evaluation.add(name, picture, reference)
+        if opt.save_imgs:
+            write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", picture)
+    logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **evaluation.mean())
+    return evaluation.mean()["psnr_mu"]
+
+
+def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
+    """Write the checkpoints that this epoch calls for, and move on to the next."""
+    epoch, validated = now.epoch, bool(opt.val_freq) and now.epoch % opt.val_freq == 0
+    now.epoch, now.iteration = epoch + 1, 0
+    if not model.place.is_main:
+        return
+    if epoch % opt.save_epoch_freq == 0 or epoch == opt.niter + opt.niter_decay:
+        model.save_weights(epoch)
+    if validated and now.scores[-1] >= max(now.scores):
+        model.save_weights("best")
+    model.save_weights("latest")
+    save_state(model, now)
+
+
+def save_state(model: BaseModel, now: Progress) -> None:
+    """Write what `--resume` goes on from."""
+    if model.place.is_main:
+        now.save(model.folder, model.state())
+
+
+if __name__ == "__main__":
+    run(main)

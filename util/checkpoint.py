@@ -1,0 +1,85 @@
+"""Checkpoints: weights in the published layout with what rebuilds the network, and the state of a run."""
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from util.errors import UserError
+from util.files import write_atomically
+
+
+def weights_path(folder: Path, network: type[nn.Module], iteration: int | str) -> Path:
+    """`<Network>_model_<iteration>.pth` in the folder of a run."""
+    return folder / f"{network.__name__}_model_{iteration}.pth"
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint beside its place and rename it into it.
+
+    Raises:
+        UserError: it cannot be written (disk full, ...); what stood there before is untouched.
+    """
+    with write_atomically(path) as temporary:
+        try:
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+        except RuntimeError as error:  # PyTorch's archive writer reports a failed write so
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+def save_weights(path: Path, state: dict[str, torch.Tensor], arguments: dict[str, Any]) -> None:
+    """Write a network's state dict on the CPU, contiguous, with the arguments that rebuild the network."""
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    save(path, {"state_dict": state, "network": arguments})
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU; nothing but tensors and plain values is admitted.
+
+    Raises:
+        UserError: missing, damaged, or holding anything else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"no checkpoint {path}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: damaged, or not a checkpoint of tensors ({str(error).splitlines()[0][:120]})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a checkpoint: it holds a {type(content).__name__}")
+    return content
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+    """State dict of a checkpoint, ours or a published one, and the network's arguments if it says them."""
+    content = load(path)
+    state = content.get("state_dict", content)
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path}: not a checkpoint: it has no state_dict of tensors")
+    return {name.removeprefix("module."): value for name, value in state.items()}, content.get("network")
+
+
+def fit(network: nn.Module, state: dict[str, torch.Tensor], path: str | Path, optional: Iterable[str] = ()) -> list[str]:
+    """Load a state dict strictly; only parameters whose names begin with one of `optional` may be missing.
+
+    Returns the names of those that were.
+
+    Raises:
+        UserError: names or shapes differ; the message shows some of them.
+    """
+    own = network.state_dict()
+    unexpected = [name for name in state if name not in own]
+    lacking = [name for name in own if name not in state]
+    missing = [name for name in lacking if not name.startswith(tuple(optional) or ("\0",))]
+    shapes = [name for name in state if name in own and state[name].shape != own[name].shape]
+    for names, what in ((unexpected, "holds unknown"), (missing, "lacks"), (shapes, "has other shapes of")):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            kind = type(network).__name__
+            raise UserError(f"{path} does not fit this {kind}: it {what} {', '.join(names[:3])}{more}")
+    network.load_state_dict(state, strict=False)
+    return lacking

@@ -1,0 +1,43 @@
+"""The learning rate as a pure function of the epoch (published schedules)."""
+
+import argparse
+import math
+from collections.abc import Sequence
+
+POLICIES = ("cosine_warmup", "cosine", "step", "linear", "plateau")
+FLOOR = 1e-6  # where both cosines end
+WARMUP_EPOCHS = 5
+PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.2, 5
+
+
+def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] = ()) -> float:
+    """Learning rate used during `epoch` (1, 2, ...) by `--lr_policy`.
+
+    * cosine_warmup: five epochs rise linearly from lr / 10, then the cosine, which the warm-up does not shift;
+    * cosine: from lr to 1e-6 over niter epochs;
+    * step: halved every lr_decay_iters epochs;
+    * linear: lr for niter epochs, then linearly to zero over niter_decay;
+    * plateau: times 0.2 whenever `scores`, one per validation so far, have had no new best for more than five.
+    """
+    policy, lr, niter = opt.lr_policy, opt.lr, opt.niter
+    done = epoch - 1
+    if policy == "cosine_warmup" and done < WARMUP_EPOCHS:
+        return lr * (0.1 + 0.9 * done / WARMUP_EPOCHS)
+    if policy in ("cosine_warmup", "cosine"):
+        return FLOOR + 0.5 * (lr - FLOOR) * (1 + math.cos(math.pi * min(done / niter, 1)))
+    if policy == "step":
+        return lr * 0.5 ** (done // opt.lr_decay_iters)
+    if policy == "linear":
+        return lr * (1 - max(0, epoch - niter) / (opt.niter_decay + 1))
+    return lr * PLATEAU_FACTOR ** _plateaus(scores)
+
+
+def _plateaus(scores: Sequence[float]) -> int:
+    """How often a score went more than PLATEAU_PATIENCE validations without a new best."""
+    best, waited, count = -math.inf, 0, 0
+    for score in scores:
+        waited = 0 if score > best else waited + 1
+        best = max(best, score)
+        if waited > PLATEAU_PATIENCE:
+            count, waited = count + 1, 0
+    return count
