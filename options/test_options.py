@@ -26,6 +26,7 @@ class TestOptions(BaseOptions):
         group.add_argument("--calc_metrics", type=boolean, default=True, help="score against the ground truth, where there is one")
         group.add_argument("--metrics", type=metric_list, default=["psnr_mu", "ssim_mu"], help="comma list of: " + ", ".join(METRICS))
         group.add_argument("--protocol", choices=("paper", "ntire2024"), default="paper", help="paper: border left out; ntire2024: whole frames")
+        group.add_argument("--baselines", type=boolean, default=False, help="score the shortest bracket and the exposure average as well")
         group.add_argument("--peak_luminance", type=float, default=1000.0, help="cd/m2 of the brightest value, for pu_psnr")
 
     def parse(self, arguments=None):

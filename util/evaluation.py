@@ -49,3 +49,12 @@ def unbatched(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: unbatched(part) for key, part in value.items()}
     return value[0].numpy() if hasattr(value, "numpy") else value[0]
+
+
+def table(means: dict[str, dict[str, float]]) -> str:
+    """Mean scores as text: a row per method, a column per metric."""
+    metrics = list(next(iter(means.values())))
+    width = max(map(len, means))
+    lines = [" " * width + "".join(f"{metric:>10}" for metric in metrics)]
+    lines += [f"{name:<{width}}" + "".join(f"{row[metric]:10.4f}" for metric in metrics) for name, row in means.items()]
+    return "\n".join(lines)
