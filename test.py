@@ -53,7 +53,10 @@ class Test:
         self.radiance_folder = model.folder / f"{output}_hdr_{label}"
         self.report = Report(model.folder / f"report_{opt.dataset_name}_{label}")
         self.demosaic = create_demosaicer(opt, model.place)
-        settings = {"pu_psnr": {"peak_luminance": opt.peak_luminance}, "lpips": {"device": model.place.device}}
+        settings = {
+            "pu_psnr": {"peak_luminance": opt.peak_luminance},
+            "lpips": {"device": model.place.device},
+        }
         methods = ["restored", *(BASELINES if opt.baselines else ())]
         self.scores = {name: Evaluation(opt.metrics, dataset.border, settings) for name in methods}
         self.seconds = self.megapixels = 0.0
@@ -77,11 +80,18 @@ class Test:
         reference = self.reference(index, sample, meta)
         row = ""
         if reference is not None and self.opt.calc_metrics:
-            rows = {name: scores.add(sample["name"][0], pictures[name], reference) for name, scores in self.scores.items()}
+            rows = {
+                name: scores.add(sample["name"][0], pictures[name], reference)
+                for name, scores in self.scores.items()
+            }
             row = "  ".join(f"{metric} {rows['restored'][metric]:.4f}" for metric in self.opt.metrics)
         if self.opt.save_imgs:
             first = self.picture(frames[:, 0], meta, self.dataset.border // self.model.scale)
-            shown = {"shortest bracket": first} | pictures | ({} if reference is None else {"ground truth": reference})
+            shown = (
+                {"shortest bracket": first}
+                | pictures
+                | ({} if reference is None else {"ground truth": reference})
+            )
             self.report.add(sample["name"][0], shown, row)
 
     def restore(self, frames: torch.Tensor) -> torch.Tensor:
@@ -132,7 +142,12 @@ class Test:
     def summary(self) -> None:
         """Write and print the tables."""
         facts = self.facts()
-        print("  ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in facts.items()))
+        print(
+            "  ".join(
+                f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}"
+                for key, value in facts.items()
+            )
+        )
         scored = {name: scores for name, scores in self.scores.items() if scores.rows}
         for name, scores in scored.items():
             suffix = "" if name == "restored" else f"_{name.replace(' ', '_')}"
@@ -143,7 +158,8 @@ class Test:
         elif self.opt.calc_metrics:
             print("nothing to score: this data set has no ground truth")
         if self.opt.save_imgs:
-            print(f"pictures: {self.picture_folder}\nreport with contact sheets: {self.report.write(self.model.folder.name, facts, means)}")
+            page = self.report.write(self.model.folder.name, facts, means)
+            print(f"pictures: {self.picture_folder}\ncontact sheets: {page}")
 
 
 if __name__ == "__main__":

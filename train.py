@@ -49,7 +49,11 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     model = create_model(opt, place)
     now = begin(model, opt)
     last_epoch = opt.niter + opt.niter_decay
-    logger = Logger(model.folder, last_epoch * opt.epoch_iters, now.step(opt.epoch_iters)) if place.is_main else None
+    logger = (
+        Logger(model.folder, last_epoch * opt.epoch_iters, now.step(opt.epoch_iters))
+        if place.is_main
+        else None
+    )
 
     while now.epoch <= last_epoch:
         model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
@@ -80,7 +84,9 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
         model.say(f"going on in epoch {now.epoch} after iteration {now.iteration}")
     elif model.place.is_main:
         if (model.folder / progress.FILE).exists():
-            model.say(f"note: this run replaces the one in {model.folder} (--resume True would go on with it)")
+            model.say(
+                f"note: this run replaces the one in {model.folder} (--resume True would go on with it)"
+            )
         (model.folder / "log.jsonl").unlink(missing_ok=True)
         write_options(opt, model.folder)
     return now
@@ -157,7 +163,9 @@ def skip_step(parts: list[dict], now: Progress) -> None:
     print(f"left out a step, its loss or gradient is not finite: {names}", file=sys.stderr, flush=True)
     now.skipped += 1
     if now.skipped == MAX_SKIPPED:
-        raise UserError(f"{MAX_SKIPPED} steps in a row without a finite gradient: lower --lr or set --grad_clip 1")
+        raise UserError(
+            f"{MAX_SKIPPED} steps in a row without a finite gradient: lower --lr or set --grad_clip 1"
+        )
 
 
 def validate(

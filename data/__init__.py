@@ -52,7 +52,9 @@ def _limit_threads(_worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def create_loader(dataset: Dataset, opt: argparse.Namespace, batches: EpochBatches | None = None) -> DataLoader:
+def create_loader(
+    dataset: Dataset, opt: argparse.Namespace, batches: EpochBatches | None = None
+) -> DataLoader:
     """Loader of a training data set by its batches, or of a validation or test set sample by sample."""
     return DataLoader(
         _ErrorsAsValues(dataset),

@@ -1,4 +1,4 @@
-"""Reading .npy files by the patch, from memory maps that stay open, and pickled metadata without trusting it."""
+"""Reading .npy files by the patch from memory maps that stay open, and pickled metadata without trust."""
 
 import functools
 import io
@@ -43,7 +43,9 @@ def open_array(path: Path, dtype: str, channels: int) -> np.memmap:
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{path}: damaged or not a plain array ({error})") from None
     if array.ndim != 3 or array.shape[2] != channels or array.dtype != np.dtype(dtype):
-        raise UserError(f"{path}: expected {dtype} of shape (H, W, {channels}), found {array.dtype} {array.shape}")
+        raise UserError(
+            f"{path}: expected {dtype} of shape (H, W, {channels}), found {array.dtype} {array.shape}"
+        )
     array._mmap.madvise(mmap.MADV_RANDOM)
     return array
 
@@ -72,7 +74,8 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 def read_metadata(path: Path) -> dict[str, np.ndarray]:
-    """The dict that a `metadata.npy` holds (a pickled 0-d object array); only dicts, strings and arrays are admitted.
+    """The dict that a `metadata.npy` holds (a pickled 0-d object array); only dicts, strings and arrays are
+    admitted.
 
     Raises:
         UserError: missing, damaged, or a pickle that asks for anything else (nothing of it is run).
@@ -80,12 +83,22 @@ def read_metadata(path: Path) -> dict[str, np.ndarray]:
     try:
         stream = io.BytesIO(path.read_bytes())
         version = np.lib.format.read_magic(stream)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         header(stream)
         content = _RestrictedUnpickler(stream).load()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (pickle.UnpicklingError, ValueError, EOFError, TypeError, AttributeError, IndexError, KeyError) as error:
+    except (
+        pickle.UnpicklingError,
+        ValueError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        KeyError,
+    ) as error:
         raise UserError(f"{path}: damaged or unsafe metadata: {error}") from None
     content = content.item() if isinstance(content, np.ndarray) else content
     if not isinstance(content, dict):

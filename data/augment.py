@@ -21,8 +21,8 @@ class Augmentation(NamedTuple):
 def augment(planes: np.ndarray, how: Augmentation) -> np.ndarray:
     """The published operations on packed planes (..., h, w, C), channels last.
 
-    They do not keep the colour pattern: a mirrored RGGB mosaic is a GRBG one whose planes are still called R, G,
-    G, B. A network trained so must not rely on where inside a cell each plane was sampled.
+    They do not keep the colour pattern: a mirrored RGGB mosaic is a GRBG one whose planes are still called
+    R, G, G, B. A network trained so must not rely on where inside a cell each plane was sampled.
     """
     if how.horizontal:
         planes = planes[..., ::-1, :]
@@ -32,11 +32,13 @@ def augment(planes: np.ndarray, how: Augmentation) -> np.ndarray:
 
 
 def augment_cfa(planes: np.ndarray, how: Augmentation) -> np.ndarray:
-    """The same operations on the RGGB mosaic behind (..., h + 1, w + 1, 4) planes, RGGB again: (..., h, w, 4).
+    """The same operations on the RGGB mosaic behind (..., h + 1, w + 1, 4) planes, RGGB again: (..., h, w,
+    4).
 
     A mirrored mosaic starts with the other column (row) of its cells; leaving out one mosaic px at each end
-    restores the pattern, so planes that lie in odd columns (rows) move by one against the others. A transposed
-    mosaic has its two green planes exchanged. (Bayer-preserving augmentation, Liu et al., CVPR Workshops 2019.)
+    restores the pattern, so planes that lie in odd columns (rows) move by one against the others. A
+    transposed mosaic has its two green planes exchanged. (Bayer-preserving augmentation, Liu et al., CVPR
+    Workshops 2019.)
     """
     height, width = planes.shape[-3] - 1, planes.shape[-2] - 1
     result = np.empty((*planes.shape[:-3], height, width, 4), planes.dtype)

@@ -14,9 +14,10 @@ from util.errors import UserError
 class BaseDataset(Dataset):
     """Samples of one split of a data set; a subclass reads them.
 
-    A sample is a dict: `frames` float32 (T, C, H, W), measured values with 1 = white level; `exposure` float32
-    (T,), so that frames / exposure is on the scale of `gt`; `gt` float32 (C', sH, sW), where there is one;
-    `meta`, what rendering needs; `name`, "scene-frame", and `scene`, `frame`, by which output files are named.
+    A sample is a dict: `frames` float32 (T, C, H, W), measured values with 1 = white level; `exposure`
+    float32 (T,), so that frames / exposure is on the scale of `gt`; `gt` float32 (C', sH, sW), where there
+    is one; `meta`, what rendering needs; `name`, "scene-frame", and `scene`, `frame`, by which output files
+    are named.
 
     Attributes:
         border: px of the output that evaluation leaves out on each side.
@@ -37,7 +38,9 @@ class BaseDataset(Dataset):
         self.opt, self.split = opt, split
         self.root = Path(opt.dataroot)
         if not self.root.is_dir():
-            raise UserError(f"--dataroot {self.root} is not a folder; expected there: {self.describe_layout()}")
+            raise UserError(
+                f"--dataroot {self.root} is not a folder; expected there: {self.describe_layout()}"
+            )
 
     def __len__(self) -> int:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A copy of a data set in blocks on a fast disk: a patch is then a few short reads, even from a cold file cache."""
+"""A copy of a data set in blocks on a fast disk: a patch is a few short reads, even from a cold cache."""
 
 import hashlib
 from collections.abc import Callable
@@ -34,7 +34,16 @@ class BlockCache:
             ]
         )
 
-    def read(self, folder: Path, source: Path, load: Callable[[], Pair], top: int, left: int, height: int, width: int) -> Pair:
+    def read(
+        self,
+        folder: Path,
+        source: Path,
+        load: Callable[[], Pair],
+        top: int,
+        left: int,
+        height: int,
+        width: int,
+    ) -> Pair:
         """The window of a sample's brackets (T, height, width, 4) and target (s height, s width, 4).
 
         `load` gives the whole sample when there is no copy yet, or one older than the file `source`.
@@ -48,7 +57,9 @@ class BlockCache:
         first, last = left // BLOCK, -(-(left + width) // BLOCK)
         for row in range(top // BLOCK, -(-(top + height) // BLOCK)):
             offset = (row * columns + first) * self.block.itemsize
-            for column, block in enumerate(np.fromfile(path, self.block, count=last - first, offset=offset), first):
+            for column, block in enumerate(
+                np.fromfile(path, self.block, count=last - first, offset=offset), first
+            ):
                 place = (row * BLOCK - top, column * BLOCK - left)
                 _paste(raw, block["raw"], place)
                 _paste(target, block["target"], (place[0] * self.scale, place[1] * self.scale))

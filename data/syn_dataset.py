@@ -22,8 +22,8 @@ FOLDERS = {"train": "Train", "val": "Test", "test": "Test"}
 class SynDataset(BaseDataset):
     """Five packed RGGB brackets and an HDR target on the scale of the third one.
 
-    Whole samples are cropped as published: validation takes every 20th sample and a strip of it, testing leaves
-    out the black frame of the footage. Sizes are in packed px of the input.
+    Whole samples are cropped as published: validation takes every 20th sample and a strip of it, testing
+    leaves out the black frame of the footage. Sizes are in packed px of the input.
     """
 
     scale = 1
@@ -44,7 +44,8 @@ class SynDataset(BaseDataset):
 
     @staticmethod
     def describe_layout() -> str:
-        return "Train/ and Test/ with <scene>/<frame>/raw_{1,4,16,64,256}.npy, raw_gt.npy, metadata.npy (x4/raw_*.npy for synplus)"
+        return "Train/ and Test/ with <scene>/<frame>/raw_{1,4,16,64,256}.npy, raw_gt.npy, metadata.npy
+        (x4/raw_*.npy for synplus)"
 
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
@@ -85,14 +86,18 @@ class SynDataset(BaseDataset):
         maps = [open_array(folder / self.inputs / file, "uint16", 4) for file in self.files]
         for file, array in zip(self.files, maps, strict=True):
             if array.shape != maps[0].shape:
-                raise UserError(f"{folder / self.inputs / file}: shape {array.shape}, but {self.files[0]} has {maps[0].shape}")
+                raise UserError(
+                    f"{folder / self.inputs / file}: shape {array.shape}, not {maps[0].shape} as {self.files[0]}"
+                )
         return maps
 
     def _target(self, folder: Path, shape: tuple[int, ...]) -> np.memmap:
         target = open_array(folder / "raw_gt.npy", "float32", 4)
         expected = (shape[0] * self.scale, shape[1] * self.scale, 4)
         if target.shape != expected:
-            raise UserError(f"{folder / 'raw_gt.npy'}: shape {target.shape}, expected {expected} for these brackets")
+            raise UserError(
+                f"{folder / 'raw_gt.npy'}: shape {target.shape}, expected {expected} for these brackets"
+            )
         return target
 
     def _shape(self, folder: Path) -> tuple[int, ...]:
@@ -101,9 +106,13 @@ class SynDataset(BaseDataset):
     def _check_patch(self, shape: tuple[int, ...], folder: Path) -> None:
         room = min(shape[:2]) - 2 * self.margin - self._extra()
         if self.opt.patch_size > room:
-            raise UserError(f"--patch_size {self.opt.patch_size} is larger than the {room} px that {folder} has room for")
+            raise UserError(
+                f"--patch_size {self.opt.patch_size} is larger than the {room} px that {folder} has room for"
+            )
 
-    def _read(self, folder: Path, top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _read(
+        self, folder: Path, top: int, left: int, height: int, width: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """A window of the brackets (T, h, w, 4) and, if there is one, of the target (sh, sw, 4)."""
         frames = self._frames(folder)
         raw = np.stack([read_window(array, top, left, height, width) for array in frames])
@@ -180,7 +189,11 @@ class SynDataset(BaseDataset):
             matrix = np.asarray(content["cam2rgb"], np.float32).reshape(3, 3)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise UserError(f"{path}: no usable red_gain, blue_gain and cam2rgb ({error})") from None
-        return {"white_balance": torch.tensor([red, 1.0, blue]), "cam2rgb": torch.from_numpy(matrix), "cfa": "RGGB"}
+        return {
+            "white_balance": torch.tensor([red, 1.0, blue]),
+            "cam2rgb": torch.from_numpy(matrix),
+            "cfa": "RGGB",
+        }
 
     def picture(self, index: int) -> np.ndarray | None:
         path = self.folders[index] / "rgb_vis_gt.png"

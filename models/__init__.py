@@ -1,4 +1,4 @@
-"""Training strategies: one file per strategy, found by name. A model owns its networks, losses and optimizers."""
+"""Training strategies, one per file, found by name. A model owns its networks, losses and optimizers."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from models.networks import demosaic_net
 from util import registry
 from util.demosaic import Demosaicer, bilinear, menon
 from util.device import Place
+
 
 def model_names() -> list[str]:
     """What `--model` takes."""

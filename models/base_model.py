@@ -1,4 +1,4 @@
-"""What every training strategy has: a network, its weights, the optimizer, precision, restoring of samples."""
+"""What every training strategy has: network, weights, optimizer, precision, restoring of samples."""
 
 import argparse
 import contextlib
@@ -48,7 +48,8 @@ class BaseModel:
     # Building and weights
 
     def build(self, path: str | Path | None = None, quiet: bool = False) -> None:
-        """Make the network on this process's device, with the weights of the checkpoint `path` if one is given.
+        """Make the network on this process's device, with the weights of the checkpoint `path` if one is
+        given.
 
         A checkpoint of ours says how its network was made; for a published one the options do. `quiet`: the
         weights will be replaced by a state to resume from, so what they start as is of no interest.
@@ -78,10 +79,12 @@ class BaseModel:
         return checkpoint.weights_path(self.folder, network_class(self.opt.net), iteration)
 
     def _network_arguments(self, saved: dict[str, Any] | None, path: str | Path | None) -> dict[str, Any]:
-        """Arguments of the network: the checkpoint's, or preset and options; the scale is always the model's."""
+        """Arguments of the network: the checkpoint's, or preset and options; its task is always the model's."""
         presets = getattr(network_class(self.opt.net), "sizes", {"full": {}})
         if (self.opt.size or "full") not in presets:
-            raise UserError(f"--net {self.opt.net} has no --size {self.opt.size}; known: {', '.join(presets)}")
+            raise UserError(
+                f"--net {self.opt.net} has no --size {self.opt.size}; known: {', '.join(presets)}"
+            )
         asked = presets[self.opt.size] if self.opt.size else {}
         asked = asked | {key: value for key, value in self._explicit_arguments() if value is not None}
         planes = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
@@ -91,7 +94,9 @@ class BaseModel:
             raise UserError(f"{path} holds a {saved['name']}, not the --net {self.opt.net}")
         for key, value in asked.items():
             if saved[key] != value:
-                raise UserError(f"{path} holds a {saved['name']} with {key} {saved[key]}, not {value} as the options ask")
+                raise UserError(
+                    f"{path} holds a {saved['name']} with {key} {saved[key]}, not {value} as the options ask"
+                )
         return {key: value for key, value in saved.items() if key != "name"} | planes
 
     def _explicit_arguments(self) -> list[tuple[str, Any]]:
@@ -99,7 +104,7 @@ class BaseModel:
         return [(key, getattr(self.opt, key, None)) for key in network_options(self.opt.net)]
 
     def _load_pretrained_parts(self) -> None:
-        """Fill parts of the network from their published files where options name these; say what starts afresh."""
+        """Fill parts of the network from the published files that options name; say what starts afresh."""
         for part, rename in getattr(self.network, "pretrained_parts", {}).items():
             path = getattr(self.opt, f"{part}_path")
             if path is None:
@@ -119,7 +124,7 @@ class BaseModel:
     # Training
 
     def prepare_training(self) -> None:
-        """Make optimizer, loss scaler, weight average, and the wrapper that shares gradients between processes."""
+        """Make optimizer, loss scaler, weight average, and what shares gradients between processes."""
         opt = self.opt
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
@@ -128,7 +133,9 @@ class BaseModel:
             weight_decay=opt.weight_decay,
             fused=True,
         )
-        self.scaler = torch.amp.GradScaler(self.place.device.type, init_scale=4096.0, enabled=opt.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(
+            self.place.device.type, init_scale=4096.0, enabled=opt.precision == "fp16"
+        )
         if opt.ema_decay:
             self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(opt.ema_decay))
         self.parallel: nn.Module = self.network
@@ -193,7 +200,9 @@ class BaseModel:
         """Go back to a state of `state()`; UserError if it belongs to another network."""
         checkpoint.fit(self.network, state["network"], path)
         if (self.ema is None) != ("ema" not in state):
-            raise UserError(f"{path} was written with another --ema_decay: it cannot be resumed with this one")
+            raise UserError(
+                f"{path} was written with another --ema_decay: it cannot be resumed with this one"
+            )
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         if self.ema is not None:

@@ -23,7 +23,16 @@ PUBLISHED_ONLY = {
     "suffix": "write the whole name into --name",
     "verbose": "the network's size is always printed",
     **dict.fromkeys(
-        ("alpha", "crop_patch", "exposure", "momentum", "neg_weight", "scale", "test_every", "visual_full_imgs"),
+        (
+            "alpha",
+            "crop_patch",
+            "exposure",
+            "momentum",
+            "neg_weight",
+            "scale",
+            "test_every",
+            "visual_full_imgs",
+        ),
         "it was read nowhere",
     ),
 }
@@ -72,7 +81,9 @@ class Parser(argparse.ArgumentParser):
         """Parse; an unknown option is an error that names the nearest known ones."""
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, cutoff=0.5)
+            near = difflib.get_close_matches(
+                unknown[0].partition("=")[0], self._option_string_actions, cutoff=0.5
+            )
             hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
             self.error(f"unknown option {unknown[0]}{hint}")
         return options
@@ -85,42 +96,85 @@ class BaseOptions:
 
     def add_options(self, parser: Parser) -> None:
         group = parser.add_argument_group("what")
-        group.add_argument("--name", required=True, help="name of the run; its files are in CHECKPOINTS_DIR/NAME")
-        group.add_argument("--model", default="syn", help="training strategy: " + ", ".join(models.model_names()))
-        group.add_argument("--net", help="network, default by the model: " + ", ".join(networks.network_names()))
-        group.add_argument("--size", help="preset of the network: full (as published, the default) or a smaller one")
-        group.add_argument("--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names()))
+        group.add_argument(
+            "--name", required=True, help="name of the run; its files are in CHECKPOINTS_DIR/NAME"
+        )
+        group.add_argument(
+            "--model", default="syn", help="training strategy: " + ", ".join(models.model_names())
+        )
+        group.add_argument(
+            "--net", help="network, default by the model: " + ", ".join(networks.network_names())
+        )
+        group.add_argument(
+            "--size", help="preset of the network: full (as published, the default) or a smaller one"
+        )
+        group.add_argument(
+            "--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names())
+        )
         group.add_argument("--dataroot", required=True, help="folder of the data set")
         group.add_argument("--max_dataset_size", type=positive, help="use only the first so many samples")
-        group.add_argument("--frame_num", type=positive, default=5, help="exposures per sample, from the shortest on")
-        group.add_argument("--cache_dir", help="keep a block copy of the data here (a fast disk), for slow DATAROOTs")
+        group.add_argument(
+            "--frame_num", type=positive, default=5, help="exposures per sample, from the shortest on"
+        )
+        group.add_argument(
+            "--cache_dir", help="keep a block copy of the data here (a fast disk), for slow DATAROOTs"
+        )
         group = parser.add_argument_group("where and how")
         group.add_argument("--checkpoints_dir", default="./ckpt", help="folder of all runs")
         group.add_argument("--load_path", help="start from the weights of this file")
         group.add_argument("--gpu_ids", default="all", help="all, one or several GPUs as 0 or 0,1; -1 = CPU")
-        group.add_argument("-j", "--workers", "--num_dataloader", type=int, default=4, help="loader processes")
-        group.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="autocast to this")
-        group.add_argument("--channels_last", type=boolean, default=True, help="channels-last convolutions (faster)")
-        group.add_argument("--compile", type=boolean, default=False, help="compile the network (torch.compile)")
-        group.add_argument("--seed", type=int, default=0, help="of weights, data order, crops and augmentation")
+        group.add_argument(
+            "-j", "--workers", "--num_dataloader", type=int, default=4, help="loader processes"
+        )
+        group.add_argument(
+            "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="autocast to this"
+        )
+        group.add_argument(
+            "--channels_last", type=boolean, default=True, help="channels-last convolutions (faster)"
+        )
+        group.add_argument(
+            "--compile", type=boolean, default=False, help="compile the network (torch.compile)"
+        )
+        group.add_argument(
+            "--seed", type=int, default=0, help="of weights, data order, crops and augmentation"
+        )
         group = parser.add_argument_group("pictures and scores")
-        group.add_argument("--demosaic", choices=("bilinear", "menon", "net"), default="menon", help="demosaicing of pictures")
-        group.add_argument("--demosaic_weights", help="file of the published demosaicing network, for --demosaic net")
-        group.add_argument("--tile", type=int, default=384, help="side of a tile in packed px; 0 = the whole frame at once")
-        group.add_argument("--tile_overlap", type=int, default=32, help="px around a tile; more where the motion asks for it")
+        group.add_argument(
+            "--demosaic",
+            choices=("bilinear", "menon", "net"),
+            default="menon",
+            help="demosaicing of pictures",
+        )
+        group.add_argument(
+            "--demosaic_weights", help="file of the published demosaicing network, for --demosaic net"
+        )
+        group.add_argument(
+            "--tile", type=int, default=384, help="side of a tile in packed px; 0 = the whole frame at once"
+        )
+        group.add_argument(
+            "--tile_overlap", type=int, default=32, help="px around a tile; more where the motion asks for it"
+        )
 
     def build_parser(self, arguments: Sequence[str] | None) -> Parser:
         """The parser with all that the model, dataset and network named in `arguments` add."""
         parser = Parser(prog=Path(sys.argv[0]).name)
         self.add_options(parser)
         for name in PUBLISHED_ONLY:
-            parser.add_argument(*(("-v",) if name == "verbose" else ()), f"--{name}", nargs="?", const="True", help=argparse.SUPPRESS)
+            parser.add_argument(
+                *(("-v",) if name == "verbose" else ()),
+                f"--{name}",
+                nargs="?",
+                const="True",
+                help=argparse.SUPPRESS,
+            )
         chosen, _ = Parser.parse_known_args(_optional(parser), arguments)
         model = models.model_class(chosen.model)
         model.modify_commandline_options(parser, self.is_train)
         data.dataset_class(chosen.dataset_name).modify_commandline_options(parser, self.is_train)
         self._add_network_options(parser, chosen.net or parser.get_default("net"))
-        parser.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit")
+        parser.add_argument(
+            "-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit"
+        )
         return parser
 
     def _add_network_options(self, parser: Parser, name: str) -> None:

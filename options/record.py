@@ -10,7 +10,7 @@ NOT_RECORDED = ("is_train", "resume")
 
 
 def write_options(opt: argparse.Namespace, folder: Path) -> None:
-    """Write `opt_train.txt` (all options) and `opt_train.args` (those that are set; `train.py @FILE` reads it)."""
+    """Write `opt_train.txt` (all options) and `opt_train.args` (those set; `train.py @FILE` reads it)."""
     chosen = {key: value for key, value in sorted(vars(opt).items()) if key not in NOT_RECORDED}
     width = max(map(len, chosen))
     with write_atomically(folder / "opt_train.txt") as temporary:

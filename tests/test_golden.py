@@ -9,7 +9,9 @@ import pytest
 
 from tests import checks
 
-MODULES = [importlib.import_module(f"tests.checks.{module.name}") for module in pkgutil.iter_modules(checks.__path__)]
+MODULES = [
+    importlib.import_module(f"tests.checks.{module.name}") for module in pkgutil.iter_modules(checks.__path__)
+]
 PREFIXES = {prefix for module in MODULES for prefix in module.CHECKS}
 
 

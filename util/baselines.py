@@ -14,8 +14,8 @@ def shortest_bracket(frames: torch.Tensor, exposure: torch.Tensor, scale: int = 
 def exposure_average(frames: torch.Tensor, exposure: torch.Tensor, scale: int = 1) -> torch.Tensor:
     """Mean of the normalised frames that are not clipped, weighted by exposure: (N, C, sH, sW).
 
-    For photons that is the best estimate of a scene in which nothing moves (Poisson noise). Where every frame is
-    clipped, it is the shortest one. `exposure` is (N, T).
+    For photons that is the best estimate of a scene in which nothing moves (Poisson noise). Where every
+    frame is clipped, it is the shortest one. `exposure` is (N, T).
     """
     exposure = exposure.to(frames)[..., None, None, None]
     weight = exposure * (frames * exposure < CLIPPED).all(2, keepdim=True)  # a cell is clipped as a whole

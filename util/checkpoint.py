@@ -48,7 +48,9 @@ def load(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no checkpoint {path}") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: damaged, or not a checkpoint of tensors ({str(error).splitlines()[0][:120]})") from None
+        raise UserError(
+            f"{path}: damaged, or not a checkpoint of tensors ({str(error).splitlines()[0][:120]})"
+        ) from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a checkpoint: it holds a {type(content).__name__}")
     return content
@@ -58,12 +60,18 @@ def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     """State dict of a checkpoint, ours or a published one, and the network's arguments if it says them."""
     content = load(path)
     state = content.get("state_dict", content)
-    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(value, torch.Tensor) for value in state.values())
+    ):
         raise UserError(f"{path}: not a checkpoint: it has no state_dict of tensors")
     return {name.removeprefix("module."): value for name, value in state.items()}, content.get("network")
 
 
-def fit(network: nn.Module, state: dict[str, torch.Tensor], path: str | Path, optional: Iterable[str] = ()) -> list[str]:
+def fit(
+    network: nn.Module, state: dict[str, torch.Tensor], path: str | Path, optional: Iterable[str] = ()
+) -> list[str]:
     """Load a state dict strictly; only parameters whose names begin with one of `optional` may be missing.
 
     Returns the names of those that were.

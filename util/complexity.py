@@ -13,8 +13,8 @@ def parameter_count(network: nn.Module) -> int:
 def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Multiply-adds of one forward pass on frames of `shape` (N, T, C, H, W).
 
-    Counted are convolutions and matrix products, where all but a hundredth of the work is. Nothing is computed:
-    call it with a network on the device "meta".
+    Counted are convolutions and matrix products, where all but a hundredth of the work is. Nothing is
+    computed: call it with a network on the device "meta".
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.empty(shape, device="meta"))

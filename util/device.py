@@ -44,7 +44,9 @@ def gpu_list(text: str) -> list[int]:
     wanted = [number for number in wanted if number >= 0]
     missing = [number for number in wanted if number >= available]
     if missing:
-        raise UserError(f"--gpu_ids {text}: there is no GPU {missing[0]} here ({available} found); -1 is the CPU")
+        raise UserError(
+            f"--gpu_ids {text}: there is no GPU {missing[0]} here ({available} found); -1 is the CPU"
+        )
     return wanted
 
 
@@ -71,9 +73,13 @@ def _join_torchrun(opt: argparse.Namespace) -> Place:
     rank, world, local = (int(os.environ[key]) for key in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     gpus = gpu_list(opt.gpu_ids)
     if gpus and local >= len(gpus):
-        raise UserError(f"torchrun started process {local} on this machine for --gpu_ids {opt.gpu_ids}: one per GPU")
+        raise UserError(
+            f"torchrun started process {local} on this machine for --gpu_ids {opt.gpu_ids}: one per GPU"
+        )
     if opt.batch_size % (world * opt.accumulate):
-        raise UserError(f"--batch_size {opt.batch_size} cannot be split evenly over {world} processes and --accumulate")
+        raise UserError(
+            f"--batch_size {opt.batch_size} cannot be split evenly over {world} processes and --accumulate"
+        )
     device = torch.device("cuda", gpus[local]) if gpus else torch.device("cpu")
     if gpus:
         torch.cuda.set_device(device)

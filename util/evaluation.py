@@ -15,10 +15,13 @@ class Evaluation:
     """Collects scores of 16-bit pictures against their references.
 
     Args:
-        metrics: names in METRICS. border: px left out on each side. settings: per metric, its keyword arguments.
+        metrics: names in METRICS. border: px left out on each side. settings: per metric, its keyword
+        arguments.
     """
 
-    def __init__(self, metrics: list[str], border: int, settings: dict[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, metrics: list[str], border: int, settings: dict[str, dict[str, Any]] | None = None
+    ) -> None:
         self.metrics, self.border, self.settings = metrics, border, settings or {}
         self.rows: list[dict[str, Any]] = []
 
@@ -41,7 +44,9 @@ class Evaluation:
             writer.writeheader()
             writer.writerows(rows)
         with write_atomically(path.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps({**facts, "mean": self.mean(), "images": self.rows}, indent=1) + "\n")
+            temporary.write_text(
+                json.dumps({**facts, "mean": self.mean(), "images": self.rows}, indent=1) + "\n"
+            )
 
 
 def unbatched(value: Any) -> Any:
@@ -56,5 +61,8 @@ def table(means: dict[str, dict[str, float]]) -> str:
     metrics = list(next(iter(means.values())))
     width = max(map(len, means))
     lines = [" " * width + "".join(f"{metric:>10}" for metric in metrics)]
-    lines += [f"{name:<{width}}" + "".join(f"{row[metric]:10.4f}" for metric in metrics) for name, row in means.items()]
+    lines += [
+        f"{name:<{width}}" + "".join(f"{row[metric]:10.4f}" for metric in metrics)
+        for name, row in means.items()
+    ]
     return "\n".join(lines)

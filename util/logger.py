@@ -24,7 +24,9 @@ class Logger:
             self._forget_after(done)
         self.file = self.path.open("a")
         self.board = SummaryWriter(str(folder / "log"), purge_step=done + 1)
-        self.bar = tqdm(total=steps, initial=done, unit="step", smoothing=0.05, disable=None, dynamic_ncols=True)
+        self.bar = tqdm(
+            total=steps, initial=done, unit="step", smoothing=0.05, disable=None, dynamic_ncols=True
+        )
         self.steps, self.first, self.start = steps, done, time.monotonic()
 
     def _forget_after(self, step: int) -> None:

@@ -10,7 +10,11 @@ from util.errors import UserError
 
 def names(package: ModuleType, suffix: str) -> list[str]:
     """Names for which `package` has a file `<name>_<suffix>.py`; the base class is not one."""
-    files = [module.name.removesuffix(f"_{suffix}") for module in pkgutil.iter_modules(package.__path__) if module.name.endswith(f"_{suffix}")]
+    files = [
+        module.name.removesuffix(f"_{suffix}")
+        for module in pkgutil.iter_modules(package.__path__)
+        if module.name.endswith(f"_{suffix}")
+    ]
     return [name for name in files if name != "base"]
 
 

@@ -10,7 +10,8 @@ from util.files import write_atomically
 from util.images import write_png8
 from util.rendering import contact_sheet
 
-STYLE = "body{font:15px sans-serif;background:#181818;color:#ddd;margin:2em} img{max-width:100%} td,th{padding:2px 14px;text-align:right}"
+STYLE = "body{font:15px sans-serif;background:#181818;color:#ddd;margin:2em} img{max-width:100%}
+td,th{padding:2px 14px;text-align:right}"
 
 
 class Report:
@@ -29,19 +30,27 @@ class Report:
 
     def write(self, title: str, facts: dict[str, Any], tables: dict[str, dict[str, float]]) -> Path:
         """Write the page: facts, a row of mean scores per method, and all sheets; returns its path."""
-        lines = [f"<!doctype html><meta charset='utf-8'><title>{html.escape(title)}</title><style>{STYLE}</style>"]
+        lines = [
+            f"<!doctype html><meta charset='utf-8'><title>{html.escape(title)}</title><style>{STYLE}</style>"
+        ]
         lines.append(f"<h1>{html.escape(title)}</h1>")
-        lines.append("<p>" + html.escape("; ".join(f"{key}: {value}" for key, value in facts.items())) + "</p>")
+        lines.append(
+            "<p>" + html.escape("; ".join(f"{key}: {value}" for key, value in facts.items())) + "</p>"
+        )
         if tables:
             metrics = list(next(iter(tables.values())))
-            lines.append("<table><tr><th></th>" + "".join(f"<th>{metric}</th>" for metric in metrics) + "</tr>")
+            lines.append(
+                "<table><tr><th></th>" + "".join(f"<th>{metric}</th>" for metric in metrics) + "</tr>"
+            )
             for method, scores in tables.items():
                 cells = "".join(f"<td>{scores[metric]:.4f}</td>" for metric in metrics)
                 lines.append(f"<tr><td>{html.escape(method)}</td>{cells}</tr>")
             lines.append("</table>")
         for name, note in self.sheets:
             label = html.escape(name)
-            lines.append(f"<h3>{label}</h3><p>{html.escape(note)}</p><img loading='lazy' src='{label}.png' alt='{label}'>")
+            lines.append(
+                f"<h3>{label}</h3><p>{html.escape(note)}</p><img src='{label}.png' alt='{label}'>"
+            )
         path = self.folder / "index.html"
         with write_atomically(path) as temporary:
             temporary.write_text("\n".join(lines) + "\n")

@@ -13,11 +13,13 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.2, 5
 def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] = ()) -> float:
     """Learning rate used during `epoch` (1, 2, ...) by `--lr_policy`.
 
-    * cosine_warmup: five epochs rise linearly from lr / 10, then the cosine, which the warm-up does not shift;
+    * cosine_warmup: five epochs rise linearly from lr / 10, then the cosine, which the warm-up does not
+    shift;
     * cosine: from lr to 1e-6 over niter epochs;
     * step: halved every lr_decay_iters epochs;
     * linear: lr for niter epochs, then linearly to zero over niter_decay;
-    * plateau: times 0.2 whenever `scores`, one per validation so far, have had no new best for more than five.
+    * plateau: times 0.2 whenever `scores`, one per validation so far, have had no new best for more than
+    five.
     """
     policy, lr, niter = opt.lr_policy, opt.lr, opt.niter
     done = epoch - 1

@@ -1,4 +1,4 @@
-"""Stopping politely: the first SIGTERM or Ctrl-C lets the step end, the second one does what it always does."""
+"""Stopping politely: the first SIGTERM or Ctrl-C lets the step end, the second does what it always does."""
 
 import signal
 

@@ -1,5 +1,6 @@
 """Restoring large frames tile by tile, so that memory grows with the tile and not with the image."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -10,9 +11,10 @@ from torch import nn
 def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -> torch.Tensor:
     """`network(frames)` for frames (N, T, C, H, W), in tiles where a side is longer than `tile` px.
 
-    What the network says it needs of the whole frame (`whole_frame`, see models.networks) is computed once; each
-    tile gets its part. A tile is restored with `overlap` px around it, or more where the network asks for
-    that (`halo`), and neighbours are blended over half of the overlap, where both are far from their edges.
+    What the network says it needs of the whole frame (`whole_frame`, see models.networks) is computed once;
+    each tile gets its part. A tile is restored with `overlap` px around it, or more where the network asks
+    for that (`halo`), and neighbours are blended over half of the overlap, where both are far from their
+    edges.
 
     Args:
         tile: side of a tile without its surroundings; 0 = the whole frame at once.
@@ -43,7 +45,9 @@ def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -
             weight = _stretch(row_weight, scale)[:, None] * _stretch(column_weight, scale)
             y, x = (rows.start - top) * scale, (columns.start - left) * scale
             part = restored[..., y : y + len(rows) * scale, x : x + len(columns) * scale]
-            place = result[..., rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+            place = result[
+                ..., rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale
+            ]
             place += part.cpu() * weight
     return result
 
@@ -57,14 +61,14 @@ def _cut(image: torch.Tensor, rows: range, columns: range, reach: int) -> torch.
 def _spans(size: int, tile: int, ramp: int) -> Iterator[tuple[range, torch.Tensor]]:
     """Equal spans that cover 0..size, each at most `tile` long, and the weight of each of their px.
 
-    Neighbours overlap by 2 `ramp`, where one's weight falls as the other's rises (raised cosine): the weights of
-    all spans add up to one everywhere.
+    Neighbours overlap by 2 `ramp`, where one's weight falls as the other's rises (raised cosine): the
+    weights of all spans add up to one everywhere.
     """
     count = -(-size // tile)
     edges = [round(i * size / count) for i in range(count + 1)]
     ramp = min(ramp, (size // count) // 2)
     rise = torch.sin((torch.arange(2 * ramp) + 0.5) * (torch.pi / (4 * max(ramp, 1)))) ** 2
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         first, last = max(start - ramp, 0), min(stop + ramp, size)
         weight = torch.ones(last - first)
         if start > 0:

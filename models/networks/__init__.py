@@ -19,7 +19,12 @@ from typing import Any
 
 from torch import nn
 
-TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale")  # follow from model and data, not options
+TASK_ARGUMENTS = (
+    "num_frames",
+    "in_channels",
+    "out_channels",
+    "scale",
+)  # follow from model and data, not options
 
 
 def network_names() -> list[str]:
@@ -28,7 +33,7 @@ def network_names() -> list[str]:
 
 
 def _class_of(name: str) -> type[nn.Module] | None:
-    """`hdr_transformer` -> class HDRTransformer of hdr_transformer.py: the names agree but for case and '_'."""
+    """`hdr_transformer` -> class HDRTransformer of its file: the names agree but for case and '_'."""
     module = importlib.import_module(f"{__name__}.{name}")
     for label, value in vars(module).items():
         if label.lower() == name.replace("_", "") and inspect.isclass(value) and _takes_frames(value):
@@ -63,7 +68,8 @@ def create_network(name: str, **arguments) -> nn.Module:
     """Build network `name`; `network.arguments` keeps its name and all its arguments for the checkpoint.
 
     Raises:
-        ValueError: no such network, an argument that it does not take, or a value that it cannot be built with.
+        ValueError: no such network, an argument that it does not take, or a value that it cannot be built
+        with.
     """
     network_type = network_class(name)
     signature = inspect.signature(network_type)

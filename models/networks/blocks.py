@@ -1,4 +1,4 @@
-"""Building blocks of the bracket networks: residual bodies, sub-pixel upsampling, bilinear upsampling of tiles."""
+"""Building blocks of the bracket networks: residual bodies, sub-pixel and bilinear upsampling."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import nn
 
 
 class ResBlock(nn.Module):
-    """x + conv(relu(conv(x))), 3x3. Kaiming weights scaled by 0.1, so that a deep stack starts near identity."""
+    """x + conv(relu(conv(x))), 3x3; Kaiming weights times 0.1, so that a deep stack starts near identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -53,8 +53,9 @@ class PixelShufflePack(nn.Module):
 def upsample(x: torch.Tensor, scale: int, window: tuple[int, int, int, int] | None = None) -> torch.Tensor:
     """Bilinear upsampling with aligned corners, (N, C, h, w) -> (N, C, scale h, scale w).
 
-    With aligned corners the positions depend on the size of the whole image. `window` = (top, left, H, W) says
-    that `x` is the tile at (top, left) of an image of H x W: it is then sampled where the whole image would be.
+    With aligned corners the positions depend on the size of the whole image. `window` = (top, left, H, W)
+    says that `x` is the tile at (top, left) of an image of H x W: it is then sampled where the whole image
+    would be.
     """
     if window is None:
         return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=True)

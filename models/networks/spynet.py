@@ -1,12 +1,16 @@
 """SPyNet: optical flow by a coarse-to-fine pyramid of small networks (Ranjan and Black, CVPR 2017)."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from models.networks.warp import warp
 
-STRIP_PIXELS = 1 << 17  # without gradients a level is refined in strips of about this size: memory stays bounded
+STRIP_PIXELS = (
+    1 << 17
+)  # without gradients a level is refined in strips of about this size: memory stays bounded
 HALO = 15  # radius of five 7x7 convolutions
 
 
@@ -17,7 +21,7 @@ class FlowRefiner(nn.Module):
         super().__init__()
         widths = [8, width, 2 * width, width, width // 2, 2]
         layers = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 7, padding=3), nn.ReLU(inplace=True)]
         self.basic_module = nn.Sequential(*layers[:-1])
 
@@ -50,7 +54,8 @@ class SPyNet(nn.Module):
         return images[::-1]
 
     def flow(self, reference: list[torch.Tensor], support: torch.Tensor) -> torch.Tensor:
-        """Flow (N, 2, H, W) in px, x first: `support` (N, 3, H, W) sampled at p + flow(p) shows the reference at p.
+        """Flow (N, 2, H, W) in px, x first: `support` (N, 3, H, W) sampled at p + flow(p) shows the
+        reference at p.
 
         `reference` is the `pyramid` of the reference image, so that several supports share it.
         """

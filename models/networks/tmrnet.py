@@ -17,7 +17,7 @@ CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reac
 
 
 def published_spynet_name(name: str) -> str:
-    """`basic_module.0.basic_module.1.conv.weight` (OpenMMLab's file) -> `basic_module.0.basic_module.2.weight`."""
+    """OpenMMLab's `basic_module.0.basic_module.1.conv.weight` -> `basic_module.0.basic_module.2.weight`."""
     return re.sub(r"basic_module\.(\d)\.conv", lambda match: f"basic_module.{2 * int(match[1])}", name)
 
 
@@ -78,25 +78,25 @@ class TMRNet(nn.Module):
     pretrained_parts: ClassVar[dict] = {"spynet": published_spynet_name}
     sizes: ClassVar[dict[str, dict]] = {
         "full": {},
-        "small": dict(
-            mid_channels=32,
-            feature_blocks=3,
-            common_blocks=6,
-            specific_blocks=8,
-            reconstruction_blocks=3,
-            deform_groups=4,
-            spynet_width=16,
-        ),
-        "tiny": dict(
-            mid_channels=16,
-            feature_blocks=2,
-            common_blocks=2,
-            specific_blocks=2,
-            reconstruction_blocks=2,
-            deform_groups=2,
-            spynet_width=8,
-            spynet_levels=5,
-        ),
+        "small": {
+            "mid_channels": 32,
+            "feature_blocks": 3,
+            "common_blocks": 6,
+            "specific_blocks": 8,
+            "reconstruction_blocks": 3,
+            "deform_groups": 4,
+            "spynet_width": 16,
+        },
+        "tiny": {
+            "mid_channels": 16,
+            "feature_blocks": 2,
+            "common_blocks": 2,
+            "specific_blocks": 2,
+            "reconstruction_blocks": 2,
+            "deform_groups": 2,
+            "spynet_width": 8,
+            "spynet_levels": 5,
+        },
     }
 
     def __init__(
@@ -135,10 +135,14 @@ class TMRNet(nn.Module):
                 self.add_module(f"upsample{i}", PixelShufflePack(mid_channels, mid_channels, 2))
 
     def whole_frame(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{"flow": (N, T-1, 2, H, W)} from the first frame of (N, T, C, H, W) to each other one, in px, x first."""
+        """{"flow": (N, T-1, 2, H, W)} from the first of (N, T, C, H, W) to each other frame, in px, x first."""
         reference = self.spynet.pyramid(_flow_view(frames[:, 0]))
         flows = [self.spynet.flow(reference, _flow_view(frame)) for frame in frames.unbind(1)[1:]]
-        return {"flow": torch.stack(flows, dim=1) if flows else frames.new_zeros(len(frames), 0, 2, *frames.shape[-2:])}
+        return {
+            "flow": torch.stack(flows, dim=1)
+            if flows
+            else frames.new_zeros(len(frames), 0, 2, *frames.shape[-2:])
+        }
 
     @staticmethod
     def halo(flow: torch.Tensor) -> int:

@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
-STRIP_PIXELS = 2048  # deformable sampling works on about this many px at once: what it gathers then stays in cache
+STRIP_PIXELS = (
+    2048  # deformable sampling works on about this many px at once: what it gathers then stays in cache
+)
 
 
 def warp(image: torch.Tensor, flow: torch.Tensor, padding_mode: str = "zeros", top: int = 0) -> torch.Tensor:
@@ -22,7 +24,7 @@ def warp(image: torch.Tensor, flow: torch.Tensor, padding_mode: str = "zeros", t
 
 
 def _indices(like: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Row indices (h, 1), from `top`, and column indices (W,) of the last two dimensions of `like`, as float32."""
+    """Row indices (h, 1), from `top` on, and column indices (w,) for a tensor (..., h, w), as float32."""
     rows = torch.arange(top, top + like.shape[-2], device=like.device, dtype=torch.float32)
     columns = torch.arange(like.shape[-1], device=like.device, dtype=torch.float32)
     return rows[:, None], columns
@@ -71,7 +73,9 @@ def _deform_strip(
     height_scale, width_scale = (2 / max(size - 1, 1) for size in source.shape[-2:])
     grid = torch.stack((x * width_scale - 1, y * height_scale - 1), dim=-1)  # (N G, 9, h, W, 2)
     samples = F.grid_sample(source, grid.view(groups_all, 9 * rows, width, 2), align_corners=True)
-    samples = samples.view(groups_all, channels, 9, rows * width) * mask.reshape(groups_all, 1, 9, rows * width)
+    samples = samples.view(groups_all, channels, 9, rows * width) * mask.reshape(
+        groups_all, 1, 9, rows * width
+    )
     out_channels, in_channels = weight.shape[:2]
     samples = samples.view(batch, -1, in_channels * 9, rows * width)  # (N, weight groups, C/Wg 9, hW)
     kernel = weight.view(samples.shape[1], -1, in_channels * 9)  # (Wg, C'/Wg, C/Wg 9)

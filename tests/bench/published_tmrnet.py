@@ -75,7 +75,9 @@ def published_forward(p: Parameters, frames: torch.Tensor) -> torch.Tensor:
     batch, number, _, height, width = frames.shape
     coded = torch.stack((frames, frames.clamp(min=0) ** (1 / 2.2)), 3).view(batch * number, 8, height, width)
     features = body(p, "feat_extract", coded).view(batch, number, -1, height, width)
-    rgb = torch.stack((frames[:, :, 0], frames[:, :, 1:3].mean(2), frames[:, :, 3]), 2).clamp(0, 1) ** (1 / 2.2)
+    rgb = torch.stack((frames[:, :, 0], frames[:, :, 1:3].mean(2), frames[:, :, 3]), 2).clamp(0, 1) ** (
+        1 / 2.2
+    )
     reference = rgb[:, :1].expand(-1, number - 1, -1, -1, -1).reshape(-1, 3, height, width)
     flow = spynet(p, reference, rgb[:, 1:].reshape(-1, 3, height, width))
     base = features[:, :1].expand(-1, number - 1, -1, -1, -1).reshape(batch * (number - 1), -1, height, width)
@@ -88,5 +90,7 @@ def published_forward(p: Parameters, frames: torch.Tensor) -> torch.Tensor:
         state = state + body(p, "backbone.backward", torch.cat((base, aligned[:, i], state), 1))
         specific = body(p, f"backbone.backward_rec_{i + 1}", torch.cat((base, aligned[:, i], state), 1))
         state = state + p["learn_para"][:, i] * specific
-    out = body(p, "reconstruction", torch.cat((base, state), 1)) + conv(p, "skipup1.upsample_conv", frames[:, 0])
+    out = body(p, "reconstruction", torch.cat((base, state), 1)) + conv(
+        p, "skipup1.upsample_conv", frames[:, 0]
+    )
     return conv(p, "conv_last", F.leaky_relu(conv(p, "conv_hr", out), 0.1, inplace=True))
