@@ -44,8 +44,8 @@ class SynDataset(BaseDataset):
 
     @staticmethod
     def describe_layout() -> str:
-        return "Train/ and Test/ with <scene>/<frame>/raw_{1,4,16,64,256}.npy, raw_gt.npy, metadata.npy
-        (x4/raw_*.npy for synplus)"
+        brackets = "raw_{1,4,16,64,256}.npy (in x4/ for synplus)"
+        return f"Train/ and Test/ with <scene>/<frame>/ that hold {brackets}, raw_gt.npy and metadata.npy"
 
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
@@ -86,9 +86,8 @@ class SynDataset(BaseDataset):
         maps = [open_array(folder / self.inputs / file, "uint16", 4) for file in self.files]
         for file, array in zip(self.files, maps, strict=True):
             if array.shape != maps[0].shape:
-                raise UserError(
-                    f"{folder / self.inputs / file}: shape {array.shape}, not {maps[0].shape} as {self.files[0]}"
-                )
+                path, expected = folder / self.inputs / file, maps[0].shape
+                raise UserError(f"{path}: shape {array.shape}, not {expected} as {self.files[0]}")
         return maps
 
     def _target(self, folder: Path, shape: tuple[int, ...]) -> np.memmap:

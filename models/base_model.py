@@ -79,7 +79,7 @@ class BaseModel:
         return checkpoint.weights_path(self.folder, network_class(self.opt.net), iteration)
 
     def _network_arguments(self, saved: dict[str, Any] | None, path: str | Path | None) -> dict[str, Any]:
-        """Arguments of the network: the checkpoint's, or preset and options; its task is always the model's."""
+        """Arguments of the network: the checkpoint's, or preset and options; its task is the model's."""
         presets = getattr(network_class(self.opt.net), "sizes", {"full": {}})
         if (self.opt.size or "full") not in presets:
             raise UserError(

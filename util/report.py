@@ -10,8 +10,8 @@ from util.files import write_atomically
 from util.images import write_png8
 from util.rendering import contact_sheet
 
-STYLE = "body{font:15px sans-serif;background:#181818;color:#ddd;margin:2em} img{max-width:100%}
-td,th{padding:2px 14px;text-align:right}"
+STYLE = """body { font: 15px sans-serif; background: #181818; color: #ddd; margin: 2em }
+img { max-width: 100% } td, th { padding: 2px 14px; text-align: right }"""
 
 
 class Report:
@@ -48,9 +48,7 @@ class Report:
             lines.append("</table>")
         for name, note in self.sheets:
             label = html.escape(name)
-            lines.append(
-                f"<h3>{label}</h3><p>{html.escape(note)}</p><img src='{label}.png' alt='{label}'>"
-            )
+            lines.append(f"<h3>{label}</h3><p>{html.escape(note)}</p><img src='{label}.png' alt='{label}'>")
         path = self.folder / "index.html"
         with write_atomically(path) as temporary:
             temporary.write_text("\n".join(lines) + "\n")

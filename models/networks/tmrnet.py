@@ -135,7 +135,7 @@ class TMRNet(nn.Module):
                 self.add_module(f"upsample{i}", PixelShufflePack(mid_channels, mid_channels, 2))
 
     def whole_frame(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{"flow": (N, T-1, 2, H, W)} from the first of (N, T, C, H, W) to each other frame, in px, x first."""
+        """{"flow": (N, T-1, 2, H, W)} from the first of (N, T, C, H, W) to each other frame, in px."""
         reference = self.spynet.pyramid(_flow_view(frames[:, 0]))
         flows = [self.spynet.flow(reference, _flow_view(frame)) for frame in frames.unbind(1)[1:]]
         return {
