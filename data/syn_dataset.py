@@ -58,7 +58,7 @@ class SynDataset(BaseDataset):
         if not folder.is_dir():
             raise UserError(f"{self.root} has no folder {folder.name}; expected: {self.describe_layout()}")
         step = 20 if split == "val" else 1
-        self.folders = [frame for scene in _subfolders(folder) for frame in _subfolders(scene)[::step]]
+        self.folders = [frame for scene in subfolders(folder) for frame in subfolders(scene)[::step]]
         self.folders = self.folders[: opt.max_dataset_size]
         if not self.folders:
             raise UserError(f"{folder} holds no samples; expected: {self.describe_layout()}")
@@ -176,29 +176,33 @@ class SynDataset(BaseDataset):
         left, right, _ = columns.indices(width)
         raw, target = self._read(folder, top, left, bottom - top, right - left)
         sample = self._sample(folder, raw, target)
-        return sample | {"scene": folder.parent.name, "frame": folder.name, "meta": self._meta(folder)}
-
-    @staticmethod
-    def _meta(folder: Path) -> dict:
-        """White-balance gains (3,), matrix from camera RGB to linear sRGB (3, 3), and the Bayer pattern."""
-        path = folder / "metadata.npy"
-        content = read_metadata(path)
-        try:
-            red, blue = (float(np.ravel(content[key])[0]) for key in ("red_gain", "blue_gain"))
-            matrix = np.asarray(content["cam2rgb"], np.float32).reshape(3, 3)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise UserError(f"{path}: no usable red_gain, blue_gain and cam2rgb ({error})") from None
-        return {
-            "white_balance": torch.tensor([red, 1.0, blue]),
-            "cam2rgb": torch.from_numpy(matrix),
-            "cfa": "RGGB",
-        }
+        return sample | {"scene": folder.parent.name, "frame": folder.name, "meta": read_meta(folder)}
 
     def picture(self, index: int) -> np.ndarray | None:
         path = self.folders[index] / "rgb_vis_gt.png"
         return read_png(path) if path.exists() else None
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def read_meta(folder: Path) -> dict:
+    """White-balance gains (3,), matrix from camera RGB to linear sRGB (3, 3), and Bayer pattern of a sample.
+
+    Raises:
+        UserError: metadata.npy is missing, damaged or unsafe, or lacks one of them.
+    """
+    path = folder / "metadata.npy"
+    content = read_metadata(path)
+    try:
+        red, blue = (float(np.ravel(content[key])[0]) for key in ("red_gain", "blue_gain"))
+        matrix = np.asarray(content["cam2rgb"], np.float32).reshape(3, 3)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise UserError(f"{path}: no usable red_gain, blue_gain and cam2rgb ({error})") from None
+    return {
+        "white_balance": torch.tensor([red, 1.0, blue]),
+        "cam2rgb": torch.from_numpy(matrix),
+        "cfa": "RGGB",
+    }
+
+
+def subfolders(folder: Path) -> list[Path]:
     """Folders in a folder by name, without hidden ones (unfinished copies)."""
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
