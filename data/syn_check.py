@@ -1,0 +1,226 @@
+"""What can be wrong with a data set in the layout of BracketIRE or BracketIRE+ (`python -m data.check`)."""
+
+import fnmatch
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data import measurements
+from data.arrays import open_array, read_window
+from data.measurements import luminance
+from data.syn_dataset import EXPOSURES, WHITE_LEVEL, SynDataset, read_meta, subfolders
+from util.errors import UserError
+
+SPLITS = {"Train": True, "Test": False, "NTIRE_Val": False}  # whether it is trained on
+KNOWN_AT_ROOT = (*SPLITS, "simulation.json", "README*", "LICENSE*")
+KNOWN_IN_SAMPLE = ("raw_*.npy", "raw_gt.npy", "metadata.npy", "alignratio.npy", "rgb_vis_*.png", "x2", "x4")
+BLACK = 8.0  # DN that the darkest cells may share
+CLIPPED = 1000  # DN from which a value counts as saturated
+MOSTLY_CLIPPED = 0.1  # share of the shortest frame beyond which highlights are lost
+ALL_CLIPPED = 0.99  # share of any frame beyond which it tells nothing
+WELL_EXPOSED = (64.0, 900.0)  # DN
+RATIO_TOLERANCE = 2.0  # neighbours differ by 4: a repeated frame is off by that factor, a swapped one by 16
+LEVEL_TOLERANCE = 1.5  # factor between the ground truth and the brackets
+SHIFT_TOLERANCE = 4.0  # packed px, for hand-held brackets whose reference is the first frame
+ALIKE = 0.3  # correlation under which two pictures do not show the same scene
+
+
+class Finding(NamedTuple):
+    """A line of the check: where, what, and whether it is a fault or only worth knowing."""
+
+    path: Path
+    text: str
+    is_fault: bool = True
+
+
+class SynCheck:
+    """Checks of a data set of class `dataset` (SynDataset or a subclass) at `root`.
+
+    Args:
+        min_samples: samples that each scene should have.
+
+    Raises:
+        UserError: `root` is not a folder, or has none of the splits.
+    """
+
+    def __init__(self, dataset: type[SynDataset], root: Path, min_samples: int = 1) -> None:
+        self.dataset, self.root, self.min_samples = dataset, root, min_samples
+        self.splits = [root / name for name in SPLITS if (root / name).is_dir()]
+        if not self.splits:
+            raise UserError(f"--dataroot {root}: expected there: {dataset.describe_layout()}")
+
+    def samples(self) -> list[Path]:
+        """Folders of all samples of all splits."""
+        return [frame for split in self.splits for scene in subfolders(split) for frame in subfolders(scene)]
+
+    def layout(self) -> Iterator[Finding]:
+        """What is wrong above the level of samples: strays, scenes with too few samples, a missing split."""
+        yield from _strays(self.root, KNOWN_AT_ROOT)
+        for name in ("Train", "Test"):
+            if self.root / name not in self.splits:
+                yield Finding(self.root / name, "there is no such folder", is_fault=False)
+        for split in self.splits:
+            scenes = subfolders(split)
+            if not scenes:
+                yield Finding(split, "holds no scenes")
+            yield from _stray_files(split)
+            for scene in scenes:
+                yield from _stray_files(scene)
+                count = len(subfolders(scene))
+                if count < self.min_samples:
+                    yield Finding(
+                        scene, f"{count} samples in this scene, expected {self.min_samples} or more"
+                    )
+
+    def sample(self, folder: Path) -> list[Finding]:
+        """All findings in the folder of a sample."""
+        findings = [*_strays(folder, KNOWN_IN_SAMPLE), *_metadata(folder)]
+        frames = []
+        for exposure in EXPOSURES:
+            path = folder / self.dataset.inputs / f"raw_{exposure}.npy"
+            try:
+                frames.append(_read(path, "uint16"))
+            except UserError as error:
+                findings.append(_finding(path, error))
+        shapes = {frame.shape for frame in frames}
+        if len(shapes) > 1:
+            findings.append(Finding(folder / self.dataset.inputs, f"brackets of different shapes {shapes}"))
+        whole = len(frames) == len(EXPOSURES) and len(shapes) == 1
+        images = [luminance(frame) for frame in frames]
+        if whole:
+            findings += self._levels(folder / self.dataset.inputs, frames, images)
+        return [*findings, *self._ground_truth(folder, images if whole else None)]
+
+    def _levels(self, folder: Path, frames: list[np.ndarray], images: list[np.ndarray]) -> Iterator[Finding]:
+        """Range, saturation, black level and exposures of a full set of brackets (H, W, 4), with their
+        luminance (H, W).
+        """
+        for number, (exposure, frame) in enumerate(zip(EXPOSURES, frames, strict=True)):
+            path = folder / f"raw_{exposure}.npy"
+            if (highest := int(frame.max())) > WHITE_LEVEL:
+                yield Finding(path, f"values up to {highest}, above the white level {WHITE_LEVEL}")
+            if highest == int(frame.min()):
+                yield Finding(path, f"every value is {highest}")
+            share = float((frame >= CLIPPED).mean())
+            if share > (ALL_CLIPPED if number else MOSTLY_CLIPPED):
+                yield Finding(path, f"{share:.0%} of the values are saturated")
+        medians = [float(np.median(image)) for image in images]
+        black = measurements.black_level(images[0], images[1], EXPOSURES[1] / EXPOSURES[0])
+        if medians == sorted(medians) and min(black, *(np.percentile(i, 1) for i in images)) > BLACK:
+            yield Finding(folder, f"the black level is about {black:.0f}, not 0: subtract it")
+        else:
+            yield from _exposures(folder, images)
+
+    def _ground_truth(self, folder: Path, images: list[np.ndarray] | None) -> Iterator[Finding]:
+        """Values of raw_gt.npy, and its agreement with the brackets' luminance where they could be read."""
+        path = folder / "raw_gt.npy"
+        if not path.exists():
+            trained = SPLITS[folder.parent.parent.name]
+            yield Finding(path, "no such file" if trained else "no ground truth", is_fault=trained)
+            return
+        try:
+            target = _read(path, "float32")
+        except UserError as error:
+            yield _finding(path, error)
+            return
+        bad = [
+            f"{count} values are {what}"
+            for what, count in (
+                ("NaN", int(np.isnan(target).sum())),
+                ("infinite", int(np.isinf(target).sum())),
+                ("negative", int((target < 0).sum())),
+            )
+            if count
+        ]
+        yield from (Finding(path, text) for text in bad)
+        if images is None or bad:
+            return
+        scale = self.dataset.scale
+        expected = tuple(side * scale for side in images[0].shape)
+        if target.shape[:2] != expected:
+            size = " x ".join(map(str, target.shape[:2]))
+            yield Finding(path, f"{size} cells, expected {' x '.join(map(str, expected))} for these brackets")
+        else:
+            yield from _agreement(path, images, measurements.reduced(luminance(target), scale), scale)
+
+
+def _exposures(folder: Path, images: list[np.ndarray]) -> Iterator[Finding]:
+    """Whether each frame is as much brighter than the one before as its exposure is longer."""
+    for number in range(1, len(images)):
+        short, long = EXPOSURES[number - 1], EXPOSURES[number]
+        ratio = measurements.exposure_ratio(images[number - 1], images[number], *WELL_EXPOSED)
+        factor = long / short
+        if ratio is not None and not 1 / RATIO_TOLERANCE < ratio / factor < RATIO_TOLERANCE:
+            yield Finding(
+                folder / f"raw_{long}.npy",
+                f"{ratio:.2g} times as bright as raw_{short}.npy, expected {factor:.0f} times: "
+                "swapped, repeated or mislabelled?",
+            )
+
+
+def _agreement(path: Path, images: list[np.ndarray], target: np.ndarray, scale: int) -> Iterator[Finding]:
+    """Whether the ground truth (H, W), reduced to the size of the brackets, shows the same at the same level.
+
+    It is the scene at the moment of the first frame; the second is the earliest that is bright enough.
+    """
+    low, high = WELL_EXPOSED
+    number = 1 if (images[1] > low).mean() > 0.02 else 2
+    exposure = EXPOSURES[number] / EXPOSURES[2]
+    image = images[number] / (WHITE_LEVEL * exposure)
+    limit = high / (WHITE_LEVEL * exposure)
+    good = (image > limit * low / high / 2) & (image < limit)
+    if good.sum() >= measurements.ENOUGH:
+        ratio = float(np.median(target[good]) / np.median(image[good]))
+        if not 1 / LEVEL_TOLERANCE < ratio < LEVEL_TOLERANCE:
+            yield Finding(path, f"{ratio:.2g} times as bright as the brackets, expected 1")
+    seen, wanted = (np.sqrt(np.clip(part, 0, limit)) for part in (image, target))
+    if np.ptp(seen) == 0 or np.ptp(wanted) == 0:
+        return
+    x, y = measurements.displacement(wanted, seen)
+    if max(abs(x), abs(y)) > max(SHIFT_TOLERANCE / scale, 2):
+        yield Finding(
+            path, f"lies {x:+.1f} px across and {y:+.1f} px down from the brackets (their packed px)"
+        )
+    elif (likeness := measurements.correlation(seen, wanted)) < ALIKE:
+        yield Finding(path, f"does not look like the brackets (correlation {likeness:.2f})")
+
+
+def _metadata(folder: Path) -> Iterator[Finding]:
+    path = folder / "metadata.npy"
+    try:
+        meta = read_meta(folder)
+    except UserError as error:
+        yield _finding(path, error)
+        return
+    gains = meta["white_balance"].tolist()
+    if not all(0 < gain < 100 for gain in gains):
+        yield Finding(path, f"white-balance gains {gains} are not sensible")
+    if not meta["cam2rgb"].isfinite().all() or abs(float(meta["cam2rgb"].det())) < 1e-6:
+        yield Finding(path, "cam2rgb is not an invertible matrix")
+
+
+def _read(path: Path, dtype: str) -> np.ndarray:
+    """A whole array (H, W, 4); UserError if it is damaged or empty."""
+    array = open_array(path, dtype, 4)
+    if array.size == 0:
+        raise UserError(f"{path}: empty, its shape is {array.shape}")
+    return read_window(array, 0, 0, *array.shape[:2])
+
+
+def _finding(path: Path, error: UserError) -> Finding:
+    return Finding(path, str(error).removeprefix(f"{path}: "))
+
+
+def _strays(folder: Path, known: tuple[str, ...]) -> Iterator[Finding]:
+    """Entries of a folder that are not hidden and match none of the known patterns."""
+    for entry in sorted(folder.iterdir()):
+        if not entry.name.startswith(".") and not any(fnmatch.fnmatch(entry.name, name) for name in known):
+            yield Finding(entry, "does not belong here")
+
+
+def _stray_files(folder: Path) -> Iterator[Finding]:
+    for entry in sorted(folder.iterdir()):
+        if not entry.name.startswith(".") and not entry.is_dir():
+            yield Finding(entry, "does not belong here")
