@@ -6,22 +6,23 @@ All functions take luminance (H, W) float32, the mean of each packed cell, in th
 import cv2
 import numpy as np
 
-ENOUGH = 64  # cells without which nothing is said
-
 
 def luminance(planes: np.ndarray) -> np.ndarray:
     """Mean over the planes of (H, W, C): (H, W) float32."""
     return planes.mean(-1, dtype=np.float32)
 
 
-def exposure_ratio(short: np.ndarray, long: np.ndarray, low: float, high: float) -> float | None:
-    """Median of the longer frame over that of the shorter, where the longer is between `low` and `high`.
+def level_ratio(reference: np.ndarray, image: np.ndarray, low: float, high: float) -> float | None:
+    """How many times as bright `image` is: the median ratio of the percentiles of the two, over those that
+    lie between `low` and `high` in `image`. Percentiles do not ask where something lies, so motion hardly
+    counts.
 
-    None if too few cells are, or the shorter frame is black there. Medians ignore what moves.
+    None if nothing of `image` lies there, or `reference` is black in these percentiles.
     """
-    good = (long > low) & (long < high)
-    below = float(np.median(short[good])) if good.sum() >= ENOUGH else 0.0
-    return float(np.median(long[good])) / below if below > 0 else None
+    percentiles = np.percentile(np.stack((reference, image)), np.linspace(1, 99, 99), axis=(1, 2))
+    below, above = percentiles.T
+    good = (above > low) & (above < high) & (below > 0)
+    return float(np.median(above[good] / below[good])) if good.any() else None
 
 
 def black_level(short: np.ndarray, long: np.ndarray, factor: float) -> float:

@@ -21,8 +21,8 @@ CLIPPED = 1000  # DN from which a value counts as saturated
 MOSTLY_CLIPPED = 0.1  # share of the shortest frame beyond which highlights are lost
 ALL_CLIPPED = 0.99  # share of any frame beyond which it tells nothing
 WELL_EXPOSED = (64.0, 900.0)  # DN
-RATIO_TOLERANCE = 2.0  # neighbours differ by 4: a repeated frame is off by that factor, a swapped one by 16
-LEVEL_TOLERANCE = 1.5  # factor between the ground truth and the brackets
+RATIO_TOLERANCE = 2.5  # neighbours differ by 4: a repeated frame is off by that factor, a swapped one by 16
+LEVEL_TOLERANCE = 2.0  # factor between the ground truth and the brackets
 SHIFT_TOLERANCE = 4.0  # packed px, for hand-held brackets whose reference is the first frame
 ALIKE = 0.3  # correlation under which two pictures do not show the same scene
 
@@ -150,7 +150,7 @@ def _exposures(folder: Path, images: list[np.ndarray]) -> Iterator[Finding]:
     """Whether each frame is as much brighter than the one before as its exposure is longer."""
     for number in range(1, len(images)):
         short, long = EXPOSURES[number - 1], EXPOSURES[number]
-        ratio = measurements.exposure_ratio(images[number - 1], images[number], *WELL_EXPOSED)
+        ratio = measurements.level_ratio(images[number - 1], images[number], *WELL_EXPOSED)
         factor = long / short
         if ratio is not None and not 1 / RATIO_TOLERANCE < ratio / factor < RATIO_TOLERANCE:
             yield Finding(
@@ -170,11 +170,9 @@ def _agreement(path: Path, images: list[np.ndarray], target: np.ndarray, scale: 
     exposure = EXPOSURES[number] / EXPOSURES[2]
     image = images[number] / (WHITE_LEVEL * exposure)
     limit = high / (WHITE_LEVEL * exposure)
-    good = (image > limit * low / high / 2) & (image < limit)
-    if good.sum() >= measurements.ENOUGH:
-        ratio = float(np.median(target[good]) / np.median(image[good]))
-        if not 1 / LEVEL_TOLERANCE < ratio < LEVEL_TOLERANCE:
-            yield Finding(path, f"{ratio:.2g} times as bright as the brackets, expected 1")
+    ratio = measurements.level_ratio(target, image, limit * low / high, limit)
+    if ratio is not None and not 1 / LEVEL_TOLERANCE < ratio < LEVEL_TOLERANCE:
+        yield Finding(path, f"{1 / ratio:.2g} times as bright as the brackets, expected 1")
     seen, wanted = (np.sqrt(np.clip(part, 0, limit)) for part in (image, target))
     if np.ptp(seen) == 0 or np.ptp(wanted) == 0:
         return
