@@ -1,0 +1,266 @@
+"""Every network of models/networks: adding a file enrols it. Then the parts that networks share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from torch import nn
+from torchvision.ops import deform_conv2d
+
+from models.networks import create_network, network_class, network_names, spynet
+from models.networks import warp as sampling
+from models.networks.blocks import upsample
+from models.networks.spynet import SPyNet
+from models.networks.warp import modulated_deform_conv, warp
+from tests.golden.published_weights import fill_value
+from util import checkpoint, tiling
+from util.complexity import parameter_count
+
+FRAMES = 3  # that the networks under test are built for
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny networks: threads would wait for each other longer than they work where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make(name: str, channels: int = 4, scale: int = 1) -> nn.Module:
+    """The smallest preset of a network, with weights under which every part of it matters."""
+    sizes = getattr(network_class(name), "sizes", {})
+    network = create_network(
+        name,
+        num_frames=FRAMES,
+        in_channels=channels,
+        out_channels=channels,
+        scale=scale,
+        **sizes.get("tiny", {}),
+    )
+    for key, parameter in network.named_parameters():
+        parameter.data = torch.from_numpy(fill_value(key, tuple(parameter.shape), 0.5))
+    return network.eval()
+
+
+def random_frames(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Smooth images with some noise, (N, T, C, H, W), values as of normalised frames."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(*shape[:-2], shape[-2] // 8 + 2, shape[-1] // 8 + 2, generator=generator)
+    smooth = nn.functional.interpolate(coarse.flatten(0, 1), size=shape[-2:], mode="bicubic")
+    return smooth.view(shape) + 0.02 * torch.rand(shape, generator=generator)
+
+
+every_network = pytest.mark.parametrize("name", network_names())
+every_scale = pytest.mark.parametrize("scale", [1, 4])
+
+
+def test_tmrnet_is_among_them() -> None:
+    assert "tmrnet" in network_names()
+    assert "blocks" not in network_names() and "demosaic_net" not in network_names()
+
+
+@every_network
+def test_unknown_argument_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="takes no 'frames_per_second'"):
+        create_network(name, frames_per_second=3)
+
+
+@every_network
+@every_scale
+def test_gradients_are_finite_and_reach_every_parameter(name: str, scale: int) -> None:
+    network = make(name, scale=scale).train()
+    output = network(random_frames(1, FRAMES, 4, 37, 45))
+    assert output.shape == (1, 4, 37 * scale, 45 * scale) and output.dtype == torch.float32
+    assert output.isfinite().all()
+    output.square().mean().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@every_network
+@every_scale
+@pytest.mark.parametrize("channels", [3, 4])
+@torch.no_grad()
+def test_any_number_of_frames_and_any_size(name: str, scale: int, channels: int) -> None:
+    network = make(name, channels, scale)
+    for number, size in ((1, (37, 45)), (2, (16, 50)), (FRAMES, (33, 32))):
+        output = network(random_frames(1, number, channels, *size))
+        assert output.shape == (1, channels, size[0] * scale, size[1] * scale)
+        assert output.isfinite().all()
+
+
+@every_network
+@torch.no_grad()
+def test_every_frame_matters(name: str) -> None:
+    network = make(name)
+    frames = random_frames(1, FRAMES, 4, 24, 32)
+    plain = network(frames)
+    for number in range(FRAMES):
+        other = frames.clone()
+        other[:, number] += 0.1
+        assert not torch.equal(network(other), plain), f"frame {number}"
+
+
+@every_network
+@torch.no_grad()
+def test_too_many_frames_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{FRAMES + 1} frames"):
+        make(name)(random_frames(1, FRAMES + 1, 4, 24, 24))
+
+
+@every_network
+@every_scale
+@torch.no_grad()
+def test_samples_of_a_batch_are_independent(name: str, scale: int) -> None:
+    network = make(name, scale=scale)
+    frames = random_frames(2, FRAMES, 4, 24, 37)
+    together = network(frames)
+    apart = torch.cat([network(frame[None]) for frame in frames])
+    assert_allclose(together, apart, atol=1e-5 * float(together.std()), rtol=0)
+    assert (together[0] - together[1]).abs().max() > 0.1 * together.std()
+
+
+@every_network
+@every_scale
+@torch.no_grad()
+def test_checkpoint_reproduces_the_output(name: str, scale: int, tmp_path: Path) -> None:
+    network = make(name, scale=scale)
+    frames = random_frames(1, FRAMES, 4, 24, 37)
+    path = checkpoint.weights_path(tmp_path, type(network), 3)
+    checkpoint.save_weights(path, network.state_dict(), network.arguments)
+    state, arguments = checkpoint.load_weights(path)
+    again = create_network(arguments.pop("name"), **arguments)
+    assert checkpoint.fit(again, state, path) == []
+    assert torch.equal(again.eval()(frames), network(frames))
+    assert path.name == f"{type(network).__name__}_model_3.pth"
+    assert set(torch.load(path, weights_only=True)) == {"state_dict", "network"}
+
+
+@every_network
+@pytest.mark.parametrize(("scale", "size", "tile"), [(1, (150, 203), 96), (4, (61, 90), 40)])
+def test_tiles_equal_the_whole_frame(name: str, scale: int, size: tuple[int, int], tile: int) -> None:
+    network = make(name, scale=scale)
+    frames = random_frames(1, FRAMES, 4, *size)
+    whole = tiling.restore(network, frames, 0, 32)
+    tiled = tiling.restore(network, frames, tile, 32)
+    assert_allclose(tiled, whole, atol=1e-4 * float(whole.std()), rtol=0)
+
+
+@every_network
+@torch.no_grad()
+def test_half_precision_is_near(name: str) -> None:
+    network = make(name)
+    frames = random_frames(1, FRAMES, 4, 48, 64)
+    exact = network(frames)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(frames)
+    assert half.dtype == torch.float32 and not torch.equal(half, exact)
+    assert 10 * torch.log10(exact.max() ** 2 / (half - exact).square().mean()) > 45
+
+
+@pytest.mark.parametrize(("scale", "count"), [(1, 13_285_704), (4, 13_581_192)])
+def test_tmrnet_has_the_published_number_of_parameters(scale: int, count: int) -> None:
+    with torch.device("meta"):
+        network = create_network("tmrnet", scale=scale)
+    assert parameter_count(network) == count
+
+
+@every_scale
+@torch.no_grad()
+def test_tmrnet_every_output_ends_with_the_output(scale: int) -> None:
+    network = make("tmrnet", scale=scale)
+    frames = random_frames(2, FRAMES, 4, 24, 29)
+    outputs = network(frames, every_output=True)
+    assert outputs.shape == (2, FRAMES, 4, 24 * scale, 29 * scale)
+    for number in range(1, FRAMES + 1):
+        assert torch.equal(outputs[:, number - 1], network(frames[:, :number]))
+
+
+@torch.no_grad()
+def test_tmrnet_takes_the_flow_that_it_would_compute() -> None:
+    network = make("tmrnet")
+    frames = random_frames(1, FRAMES, 4, 24, 29)
+    flow = network.whole_frame(frames)["flow"]
+    assert flow.shape == (1, FRAMES - 1, 2, 24, 29)
+    assert torch.equal(network(frames, flow=flow), network(frames))
+    assert not torch.equal(network(frames, flow=flow + 1), network(frames))
+
+
+# Parts
+
+
+@pytest.mark.parametrize("reach", [2.0, 60.0])  # the second: most samples lie far outside
+@pytest.mark.parametrize(("groups", "weight_groups"), [(1, 1), (2, 1), (4, 2)])
+def test_deformable_convolution_is_torchvisions(
+    reach: float, groups: int, weight_groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "STRIP_PIXELS", 70)  # several strips
+    generator = torch.Generator().manual_seed(1)
+    x, weight, bias = (
+        torch.randn(shape, generator=generator, requires_grad=True)
+        for shape in ((2, 8, 21, 17), (6, 8 // weight_groups, 3, 3), (6,))
+    )
+    offset = (reach * torch.randn(2, 18 * groups, 21, 17, generator=generator)).requires_grad_()
+    mask = torch.rand(2, 9 * groups, 21, 17, generator=generator).requires_grad_()
+    ours = modulated_deform_conv(x, offset, mask, weight, bias)
+    theirs = deform_conv2d(x, offset, weight, bias, padding=1, mask=mask)
+    assert_allclose(ours.detach(), theirs.detach(), atol=2e-5 * max(1.0, float(theirs.detach().std())))
+    upstream = torch.randn(ours.shape, generator=generator)
+    inputs = (x, offset, mask, weight, bias)
+    expected = torch.autograd.grad(theirs, inputs, upstream)
+    for own, reference in zip(torch.autograd.grad(ours, inputs, upstream), expected, strict=True):
+        assert_allclose(own, reference, atol=3e-5 * max(1.0, float(reference.abs().max())))
+
+
+def test_warp_follows_the_flow() -> None:
+    image = torch.arange(30.0).view(1, 1, 5, 6)
+    flow = torch.zeros(1, 2, 5, 6)
+    flow[:, 0], flow[:, 1] = 2, 1  # x, y
+    moved = warp(image, flow)
+    assert_allclose(moved[0, 0, :4, :4], image[0, 0, 1:, 2:], atol=1e-4)
+    assert moved[0, 0, 4].abs().max() < 1e-4 and moved[0, 0, :, 4:].abs().max() < 1e-4
+    border = warp(image, flow, "border")
+    assert_allclose(border[0, 0, 4, :4], image[0, 0, 4, 2:], atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border"])
+def test_warp_in_strips_is_the_whole(padding: str) -> None:
+    generator = torch.Generator().manual_seed(2)
+    image = torch.rand(2, 3, 20, 15, generator=generator)
+    flow = 4 * torch.randn(2, 2, 20, 15, generator=generator)
+    whole = warp(image, flow, padding)
+    strips = [warp(image, flow[:, :, top : top + 7], padding, top=top) for top in range(0, 20, 7)]
+    assert torch.equal(torch.cat(strips, dim=2), whole)
+
+
+@torch.no_grad()
+def test_spynet_in_strips_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = SPyNet(levels=3, width=8).eval()
+    for key, parameter in network.named_parameters():
+        parameter.data = torch.from_numpy(fill_value(key, tuple(parameter.shape), 1.0))
+    reference, support = random_frames(1, 2, 3, 90, 70).clamp(0, 1).unbind(1)
+    whole = network(reference, support)
+    monkeypatch.setattr(spynet, "STRIP_PIXELS", 900)
+    strips = network(reference, support)
+    assert whole.std() > 0.05
+    assert_allclose(strips, whole, atol=1e-4 * float(whole.std()))
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_upsampling_a_window_is_a_window_of_the_upsampled(scale: int) -> None:
+    image = torch.rand(1, 3, 23, 31, generator=torch.Generator().manual_seed(3))
+    whole = upsample(image, scale)
+    assert whole.shape == (1, 3, 23 * scale, 31 * scale)
+    for top, bottom, left, right in ((0, 23, 0, 31), (0, 10, 5, 20), (7, 19, 3, 31), (13, 23, 0, 9)):
+        part = upsample(image[:, :, top:bottom, left:right], scale, (top, left, 23, 31))
+        expected = whole[:, :, top * scale : bottom * scale, left * scale : right * scale]
+        # The outermost rows and columns of a tile may ask for a neighbour outside of it.
+        rows = slice(0 if top == 0 else scale, part.shape[2] - (0 if bottom == 23 else scale))
+        columns = slice(0 if left == 0 else scale, part.shape[3] - (0 if right == 31 else scale))
+        assert_allclose(part[:, :, rows, columns], expected[:, :, rows, columns], atol=2e-6)
