@@ -1,7 +1,7 @@
 """Scenes from the photographs that come with scikit-image: no download, eight to train on and two to test on.
 
-They are 8-bit pictures of daylight, so a night is made of them: the tone curve is inverted with a gain that
-rises towards the highlights, and the whole is dimmed.
+They are 8-bit pictures of daylight, some of them gray, so a night is made of them: two coloured lamps light the
+scene, the tone curve is inverted with a gain that rises towards the highlights, and the whole is dimmed.
 """
 
 from functools import lru_cache
@@ -29,6 +29,7 @@ PHOTOGRAPHS = {  # split -> scene -> file in the data folder of scikit-image; no
 }
 MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
 BRIGHTEST_LEVELS = (16.0, 96.0)  # on the same scale, where 16 is the white of the first frame
+LAMP_COLOUR = 0.35  # standard deviation of the logarithm of a lamp's red, green and blue
 LARGEST_ZOOM = 1.25  # relative to the smallest that covers the scene
 GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
 LENS_PIXELS = 0.6  # standard deviation of the spot of the lens; finer edges alias in a mosaic
@@ -67,7 +68,7 @@ def draw_crop(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, in
 
 
 def expand_highlights(linear: np.ndarray, peak: float) -> np.ndarray:
-    """Linear light (H, W, 3) in [0, 1] -> linear light up to `peak` >= 1, float32.
+    """Linear light (H, W, 3), about [0, 1] -> linear light up to `peak` >= 1, float32.
 
     Inverts the tone curve x = y / (1 + y (1 - 1/peak)), which takes `peak` to 1 and leaves shadows as they
     are: each pixel is multiplied by 1 / (1 - b (1 - 1/peak)), where b is the mean of its channels relative
@@ -79,8 +80,18 @@ def expand_highlights(linear: np.ndarray, peak: float) -> np.ndarray:
     return linear / (1 - brightness * np.float32(1 - 1 / peak))[..., None]
 
 
+def light_with_lamps(rng: np.random.Generator, linear: np.ndarray) -> np.ndarray:
+    """Linear light (H, W, 3) under two lamps of random colours, one from each side, of mean brightness 1."""
+    lamps = np.exp(rng.normal(0, LAMP_COLOUR, (2, 3)))
+    lamps /= lamps.mean(axis=1, keepdims=True)
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.indices(linear.shape[:2]) / np.reshape(linear.shape[:2], (2, 1, 1)) - 0.5
+    share = np.clip(0.5 + rows * np.sin(angle) + columns * np.cos(angle), 0, 1)[..., None]
+    return (linear * (lamps[0] * share + lamps[1] * (1 - share))).astype(np.float32)
+
+
 def light_as_night(linear: np.ndarray, median: float, brightest: float) -> np.ndarray:
-    """Linear light (H, W, 3) in [0, 1] -> a night scene, float32, where 1 is the third frame's white.
+    """Linear light (H, W, 3), about [0, 1] -> a night scene, float32, where 1 is the third frame's white.
 
     The median of the pixels' means becomes `median`, unless the picture is darker already: it is dimmed,
     never brightened. The highlights are expanded so far that the brightest are near `brightest` after that.
@@ -95,7 +106,7 @@ def draw_scene(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, i
 
     Linear sRGB float32 (*size, 3), not negative; 1 is the third frame's white.
     """
-    linear = srgb_decode(draw_crop(rng, picture, size))
+    linear = light_with_lamps(rng, srgb_decode(draw_crop(rng, picture, size)))
     median = np.exp(rng.uniform(*np.log(MEDIAN_LEVELS)))
     brightest = np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS)))
     return cv2.GaussianBlur(light_as_night(linear, median, brightest), (0, 0), LENS_PIXELS)
