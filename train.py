@@ -4,8 +4,7 @@ python train.py --name my_run --model syn --dataset_name syn --dataroot DIR     
 """
 
 import argparse
-import sys
-import time
+from contextlib import nullcontext
 
 import torch
 from torch.utils.data import DataLoader
@@ -27,8 +26,6 @@ from util.rendering import render_png16
 from util.schedule import learning_rate
 from util.stop import StopRequest
 
-MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
-
 
 def main() -> int:
     opt = TrainOptions().parse()
@@ -48,27 +45,22 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     validation = create_loader(create_dataset(opt, "val"), opt) if opt.val_freq else None
     model = create_model(opt, place)
     now = begin(model, opt)
-    last_epoch = opt.niter + opt.niter_decay
-    logger = (
-        Logger(model.folder, last_epoch * opt.epoch_iters, now.step(opt.epoch_iters))
-        if place.is_main
-        else None
-    )
 
-    while now.epoch <= last_epoch:
-        model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
-        batches.epoch, batches.first = now.epoch, now.iteration
-        if not train_epoch(model, loader, opt, now, logger, stop):
-            save_state(model, now)
-            again = f"python train.py @{model.folder}/opt_train.args --resume True"
-            model.say(f"stopped after iteration {now.iteration} of epoch {now.epoch}; go on with: {again}")
-            return stop.status
-        if validation and now.epoch % opt.val_freq == 0:
-            score = validate(model, validation, opt, now, logger) if place.is_main else 0.0
-            now.scores.append(device.from_main(score, place))
-        end_epoch(model, opt, now)
-    if logger:
-        logger.close()
+    with Logger(model.folder, opt, now.step(opt.epoch_iters)) if place.is_main else nullcontext() as logger:
+        while now.epoch <= opt.niter + opt.niter_decay:
+            model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
+            batches.epoch, batches.first = now.epoch, now.iteration
+            if not train_epoch(model, loader, now, logger, stop):
+                save_state(model, now)
+                again = f"python train.py @{model.folder}/opt_train.args --resume True"
+                model.say(
+                    f"stopped after iteration {now.iteration} of epoch {now.epoch}; go on with: {again}"
+                )
+                return stop.status
+            if validation and now.epoch % opt.val_freq == 0:
+                score = validate(model, validation, now, logger) if place.is_main else 0.0
+                now.scores.append(device.from_main(score, place))
+            end_epoch(model, opt, now)
     return 0
 
 
@@ -84,24 +76,17 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
         model.say(f"going on in epoch {now.epoch} after iteration {now.iteration}")
     elif model.place.is_main:
         if (model.folder / progress.FILE).exists():
-            model.say(
-                f"note: this run replaces the one in {model.folder} (--resume True would go on with it)"
-            )
-        (model.folder / "log.jsonl").unlink(missing_ok=True)
+            model.say(f"note: replacing the run in {model.folder} (--resume True would go on with it)")
         write_options(opt, model.folder)
+        (model.folder / "log.jsonl").unlink(missing_ok=True)
     return now
 
 
 def train_epoch(
-    model: BaseModel,
-    loader: DataLoader,
-    opt: argparse.Namespace,
-    now: Progress,
-    logger: Logger | None,
-    stop: StopRequest,
+    model: BaseModel, loader: DataLoader, now: Progress, logger: Logger | None, stop: StopRequest
 ) -> bool:
     """The steps of this epoch that are still to be made; False if the run was asked to stop."""
-    recent, since, parts = [], time.monotonic(), []
+    opt, parts = model.opt, []
     for sample in samples(loader):
         parts.append(sample)
         if len(parts) < opt.accumulate:
@@ -109,17 +94,8 @@ def train_epoch(
         losses = train_step(model, parts, opt, now)
         parts = []
         now.iteration += 1
-        if losses:
-            recent.append(losses)
         if logger:
-            logger.advance()
-        if now.step(opt.epoch_iters) % opt.print_freq == 0:
-            if logger and recent:
-                means = {name: sum(losses[name] for losses in recent) / len(recent) for name in recent[0]}
-                pace = (time.monotonic() - since) / opt.print_freq
-                means |= {"lr": model.optimizer.param_groups[0]["lr"], "seconds_per_step": pace}
-                logger.log("train", now.step(opt.epoch_iters), epoch=now.epoch, **means)
-            recent, since = [], time.monotonic()
+            logger.step(now.step(opt.epoch_iters), now.epoch, model.optimizer.param_groups[0]["lr"], losses)
         if device.any_process(bool(stop), model.place):
             return False
         if now.iteration % opt.save_latest_freq == 0 and now.iteration < opt.epoch_iters:
@@ -146,7 +122,8 @@ def train_step(
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if not torch.isfinite(norm):  # the same in all processes, since they share gradients
         model.scaler.update()
-        return skip_step(parts, now)
+        now.skip(name for sample in parts for name in sample["name"])
+        return None
     if opt.grad_clip:
         torch.nn.utils.clip_grads_with_norm_(parameters, opt.grad_clip, norm)
     model.scaler.step(model.optimizer)
@@ -157,21 +134,9 @@ def train_step(
     return losses
 
 
-def skip_step(parts: list[dict], now: Progress) -> None:
-    """Leave the weights as they are, and say which samples gave a gradient that is not finite."""
-    names = ", ".join(name for sample in parts for name in sample["name"])
-    print(f"left out a step, its loss or gradient is not finite: {names}", file=sys.stderr, flush=True)
-    now.skipped += 1
-    if now.skipped == MAX_SKIPPED:
-        raise UserError(
-            f"{MAX_SKIPPED} steps in a row without a finite gradient: lower --lr or set --grad_clip 1"
-        )
-
-
-def validate(
-    model: BaseModel, loader: DataLoader, opt: argparse.Namespace, now: Progress, logger: Logger
-) -> float:
+def validate(model: BaseModel, loader: DataLoader, now: Progress, logger: Logger) -> float:
     """Score the validation set in pictures, as test.py does; returns the mean PSNR."""
+    opt = model.opt
     evaluation = Evaluation(["psnr_mu", "ssim_mu"], loader.dataset.border)
     demosaic = create_demosaicer(opt, model.place)
     for sample in samples(loader):

@@ -45,7 +45,12 @@ class _ErrorsAsValues(Dataset):
 
 def _collate(samples: list) -> dict | list[UserError]:
     errors = [sample for sample in samples if isinstance(sample, UserError)]
-    return errors or default_collate(samples)
+    if errors:
+        return errors
+    batch = default_collate(samples)
+    # A worker stacks into contiguous memory, the main process keeps the samples' order of axes, and by that
+    # order convolutions round differently: results must not depend on the number of workers.
+    return {key: value.contiguous() if torch.is_tensor(value) else value for key, value in batch.items()}
 
 
 def _limit_threads(_worker: int) -> None:

@@ -1,9 +1,11 @@
 """What a run tells: progress bar, log lines, log.jsonl, TensorBoard."""
 
+import argparse
 import json
 import sys
 import time
 from pathlib import Path
+from statistics import fmean
 
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
@@ -12,32 +14,52 @@ from util.files import write_atomically
 
 
 class Logger:
-    """Logs of one training run.
+    """Logs of one training run, to be used as a context; leaving it finishes all files.
 
     Args:
-        folder: of the run. steps: of the whole run. done: already made, by the run that this one resumes.
+        folder: of the run. opt: its options. done: steps already made, by the run that this one resumes.
     """
 
-    def __init__(self, folder: Path, steps: int, done: int = 0) -> None:
+    def __init__(self, folder: Path, opt: argparse.Namespace, done: int = 0) -> None:
         self.path = folder / "log.jsonl"
         if self.path.exists():
             self._forget_after(done)
         self.file = self.path.open("a")
         self.board = SummaryWriter(str(folder / "log"), purge_step=done + 1)
+        self.steps, self.print_freq = (opt.niter + opt.niter_decay) * opt.epoch_iters, opt.print_freq
         self.bar = tqdm(
-            total=steps, initial=done, unit="step", smoothing=0.05, disable=None, dynamic_ncols=True
+            total=self.steps, initial=done, unit="step", smoothing=0.05, disable=None, dynamic_ncols=True
         )
-        self.steps, self.first, self.start = steps, done, time.monotonic()
+        self.first, self.start = done, time.monotonic()
+        self.recent: list[dict[str, float]] = []  # losses since the last line
+        self.timed, self.since = 0, self.start  # steps made since then
+
+    def __enter__(self) -> "Logger":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.bar.close()
+        self.file.close()
+        self.board.close()
 
     def _forget_after(self, step: int) -> None:
-        """Drop the lines of steps that will be made again."""
-        lines = [line for line in self.path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        """Drop the lines of steps that will be made again, and a last line that a crash cut off."""
+        lines = self.path.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
         with write_atomically(self.path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines))
+            temporary.write_text("".join(kept))
 
-    def advance(self) -> None:
-        """One step was made."""
+    def step(self, step: int, epoch: int, lr: float, losses: dict[str, float] | None) -> None:
+        """A step was made, or left out (no losses); every `--print_freq` steps a line tells the means."""
         self.bar.update()
+        self.timed += 1
+        if losses:
+            self.recent.append(losses)
+        if step % self.print_freq == 0 and self.recent:
+            means = {name: fmean(losses[name] for losses in self.recent) for name in self.recent[0]}
+            pace = (time.monotonic() - self.since) / self.timed
+            self.log("train", step, epoch=epoch, **means, lr=lr, seconds_per_step=pace)
+            self.recent = []
 
     def log(self, kind: str, step: int, **values: float) -> None:
         """Write values to all logs; `kind` is "train" or "val"."""
@@ -47,6 +69,7 @@ class Logger:
             self.board.add_scalar(f"{kind}/{name}", value, step)
         shown = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         self.say(f"{kind} step {step}/{self.steps}  {shown}  left {self._time_left(step)}")
+        self.timed, self.since = 0, time.monotonic()
 
     def _time_left(self, step: int) -> str:
         made = max(step - self.first, 1)
@@ -56,9 +79,3 @@ class Logger:
         """A line that does not disturb the progress bar."""
         self.bar.write(text, file=sys.stdout)
         sys.stdout.flush()
-
-    def close(self) -> None:
-        """Finish all files."""
-        self.bar.close()
-        self.file.close()
-        self.board.close()

@@ -1,5 +1,7 @@
 """How far a training run has come, and the file from which it goes on."""
 
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,10 @@ from typing import Any
 import torch
 
 from util import checkpoint
+from util.errors import UserError
 
 FILE = "train_state.pth"
+MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
 
 
 @dataclass
@@ -24,6 +28,18 @@ class Progress:
         """Steps made since the run began."""
         return (self.epoch - 1) * epoch_iters + self.iteration
 
+    def skip(self, names: Iterable[str]) -> None:
+        """Say that the step on these samples is left out, since its loss or gradient is not finite.
+
+        Raises:
+            UserError: it is the tenth in a row.
+        """
+        print(f"left out a step, its loss or gradient is not finite: {', '.join(names)}", file=sys.stderr)
+        self.skipped += 1
+        if self.skipped == MAX_SKIPPED:
+            advice = "lower --lr, set --grad_clip 1, or look for values that are not finite in these samples"
+            raise UserError(f"{MAX_SKIPPED} steps in a row without a finite gradient: {advice}")
+
     def save(self, folder: Path, model_state: dict[str, Any]) -> None:
         """Write all that going on exactly needs, weights included, as one file."""
         state = {"model": model_state, "progress": asdict(self), "random": torch.get_rng_state()}
@@ -36,6 +52,11 @@ class Progress:
         Raises:
             UserError: there is no state in this folder, or it is damaged.
         """
-        state = checkpoint.load(folder / FILE)
+        path = folder / FILE
+        if not path.exists():
+            raise UserError(f"--resume True: there is no {path} to go on from")
+        state = checkpoint.load(path)
+        if not state.keys() >= {"model", "progress", "random"}:
+            raise UserError(f"{path}: not the state of a training run")
         torch.set_rng_state(state["random"])
         return cls(**state["progress"]), state["model"]
