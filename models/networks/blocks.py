@@ -23,7 +23,7 @@ class ResBlock(nn.Module):
 
 
 class Body(nn.Module):
-    """3x3 convolution to `channels`, leaky ReLU, then residual blocks; returns float32."""
+    """3x3 convolution of all inputs together to `channels`, leaky ReLU, then residual blocks; float32."""
 
     def __init__(self, in_channels: int, channels: int, blocks: int) -> None:
         super().__init__()
@@ -33,8 +33,10 @@ class Body(nn.Module):
             nn.Sequential(*(ResBlock(channels) for _ in range(blocks))),
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.main[2](self.main[1](self.main[0](x)).float())
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        x = torch.cat(inputs, dim=1)  # here, so that it is freed before the blocks run
+        x = self.main[0](x)
+        return self.main[2](self.main[1](x).float())
 
 
 class PixelShufflePack(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from models.networks.blocks import Body, PixelShufflePack, upsample
 from models.networks.spynet import SPyNet
-from models.networks.warp import modulated_deform_conv, warp
+from models.networks.warp import modulated_deform_conv, strip_rows, warp
 
 MAX_OFFSET = 10  # px that the deformable alignment may add to the flow
 CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reach
@@ -51,12 +51,20 @@ class FlowGuidedAlignment(nn.Module):
 
     def forward(self, feature: torch.Tensor, base: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
         """Features (N, C, h, w) of a frame and of the reference, flow (N, 2, h, w) -> aligned features."""
-        raw = self.conv_offset(torch.cat((warp(feature, flow), base, flow), dim=1)).float()
-        offset, mask = raw.split((18 * self.groups, 9 * self.groups), dim=1)
+        raw = self.conv_offset(torch.cat((warp(feature, flow), base, flow), dim=1))
+        rows, feature = strip_rows(feature), feature.contiguous()
+        strips = [
+            self._deform(feature, raw[:, :, top : top + rows], flow[:, :, top : top + rows], top)
+            for top in range(0, flow.shape[-2], rows)
+        ]
+        return torch.cat(strips, dim=2)
+
+    def _deform(self, feature: torch.Tensor, raw: torch.Tensor, flow: torch.Tensor, top: int) -> torch.Tensor:
+        """Rows top .. top+h of the aligned features from `conv_offset`'s output and the flow of these rows."""
+        offset, mask = raw.float().split((18 * self.groups, 9 * self.groups), dim=1)
         offset = MAX_OFFSET * torch.tanh(offset) + flow.flip(1).repeat(1, 9 * self.groups, 1, 1)
-        return modulated_deform_conv(
-            feature, offset, torch.sigmoid(mask), self.deform_conv.weight, self.deform_conv.bias
-        )
+        weight, bias = self.deform_conv.weight, self.deform_conv.bias
+        return modulated_deform_conv(feature, offset, torch.sigmoid(mask), weight, bias, top)
 
 
 class TMRNet(nn.Module):
@@ -182,15 +190,15 @@ class TMRNet(nn.Module):
 
     def _update(self, i: int, base: torch.Tensor, aligned: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """State after frame i: the common body, then the frame's own, weighted by a learned modulation."""
-        state = state + self.backbone["backward"](torch.cat((base, aligned, state), dim=1))
-        specific = self.backbone[f"backward_rec_{i + 1}"](torch.cat((base, aligned, state), dim=1))
+        state = state + self.backbone["backward"](base, aligned, state)
+        specific = self.backbone[f"backward_rec_{i + 1}"](base, aligned, state)
         return state + self.learn_para[:, i] * specific
 
     def _reconstruct(
         self, base: torch.Tensor, state: torch.Tensor, first: torch.Tensor, window: tuple | None
     ) -> torch.Tensor:
         """Image (N, C', sH, sW) from the state (N, C, H, W) and the first frame."""
-        features = self.reconstruction(torch.cat((base, state), dim=1))
+        features = self.reconstruction(base, state)
         if self.scale == 1:
             features = features + self.skipup1(first)
         else:

@@ -30,33 +30,40 @@ def _indices(like: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:
     return rows[:, None], columns
 
 
+def strip_rows(image: torch.Tensor) -> int:
+    """Rows of an image (N, C, H, W) that deformable sampling should work on at once; on a GPU all of them."""
+    return image.shape[-2] if image.is_cuda else max(1, STRIP_PIXELS // image.shape[-1])
+
+
 def modulated_deform_conv(
-    x: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+    x: torch.Tensor,
+    offset: torch.Tensor,
+    mask: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    top: int = 0,
 ) -> torch.Tensor:
     """3x3 modulated deformable convolution, stride 1, padding 1 (Zhu et al. 2019, DCNv2).
 
     Args:
         x: (N, C, H, W).
-        offset: (N, 18 G, H, W) in px for G offset groups; per group and tap dy, then dx.
-        mask: (N, 9 G, H, W), factor per group and tap.
+        offset: (N, 18 G, h, W) in px for G offset groups; per group and tap dy, then dx.
+        mask: (N, 9 G, h, W), factor per group and tap.
         weight: (C', C / weight groups, 3, 3). bias: (C',).
+        top: `offset` and `mask` are of rows top .. top + h; on a GPU they must be of all rows.
 
-    On CUDA this is torchvision's operator; on the CPU that one is slow (single-threaded, and it holds all
-    gathered samples), so the same sum is taken strip by strip from `grid_sample`.
+    Returns:
+        these rows of the result, (N, C', h, W) float32.
+
+    On the GPU this is torchvision's operator. On the CPU that one is slow (single-threaded, and it holds all
+    samples of all rows), so the same sum is taken from `grid_sample`; call it for `strip_rows` at a time.
     """
     x, offset, mask = x.float(), offset.float(), mask.float()
     if x.is_cuda:
         with torch.autocast("cuda", enabled=False):
             return deform_conv2d(x, offset, weight, bias, padding=1, mask=mask)
-    rows = max(1, STRIP_PIXELS // x.shape[-1])
-    groups = mask.shape[1] // 9
-    source = x.contiguous().flatten(0, 1).unflatten(0, (x.shape[0] * groups, -1))  # (N G, C/G, H, W)
-    offset, mask = offset.contiguous(), mask.contiguous()
-    strips = [
-        _deform_strip(source, offset[:, :, top : top + rows], mask[:, :, top : top + rows], weight, top)
-        for top in range(0, x.shape[-2], rows)
-    ]
-    return torch.cat(strips, dim=2) + bias.view(1, -1, 1, 1)
+    source = x.contiguous().view(mask.shape[0] * (mask.shape[1] // 9), -1, *x.shape[-2:])  # (N G, C/G, H, W)
+    return _deform_strip(source, offset, mask, weight, top) + bias.view(1, -1, 1, 1)
 
 
 def _deform_strip(

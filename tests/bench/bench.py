@@ -1,0 +1,230 @@
+"""Times TMRNet and the loader against plain transcriptions of the published code, alternately in one run.
+
+python -m tests.bench.bench [inference training memory loader] [--sizes 128,256] [--rounds 5]
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data import dataset_class
+from data.draws import Draw
+from models.losses import mu_law_l1
+from models.networks import create_network
+from tests.bench.published_tmrnet import published_forward
+from tests.golden.published_weights import fill_value
+from util.device import convert_channels_last, keep_memory
+
+FULL_SIZE = (540, 960, 4)
+
+
+def weighted_network() -> torch.nn.Module:
+    """The full network with reproducible weights under which every part matters."""
+    network = create_network("tmrnet")
+    for name, parameter in network.named_parameters():
+        parameter.data = torch.from_numpy(fill_value(name, tuple(parameter.shape)))
+    return network
+
+
+def bracket(side: int) -> torch.Tensor:
+    """Exposure-normalised random frames (1, 5, 4, side, side)."""
+    scale = torch.tensor([1.0, 1.0, 1.0, 0.25, 0.0625]).view(1, 5, 1, 1, 1)
+    return torch.rand(1, 5, 4, side, side, generator=torch.Generator().manual_seed(0)) * scale
+
+
+def alternate(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call, the variants in turn; a first round is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds + 1):
+        for name, call in variants.items():
+            start = time.perf_counter()
+            call()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def show(title: str, seconds: dict[str, list[float]], remarks: dict[str, str] | None = None) -> None:
+    """Print medians, minima, and the ratio of medians to the first variant."""
+    print(f"\n{title}\n{'':<18}{'median ms':>12}{'min ms':>12}{'ratio':>8}")
+    reference = statistics.median(next(iter(seconds.values())))
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        remark = (remarks or {}).get(name, "")
+        print(f"{name:<18}{median * 1e3:12.2f}{min(values) * 1e3:12.2f}{reference / median:8.2f}  {remark}")
+
+
+@torch.inference_mode()
+def inference(sizes: list[int], rounds: int) -> None:
+    """Whole forward passes, and how far the results are from the published one's."""
+    network = weighted_network().eval()
+    published = {name: value.clone() for name, value in network.state_dict().items()}
+    convert_channels_last(network)
+
+    def half(frames: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return network(frames)
+
+    for side in sizes:
+        frames = bracket(side)
+        variants = {
+            "published": lambda frames=frames: published_forward(published, frames),
+            "ours": lambda frames=frames: network(frames),
+            "ours bf16": lambda frames=frames: half(frames),
+        }
+        expected = variants["published"]()
+        remarks = {}
+        for name in ("ours", "ours bf16"):
+            error = (variants[name]() - expected).abs().max() / expected.std()
+            remarks[name] = f"largest difference {float(error):.1e} of the output's standard deviation"
+        show(f"inference, 5x4x{side}x{side}", alternate(variants, rounds), remarks)
+
+
+def training(rounds: int) -> None:
+    """Steps of batch 1, 5x4x64x64: forward, mu-law L1, backward, AdamW."""
+    frames, target = bracket(64), bracket(64)[:, 2]
+    network = convert(weighted_network())
+    published = {name: value.detach().clone() for name, value in weighted_network().state_dict().items()}
+    learned = [value.requires_grad_() for name, value in published.items() if name not in BUFFERS]
+    half = convert(weighted_network())
+    losses: dict[str, list[float]] = {"published": [], "ours": [], "ours bf16": []}
+
+    def step(name: str, forward: Callable[[], torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        loss = mu_law_l1(forward(), target)
+        loss.backward()
+        optimizer.step()
+        losses[name].append(loss.item())
+
+    def forward_half() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return half(frames)
+
+    optimizers = {
+        "published": torch.optim.AdamW(learned, lr=1e-4),
+        "ours": torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True),
+        "ours bf16": torch.optim.AdamW(half.parameters(), lr=1e-4, fused=True),
+    }
+    forwards = {
+        "published": lambda: published_forward(published, frames),
+        "ours": lambda: network(frames),
+        "ours bf16": forward_half,
+    }
+    variants = {name: lambda name=name: step(name, forwards[name], optimizers[name]) for name in forwards}
+    seconds = alternate(variants, rounds)
+    show("training step, 1x5x4x64x64", seconds, {k: f"last loss {v[-1]:.6f}" for k, v in losses.items()})
+
+
+BUFFERS = ("spynet.mean", "spynet.std")
+
+
+def convert(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with channels-last convolutions."""
+    convert_channels_last(network)
+    return network
+
+
+def memory(sizes: list[int]) -> None:
+    """Peak memory above the loaded model per packed px, each variant in a process of its own."""
+    print(f"\npeak memory above the loaded model\n{'':<18}{'size':>8}{'MB':>10}{'kB/px':>10}")
+    for variant in ("published", "ours"):
+        for side in sizes:
+            command = [
+                sys.executable,
+                "-m",
+                "tests.bench.bench",
+                "peak",
+                "--variant",
+                variant,
+                "--sizes",
+                str(side),
+            ]
+            grown = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            print(f"{variant:<18}{side:>8}{grown / 1e6:10.1f}{grown / 1e3 / side**2:10.2f}")
+
+
+@torch.inference_mode()
+def peak(variant: str, side: int) -> None:
+    """Print by how many bytes one forward pass raises this process's peak memory over a pass on 32x32."""
+    network = weighted_network().eval()
+    published = {name: value.clone() for name, value in network.state_dict().items()}
+    convert_channels_last(network)
+    keep_memory()
+    forward = network if variant == "ours" else lambda frames: published_forward(published, frames)
+    forward(bracket(32))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forward(bracket(side))
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+
+
+def loader(rounds: int) -> None:
+    """A 128x128 patch of full-size samples from a warm file cache, against all images in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        samples = [
+            write_sample(Path(folder) / "Train" / "scene" / f"{number:06d}", number) for number in range(8)
+        ]
+        options = {"dataroot": folder, "frame_num": 5, "max_dataset_size": None, "cache_dir": None}
+        options |= {"patch_size": 128, "augment": "published", "skip_damaged": False}
+        dataset = dataset_class("syn")(argparse.Namespace(**options), "train")
+        draws = iter(Draw(position % 8, 0, 1, position, position // 8) for position in range(1 << 20))
+        places = np.random.default_rng(0)
+
+        def published() -> tuple:
+            brackets, target = samples[places.integers(8)]
+            top, left = places.integers(10, 540 - 138), places.integers(10, 960 - 138)
+            frames = torch.from_numpy(
+                np.stack([np.float32(raw) / 1023 for raw in brackets]).transpose(0, 3, 1, 2)
+            )
+            crop = (..., slice(top, top + 128), slice(left, left + 128))
+            return frames[crop].clone(), torch.from_numpy(target.transpose(2, 0, 1)[crop].copy())
+
+        show(
+            "loader, one patch",
+            alternate({"published": published, "ours": lambda: dataset[next(draws)]}, 20 * rounds),
+        )
+
+
+def write_sample(folder: Path, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Random brackets and target of full size, on disk and in memory."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    brackets = [rng.integers(0, 1024, FULL_SIZE, np.uint16) for _ in range(5)]
+    target = rng.random(FULL_SIZE, np.float32)
+    for exposure, raw in zip((1, 4, 16, 64, 256), brackets, strict=True):
+        np.save(folder / f"raw_{exposure}.npy", raw)
+    np.save(folder / "raw_gt.npy", target)
+    return brackets, target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=["inference", "training", "memory", "loader"])
+    parser.add_argument("--sizes", default="128,256", help="sides of the frames in packed px")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--variant", default="ours", help="of the part peak: ours or published")
+    args = parser.parse_args()
+    sizes = [int(side) for side in args.sizes.split(",")]
+    calls = {
+        "inference": lambda: inference(sizes, args.rounds),
+        "training": lambda: training(args.rounds),
+        "memory": lambda: memory(sizes),
+        "loader": lambda: loader(args.rounds),
+        "peak": lambda: peak(args.variant, sizes[0]),
+    }
+    if args.parts != ["peak"]:
+        keep_memory()
+    for part in args.parts:
+        calls[part]()
+
+
+if __name__ == "__main__":
+    main()
