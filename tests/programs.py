@@ -124,7 +124,13 @@ def _run(program: str, arguments: list[str], folder: str, file_limit: int | None
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    multiprocessing.set_start_method(None, force=True)  # the system's own for what the program starts
     torch.set_num_threads(1)
     os.chdir(ROOT)
     sys.argv = [program, *arguments]
-    runpy.run_path(str(ROOT / program), run_name="__main__")
+    try:
+        runpy.run_path(str(ROOT / program), run_name="__main__")
+        status = 0
+    except SystemExit as end:  # caught, so that what the program's frames hold is freed before the process ends
+        status = end.code
+    sys.exit(status)
