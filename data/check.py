@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
+import cv2
 from tqdm import tqdm
 
 import data
@@ -70,6 +71,7 @@ def main() -> int:
     samples = check.samples()
     if not samples:
         raise UserError(f"{options.dataroot} holds no samples; expected: {dataset.describe_layout()}")
+    cv2.setNumThreads(1)  # samples are looked at side by side already
     faulty, faults, notes = 0, 0, 0
     with ThreadPoolExecutor(options.workers) as pool:
         results = tqdm(pool.map(check.sample, samples), total=len(samples), unit="sample", disable=None)

@@ -1,37 +1,44 @@
 """What a set of brackets says about itself: exposure ratios, black level, agreement with a ground truth.
 
-All functions take luminance (H, W) float32, the mean of each packed cell, in the unit of the caller.
+All functions take the mean of the two green planes (H, W) float32, in the unit of the caller: unlike a mean
+over colours it shows where it is clipped.
 """
+
+import math
 
 import cv2
 import numpy as np
 
-
-def luminance(planes: np.ndarray) -> np.ndarray:
-    """Mean over the planes of (H, W, C): (H, W) float32."""
-    return planes.mean(-1, dtype=np.float32)
+SOME = 1 << 16  # px from which percentiles are taken
 
 
-def level_ratio(reference: np.ndarray, image: np.ndarray, low: float, high: float) -> float | None:
-    """How many times as bright `image` is: the median ratio of the percentiles of the two, over those that
-    lie between `low` and `high` in `image`. Percentiles do not ask where something lies, so motion hardly
-    counts.
+def green(planes: np.ndarray) -> np.ndarray:
+    """Mean of the green planes of packed (H, W, 4): (H, W) float32."""
+    return (planes[..., 1].astype(np.float32) + planes[..., 2]) / 2
 
-    None if nothing of `image` lies there, or `reference` is black in these percentiles.
+
+def percentiles(image: np.ndarray) -> np.ndarray:
+    """The 1st to 99th percentile of (H, W), from at most about 65,000 evenly spread px: (99,)."""
+    step = max(1, math.isqrt(image.size // SOME))
+    return np.percentile(image[::step, ::step], np.arange(1, 100))
+
+
+def level_ratio(below: np.ndarray, above: np.ndarray, low: float, high: float) -> float | None:
+    """How many times as bright one image is as another, given the `percentiles` of both (99,).
+
+    The median ratio over those that lie between `low` and `high` in `above`; None if there are none, or
+    `below` is black there. Percentiles do not ask where something lies, so motion hardly counts.
     """
-    percentiles = np.percentile(np.stack((reference, image)), np.linspace(1, 99, 99), axis=(1, 2))
-    below, above = percentiles.T
     good = (above > low) & (above < high) & (below > 0)
     return float(np.median(above[good] / below[good])) if good.any() else None
 
 
-def black_level(short: np.ndarray, long: np.ndarray, factor: float) -> float:
-    """Level that both frames share though one is exposed `factor` times as long, from their darkest cells.
+def black_level(short: float, long: float, factor: float) -> float:
+    """Level that two values of the same light share though one is exposed `factor` times as long.
 
-    With v = black + light: black = (factor v_short - v_long) / (factor - 1), taken at the 1st percentile.
+    From v = black + light: black = (factor v_short - v_long) / (factor - 1).
     """
-    dark, bright = (float(np.percentile(frame, 1)) for frame in (short, long))
-    return (factor * dark - bright) / (factor - 1)
+    return (factor * short - long) / (factor - 1)
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

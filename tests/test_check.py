@@ -1,5 +1,6 @@
 """The data check: a clean set is clean, and each fault is found and named."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,16 +14,30 @@ from data import check
 from data.simulate.brackets import Settings, simulate, write_sample
 from util.errors import UserError, run
 
-SAMPLE = Path("Train/chelsea/000000")
+SAMPLE, OTHER = Path("Train/town/000000"), Path("Test/harbour/000000")
+
+
+def write_static(folder: Path, seed: int, size: tuple[int, int] = (128, 192)) -> None:
+    """A sample of a smooth coloured night scene, taken with a still camera and some noise."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0.05, 1, (size[0] // 8, size[1] // 8, 1)) ** 4 * rng.uniform(0.7, 1, (1, 1, 4))
+    scene = 4 * cv2.resize(coarse.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    small = scene.reshape(size[0] // 4, 4, size[1] // 4, 4, 4).mean((1, 3))
+    (folder / "x4").mkdir(parents=True)
+    for exposure in (1, 4, 16, 64, 256):
+        for place, light in ((folder, scene), (folder / "x4", small)):
+            measured = 1023 * exposure / 16 * light + rng.normal(0, 3, light.shape)
+            np.save(place / f"raw_{exposure}.npy", measured.round().clip(0, 1023).astype(np.uint16))
+    np.save(folder / "raw_gt.npy", scene)
+    meta = {"red_gain": 2.0, "blue_gain": 1.5, "cam2rgb": np.eye(3)}
+    np.save(folder / "metadata.npy", np.array(meta, dtype=object))
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("clean")
-    for split, scene in (("Train", "chelsea"), ("Test", "coffee")):
-        folder = root / split / scene / "000000"
-        folder.parent.mkdir(parents=True)
-        write_sample(folder, simulate(split, scene, 0, Settings(size=(64, 96))))
+    write_static(root / SAMPLE, 0)
+    write_static(root / OTHER, 1)
     return root
 
 
@@ -84,7 +99,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "channels": (lambda f: edit(f / "raw_4.npy", lambda a: a[..., :3]), "raw_4.npy", "(H, W, 4)"),
     "no axis": (lambda f: edit(f / "raw_4.npy", lambda a: a[..., 0]), "raw_4.npy", "(H, W, 4)"),
     "bracket size": (lambda f: edit(f / "raw_4.npy", lambda a: a[:-2]), "000000", "different shapes"),
-    "target size": (lambda f: edit(f / "raw_gt.npy", lambda a: a[:-2]), "raw_gt.npy", "62 x 96 cells"),
+    "target size": (lambda f: edit(f / "raw_gt.npy", lambda a: a[:-2]), "raw_gt.npy", "126 x 192 cells"),
     "empty file": (lambda f: (f / "raw_64.npy").write_bytes(b""), "raw_64.npy", "damaged"),
     "empty array": (lambda f: edit(f / "raw_64.npy", lambda a: a[:0]), "raw_64.npy", ""),
     "truncated": (
@@ -155,7 +170,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "shifted": (
         lambda f: edit(f / "raw_gt.npy", lambda a: np.roll(a, (-5, 9), (0, 1))),
         "raw_gt.npy",
-        "lies +8.",
+        "lies +",
     ),
     "other level": (
         lambda f: edit(f / "raw_gt.npy", lambda a: a / 4),
@@ -167,12 +182,12 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "raw_gt.npy",
         "",
     ),
-    "enlarged target": (lambda f: edit(f / "raw_gt.npy", enlarged), "raw_gt.npy", "96 x 144 cells"),
+    "enlarged target": (lambda f: edit(f / "raw_gt.npy", enlarged), "raw_gt.npy", "192 x 288 cells"),
     "stray file": (lambda f: (f / "raw_gt.npy.bak").touch(), "raw_gt.npy.bak", "does not belong"),
     "stray folder": (lambda f: (f / "x8").mkdir(), "x8", "does not belong"),
     "stray above": (lambda f: (f.parent / "notes.txt").touch(), "notes.txt", "does not belong"),
     "stray at root": (lambda f: (f.parents[2] / "train").mkdir(), "train", "does not belong"),
-    "empty scene": (lambda f: (f.parents[1] / "brick").mkdir(), "brick", "0 samples"),
+    "empty scene": (lambda f: (f.parents[1] / "village").mkdir(), "village", "0 samples"),
 }
 
 
@@ -187,7 +202,7 @@ def test_fault_is_found(
     paths = [line.split(": ")[1] for line in lines]
     assert any(place in Path(path).name and text in line for path, line in zip(paths, lines, strict=True))
     assert all(Path(path).is_relative_to(root) for path in paths)
-    assert not any("coffee" in path for path in paths)  # the untouched sample
+    assert not any("harbour" in path for path in paths)  # the untouched sample
 
 
 @pytest.mark.parametrize("name", ["syn", "synplus"])
@@ -208,19 +223,43 @@ def test_plus_looks_at_its_own_brackets(
     assert f"fault: {root / SAMPLE / 'x4' / 'raw_64.npy'}: no such file" in capsys.readouterr().out
 
 
-def test_plus_shifted_target(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize(
+    ("name", "moved", "expected"), [("syn", (-5, 9), (9, -5)), ("synplus", (12, -20), (-5, 3))]
+)
+def test_displacement_of_the_target_is_measured(
+    root: Path,
+    name: str,
+    moved: tuple[int, int],
+    expected: tuple[float, float],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
-    edit(root / SAMPLE / "raw_gt.npy", lambda a: np.roll(a, (0, 16), (0, 1)))
-    assert look(monkeypatch, root, "--dataset_name", "synplus") == 1
-    assert "raw_gt.npy: lies +3." in capsys.readouterr().out
+    edit(root / SAMPLE / "raw_gt.npy", lambda target: np.roll(target, moved, (0, 1)))
+    assert look(monkeypatch, root, "--dataset_name", name) == 1
+    found = re.search(r"raw_gt.npy: lies (\S+) px across and (\S+) px down", capsys.readouterr().out)
+    assert [float(value) for value in found.groups()] == pytest.approx(expected, abs=0.6)
+
+
+@pytest.mark.parametrize("name", ["syn", "synplus"])
+def test_small_motion_is_no_fault(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(root / SAMPLE / "raw_gt.npy", lambda target: np.roll(target, (2, -2), (0, 1)))
+    assert look(monkeypatch, root, "--dataset_name", name) == 0
+
+
+def test_simulated_sets_are_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split, scene in (("Train", "chelsea"), ("Test", "coffee")):
+        (tmp_path / split / scene).mkdir(parents=True)
+        settings = Settings(size=(96, 128))
+        write_sample(tmp_path / split / scene / "000000", simulate(split, scene, 0, settings))
+    for name in ("syn", "synplus"):
+        assert look(monkeypatch, tmp_path, "--dataset_name", name) == 0
 
 
 def test_notes_are_no_faults(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    (root / "Test" / "coffee" / "000000" / "raw_gt.npy").unlink()
-    (root / "Train" / "chelsea" / ".000001.partial").mkdir()
+    (root / OTHER / "raw_gt.npy").unlink()
+    (root / SAMPLE.with_name(".000001.partial")).mkdir()
     assert look(monkeypatch, root) == 0
     output = capsys.readouterr().out
     assert "note: " in output and "2 samples: 0 faults in 0 places, 1 notes" in output
