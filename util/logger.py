@@ -4,12 +4,16 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
 from tqdm import tqdm
 
+from util.errors import UserError
 from util.files import write_atomically
 
 
@@ -24,8 +28,11 @@ class Logger:
         self.path = folder / "log.jsonl"
         if self.path.exists():
             self._forget_after(done)
-        self.file = self.path.open("a")
-        self.board = SummaryWriter(str(folder / "log"), purge_step=done + 1)
+        self.file = self.path.open("ab", buffering=0)
+        (folder / "log").mkdir(exist_ok=True)
+        # Not SummaryWriter: it hands events to a thread, at whose death on a full disk the program hangs.
+        self.board = EventsWriter(str(folder / "log" / "events"))
+        self._add_event(done + 1, session_log=SessionLog(status=SessionLog.START))  # hides later steps
         self.steps, self.print_freq = (opt.niter + opt.niter_decay) * opt.epoch_iters, opt.print_freq
         self.bar = tqdm(
             total=self.steps, initial=done, unit="step", smoothing=0.05, disable=None, dynamic_ncols=True
@@ -40,7 +47,8 @@ class Logger:
     def __exit__(self, *_error: object) -> None:
         self.bar.close()
         self.file.close()
-        self.board.close()
+        with suppress(OSError):  # a full disk, of which `log` has told
+            self.board.close()
 
     def _forget_after(self, step: int) -> None:
         """Drop the lines of steps that will be made again, and a last line that a crash cut off."""
@@ -62,14 +70,24 @@ class Logger:
             self.recent = []
 
     def log(self, kind: str, step: int, **values: float) -> None:
-        """Write values to all logs; `kind` is "train" or "val"."""
-        self.file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        self.file.flush()
-        for name, value in values.items():
-            self.board.add_scalar(f"{kind}/{name}", value, step)
+        """Write values to all logs; `kind` is "train" or "val".
+
+        Raises:
+            UserError: the disk is full.
+        """
+        try:
+            self.file.write((json.dumps({"kind": kind, "step": step, **values}) + "\n").encode())
+            for name, value in values.items():
+                self._add_event(step, summary=scalar(f"{kind}/{name}", value))
+            self.board.flush()
+        except OSError as error:
+            raise UserError(f"cannot write {self.path} and TensorBoard's log: {error.strerror}") from None
         shown = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         self.say(f"{kind} step {step}/{self.steps}  {shown}  left {self._time_left(step)}")
         self.timed, self.since = 0, time.monotonic()
+
+    def _add_event(self, step: int, **content: object) -> None:
+        self.board.write_event(Event(step=step, wall_time=time.time(), **content))
 
     def _time_left(self, step: int) -> str:
         made = max(step - self.first, 1)
