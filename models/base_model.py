@@ -60,8 +60,9 @@ class BaseModel:
         state, saved = checkpoint.load_weights(path) if path else (None, None)
         try:
             self.network = create_network(self.opt.net, **self._network_arguments(saved, path))
-        except ValueError as error:
-            raise UserError(f"--net {self.opt.net} with --model {self.opt.model}: {error}") from None
+        except (ValueError, TypeError) as error:
+            asked = f"{path}: its network" if saved else f"--net {self.opt.net}"
+            raise UserError(f"{asked} cannot be built for --model {self.opt.model}: {error}") from None
         if state is None and not quiet:
             self._load_pretrained_parts()
         elif state is not None:
@@ -93,10 +94,9 @@ class BaseModel:
         if saved["name"] != self.opt.net:
             raise UserError(f"{path} holds a {saved['name']}, not the --net {self.opt.net}")
         for key, value in asked.items():
-            if saved[key] != value:
-                raise UserError(
-                    f"{path} holds a {saved['name']} with {key} {saved[key]}, not {value} as the options ask"
-                )
+            if saved.get(key) != value:
+                has = f"{path} holds a {saved['name']} with {key} {saved.get(key)}"
+                raise UserError(f"{has}, not {value} as the options ask")
         return {key: value for key, value in saved.items() if key != "name"} | planes
 
     def _explicit_arguments(self) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -47,11 +48,34 @@ def boolean(text: str) -> bool:
     raise argparse.ArgumentTypeError(f"expected True or False, not '{text}'")
 
 
+def whole(text: str) -> int:
+    """A whole number, zero or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, not '{text}'")
+    return int(text)
+
+
 def positive(text: str) -> int:
     """A whole number above zero."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, not '{text}'")
     return int(text)
+
+
+def amount(text: str) -> float:
+    """A number, zero or more."""
+    return _number(text, 0 <= float(text) < math.inf, "a number, 0 or more")
+
+
+def fraction(text: str) -> float:
+    """A number from zero to below one."""
+    return _number(text, 0 <= float(text) < 1, "a number from 0 to below 1")
+
+
+def _number(text: str, admitted: bool, expected: str) -> float:
+    if not admitted:
+        raise argparse.ArgumentTypeError(f"expected {expected}, not '{text}'")
+    return float(text)
 
 
 def iterations(text: str) -> list[int | str]:
@@ -124,7 +148,7 @@ class BaseOptions:
         group.add_argument("--load_path", help="start from the weights of this file")
         group.add_argument("--gpu_ids", default="all", help="all, one or several GPUs as 0 or 0,1; -1 = CPU")
         group.add_argument(
-            "-j", "--workers", "--num_dataloader", type=int, default=4, help="loader processes"
+            "-j", "--workers", "--num_dataloader", type=whole, default=4, help="loader processes"
         )
         group.add_argument(
             "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="autocast to this"
@@ -136,7 +160,7 @@ class BaseOptions:
             "--compile", type=boolean, default=False, help="compile the network (torch.compile)"
         )
         group.add_argument(
-            "--seed", type=int, default=0, help="of weights, data order, crops and augmentation"
+            "--seed", type=whole, default=0, help="of weights, data order, crops and augmentation"
         )
         group = parser.add_argument_group("pictures and scores")
         group.add_argument(
@@ -149,10 +173,13 @@ class BaseOptions:
             "--demosaic_weights", help="file of the published demosaicing network, for --demosaic net"
         )
         group.add_argument(
-            "--tile", type=int, default=384, help="side of a tile in packed px; 0 = the whole frame at once"
+            "--tile", type=whole, default=384, help="side of a tile in packed px; 0 = the whole frame at once"
         )
         group.add_argument(
-            "--tile_overlap", type=int, default=32, help="px around a tile; more where the motion asks for it"
+            "--tile_overlap",
+            type=whole,
+            default=32,
+            help="px around a tile; more where the motion asks for it",
         )
 
     def build_parser(self, arguments: Sequence[str] | None) -> Parser:
@@ -185,7 +212,7 @@ class BaseOptions:
             raise UserError(str(error)) from None
         group = parser.add_argument_group(f"network {name}")
         for setting, default in settings.items():
-            kind = boolean if isinstance(default, bool) else type(default)
+            kind = {bool: boolean, int: positive}.get(type(default), type(default))
             group.add_argument(f"--{setting}", type=kind, help=f"{default} in the full size")
         for part in getattr(parts, "pretrained_parts", {}):
             group.add_argument(f"--{part}_path", help=f"file of the published pretrained {part}")
@@ -202,8 +229,6 @@ class BaseOptions:
         for name, reason in PUBLISHED_ONLY.items():
             if vars(opt).pop(name) is not None:
                 print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
-        if opt.workers < 0 or opt.tile < 0 or opt.tile_overlap < 0:
-            raise UserError("-j, --tile and --tile_overlap cannot be negative")
         if opt.demosaic == "net" and not opt.demosaic_weights:
             raise UserError("--demosaic net needs the published network's file: --demosaic_weights FILE")
         return opt

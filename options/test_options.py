@@ -1,6 +1,6 @@
 """Options of test.py."""
 
-from options.base_options import BaseOptions, Parser, boolean, iterations
+from options.base_options import BaseOptions, Parser, amount, boolean, iterations
 from util.errors import UserError
 from util.metrics import METRICS
 
@@ -59,7 +59,7 @@ class TestOptions(BaseOptions):
             help="score the shortest bracket and the exposure average as well",
         )
         group.add_argument(
-            "--peak_luminance", type=float, default=1000.0, help="cd/m2 of the brightest value, for pu_psnr"
+            "--peak_luminance", type=amount, default=1000.0, help="cd/m2 of the brightest value, for pu_psnr"
         )
 
     def parse(self, arguments=None):

@@ -1,6 +1,6 @@
 """Options of train.py."""
 
-from options.base_options import BaseOptions, Parser, boolean, iterations, positive
+from options.base_options import BaseOptions, Parser, amount, boolean, fraction, iterations, positive, whole
 from util.errors import UserError
 from util.schedule import POLICIES
 
@@ -33,7 +33,7 @@ class TrainOptions(BaseOptions):
             help="epochs at the starting learning rate or of the cosine",
         )
         group.add_argument(
-            "--niter_decay", type=int, default=0, help="further epochs of linear decay to zero"
+            "--niter_decay", type=whole, default=0, help="further epochs of linear decay to zero"
         )
         group.add_argument(
             "--load_iter", type=iterations, help="start from this run's own weights of an epoch"
@@ -45,25 +45,28 @@ class TrainOptions(BaseOptions):
             "--skip_damaged", type=boolean, default=False, help="leave out samples that cannot be read"
         )
         group = parser.add_argument_group("optimisation")
-        group.add_argument("--lr", type=float, default=1e-4, help="learning rate of AdamW")
+        group.add_argument("--lr", type=amount, default=1e-4, help="learning rate of AdamW")
         group.add_argument(
             "--lr_policy", choices=POLICIES, default="cosine_warmup", help="schedule per epoch"
         )
         group.add_argument(
             "--lr_decay_iters", type=positive, default=200, help="epochs between halvings of the step policy"
         )
-        group.add_argument("--beta1", type=float, default=0.9, help="of AdamW")
-        group.add_argument("--beta2", type=float, default=0.999, help="of AdamW")
-        group.add_argument("--weight_decay", type=float, default=0.01, help="of AdamW")
+        group.add_argument("--beta1", type=fraction, default=0.9, help="of AdamW")
+        group.add_argument("--beta2", type=fraction, default=0.999, help="of AdamW")
+        group.add_argument("--weight_decay", type=amount, default=0.01, help="of AdamW")
         group.add_argument(
-            "--grad_clip", type=float, default=0.0, help="largest norm of the gradient; 0 = no limit"
+            "--grad_clip", type=amount, default=0.0, help="largest norm of the gradient; 0 = no limit"
         )
         group.add_argument(
-            "--ema_decay", type=float, default=0.0, help="0.999: save and validate averaged weights; 0 = off"
+            "--ema_decay",
+            type=fraction,
+            default=0.0,
+            help="0.999: save and validate averaged weights; 0 = off",
         )
         group = parser.add_argument_group("progress")
         group.add_argument("--print_freq", type=positive, default=100, help="steps between log lines")
-        group.add_argument("--val_freq", type=int, default=1, help="epochs between validations; 0 = never")
+        group.add_argument("--val_freq", type=whole, default=1, help="epochs between validations; 0 = never")
         group.add_argument(
             "--save_epoch_freq", type=positive, default=1, help="epochs between numbered checkpoints"
         )

@@ -48,9 +48,8 @@ def load(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no checkpoint {path}") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path}: damaged, or not a checkpoint of tensors ({str(error).splitlines()[0][:120]})"
-        ) from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise UserError(f"{path}: damaged, or not a checkpoint of tensors ({reason})") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a checkpoint: it holds a {type(content).__name__}")
     return content
@@ -66,7 +65,10 @@ def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         or not all(isinstance(value, torch.Tensor) for value in state.values())
     ):
         raise UserError(f"{path}: not a checkpoint: it has no state_dict of tensors")
-    return {name.removeprefix("module."): value for name, value in state.items()}, content.get("network")
+    network = content.get("network")
+    if network is not None and not (isinstance(network, dict) and isinstance(network.get("name"), str)):
+        raise UserError(f"{path}: damaged: what should say which network it holds does not")
+    return {name.removeprefix("module."): value for name, value in state.items()}, network
 
 
 def fit(
