@@ -44,15 +44,23 @@ class Result(NamedTuple):
 
 
 class Running:
-    """A program that has been started; `file_limit` is the size in bytes over which it cannot write a file.
+    """A program that has been started, with arguments that `str` makes words of.
 
-    Its arguments may be anything that `str` makes a word of.
+    `file_limit` is the size in bytes over which it cannot write a file; `environment` adds variables.
     """
 
-    def __init__(self, program: str, *arguments: object, file_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        program: str,
+        *arguments: object,
+        file_limit: int | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.folder = tempfile.TemporaryDirectory()
         words = [str(argument) for argument in arguments]
-        self.process = CONTEXT.Process(target=_run, args=(program, words, self.folder.name, file_limit))
+        self.process = CONTEXT.Process(
+            target=_run, args=(program, words, self.folder.name, file_limit, environment or {})
+        )
         self.process.start()
 
     def signal(self, number: signal.Signals) -> None:
@@ -82,9 +90,9 @@ class Running:
         return Result(self.process.exitcode, out, err)
 
 
-def run(program: str, *arguments: object, **limits: int) -> Result:
-    """Run `train.py` or `test.py` to its end."""
-    return Running(program, *arguments, **limits).wait()
+def run(program: str, *arguments: object, **settings: object) -> Result:
+    """Run `train.py` or `test.py` to its end, with the settings of `Running`."""
+    return Running(program, *arguments, **settings).wait()
 
 
 def succeed(program: str, *arguments: object) -> Result:
@@ -114,8 +122,11 @@ def largest_difference(first: Path, second: Path) -> float:
     return max((one[name].double() - other[name].double()).abs().max().item() for name in one)
 
 
-def _run(program: str, arguments: list[str], folder: str, file_limit: int | None) -> None:
+def _run(
+    program: str, arguments: list[str], folder: str, file_limit: int | None, environment: dict[str, str]
+) -> None:
     os.setsid()
+    os.environ.update(environment)
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, number)
@@ -131,6 +142,6 @@ def _run(program: str, arguments: list[str], folder: str, file_limit: int | None
     try:
         runpy.run_path(str(ROOT / program), run_name="__main__")
         status = 0
-    except SystemExit as end:  # caught, so that what the program's frames hold is freed before the process ends
-        status = end.code
+    except SystemExit as end:
+        status = end.code  # caught, so that what the program's frames hold is freed before the process ends
     sys.exit(status)

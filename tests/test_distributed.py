@@ -1,0 +1,111 @@
+"""The same training in several processes, and in several passes per step."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.programs import PATIENCE, ROOT, largest_difference, log_rows, run, succeed
+
+STEPS = ("--batch_size", 4, "--niter", 2, "--epoch_iters", 4, "--val_freq", 2, "--lr", 1e-4)
+STEPS = (*STEPS, "--lr_policy", "step", "--save_latest_freq", 1000)
+LATEST = "TMRNet_model_latest.pth"
+
+
+def torchrun(*words: object, processes: int = 2) -> subprocess.Popen:
+    """Start train.py under torchrun."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc_per_node={processes}", "train.py", *map(str, words)]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait(program: subprocess.Popen) -> tuple[int, str, str]:
+    """Status, output and errors of a program that ends by itself."""
+    try:
+        out, err = program.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(program.pid, signal.SIGKILL)
+        raise
+    return program.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def single(common, tmp_path_factory) -> Path:
+    """Folder of a run in one process and one pass per step."""
+    root = tmp_path_factory.mktemp("single")
+    succeed("train.py", *common, *STEPS, "--checkpoints_dir", root, "--name", "run")
+    return root / "run"
+
+
+def assert_same_run(folder: Path, single: Path) -> None:
+    """Weights within 1e-5, although they have moved much further, and the same scores.
+
+    A larger learning rate would not do: AdamW makes steps of its size out of rounding errors.
+    """
+    moved = largest_difference(single / "TMRNet_model_1.pth", single / LATEST)
+    assert largest_difference(folder / LATEST, single / LATEST) < 1e-5 < moved / 10
+    rows, expected = log_rows(folder), log_rows(single)
+    assert [(row["kind"], row["step"]) for row in rows] == [(row["kind"], row["step"]) for row in expected]
+    assert rows[-1]["psnr_mu"] == pytest.approx(expected[-1]["psnr_mu"], abs=1e-3)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_accumulate(parts, common, single, tmp_path):
+    """A step in several passes is the step in one; so is its logged loss."""
+    words = (*common, *STEPS, "--accumulate", parts, "--checkpoints_dir", tmp_path, "--name", "run")
+    succeed("train.py", *words)
+    assert_same_run(tmp_path / "run", single)
+    for row, expected in zip(log_rows(tmp_path / "run", "train"), log_rows(single, "train"), strict=True):
+        assert row["mu_l1"] == pytest.approx(expected["mu_l1"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes(common, single, tmp_path):
+    """Two processes with half a batch each, in two passes, stopped by SIGTERM, resumed by one process."""
+    words = (*common, *STEPS, "--accumulate", 2, "--checkpoints_dir", tmp_path, "--name", "run")
+    program = torchrun(*words)
+    end = time.monotonic() + PATIENCE
+    while not log_rows(tmp_path / "run") and time.monotonic() < end:
+        time.sleep(0.02)
+    for process in children(program.pid):
+        os.kill(process, signal.SIGTERM)
+    _, out, err = wait(program)
+    assert "go on with: python train.py @" in out, err
+    assert out.count("go on with") == 1
+    state = torch.load(tmp_path / "run" / "train_state.pth", weights_only=True)["progress"]
+    assert 1 <= 4 * (state["epoch"] - 1) + state["iteration"] < 8
+    assert len(re.findall(r"exitcode  : 143", err)) == 2, err
+    status, out, err = wait(torchrun(f"@{tmp_path}/run/opt_train.args", "--resume", "True"))
+    assert status == 0, err
+    assert out.count("parameters on cpu") == 1  # one process talks
+    assert_same_run(tmp_path / "run", single)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_uneven_batch(common, tmp_path):
+    """More processes than the batch divides into: each says so before it waits for the others."""
+    words = (*common, "--batch_size", 4, "--checkpoints_dir", tmp_path, "--name", "run")
+    for processes, more in ((3, ()), (2, ("--accumulate", 4))):
+        place = {"WORLD_SIZE": str(processes), "RANK": "0", "LOCAL_RANK": "0"}
+        result = run("train.py", *words, *more, environment=place)
+        assert result.status == 2
+        assert result.err.startswith("error: --batch_size 4 cannot be split evenly")
+        assert len(result.err.splitlines()) == 1

@@ -1,0 +1,66 @@
+"""The learning rate of every policy, in numbers."""
+
+import argparse
+import math
+
+import pytest
+
+from util.schedule import POLICIES, learning_rate
+
+
+def rates(policy: str, epochs: int, scores: tuple = (), **changes: float) -> list[float]:
+    """Learning rates of epochs 1 ... `epochs`."""
+    settings = {"lr": 1e-3, "niter": 10, "niter_decay": 0, "lr_decay_iters": 3} | changes
+    opt = argparse.Namespace(lr_policy=policy, **settings)
+    return [learning_rate(opt, epoch, scores) for epoch in range(1, epochs + 1)]
+
+
+def test_cosine():
+    found = rates("cosine", 10)
+    assert found[0] == 1e-3
+    assert found[5] == pytest.approx((1e-3 + 1e-6) / 2)  # half-way
+    assert found[9] == pytest.approx(1e-6 + 0.5 * (1e-3 - 1e-6) * (1 + math.cos(0.9 * math.pi)))
+    assert found == sorted(found, reverse=True)
+
+
+def test_cosine_ends_at_its_floor():
+    """Epochs beyond niter stay there instead of rising again."""
+    assert rates("cosine", 14, niter_decay=4)[10:] == pytest.approx([1e-6] * 4)
+
+
+def test_cosine_warmup():
+    found = rates("cosine_warmup", 10)
+    assert found[:5] == pytest.approx([1e-4, 2.8e-4, 4.6e-4, 6.4e-4, 8.2e-4])
+    assert found[5:] == rates("cosine", 10)[5:]  # the warm-up does not shift the cosine
+
+
+def test_step():
+    assert rates("step", 8) == pytest.approx([1e-3] * 3 + [5e-4] * 3 + [2.5e-4] * 2)
+
+
+def test_linear():
+    found = rates("linear", 14, niter_decay=4)
+    assert found[:10] == [1e-3] * 10
+    assert found[10:] == pytest.approx([8e-4, 6e-4, 4e-4, 2e-4])
+    assert rates("linear", 10) == [1e-3] * 10
+
+
+@pytest.mark.parametrize(
+    "scores, factor",
+    [
+        ((), 1),
+        ((30, 29, 29, 29, 29, 29), 1),  # five without a new best
+        ((30, 29, 29, 29, 29, 29, 29), 0.2),  # six
+        ((30, 29, 29, 29, 29, 31, 29), 1),  # a new best in between
+        ((30, *[30] * 6), 0.2),  # equal is not better
+        ((30, *[29] * 11), 0.2),  # the count starts anew
+        ((30, *[29] * 12), 0.04),
+        ((30, *[29] * 6, 31, 32), 0.2),  # a lowered rate stays
+    ],
+)
+def test_plateau(scores, factor):
+    assert rates("plateau", 1, scores) == pytest.approx([1e-3 * factor])
+
+
+def test_every_policy_is_tested():
+    assert set(POLICIES) == {"cosine", "cosine_warmup", "step", "linear", "plateau"}
