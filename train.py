@@ -4,6 +4,7 @@ python train.py --name my_run --model syn --dataset_name syn --dataroot DIR     
 """
 
 import argparse
+import math
 from contextlib import nullcontext
 
 import torch
@@ -120,7 +121,8 @@ def train_step(
     model.scaler.unscale_(model.optimizer)
     parameters = list(model.network.parameters())
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if not torch.isfinite(norm):  # the same in all processes, since they share gradients
+    useless = not math.isfinite(norm + sum(losses.values()))  # a NaN in the target has a gradient of 0
+    if device.any_process(useless, model.place):
         model.scaler.update()
         now.skip(name for sample in parts for name in sample["name"])
         return None
