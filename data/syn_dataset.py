@@ -68,7 +68,7 @@ class SynDataset(BaseDataset):
         self.cache = None
         if opt.cache_dir:
             self.cache = BlockCache(opt.cache_dir, self.root, self.inputs, len(self.files), self.scale)
-        if split == "train":
+        if split == "train" and not opt.skip_damaged:
             self._check_patch(self._shape(self.folders[0]), self.folders[0])
 
     def __len__(self) -> int:
