@@ -50,20 +50,20 @@ def open_array(path: Path, dtype: str, channels: int) -> np.memmap:
     return array
 
 
-def read_window(array: np.memmap, top: int, left: int, out: np.ndarray) -> None:
-    """Copy the window of a map (H, W, C) whose corner is (top, left) to `out` (h, w, C).
+def read_window(array: np.memmap, top: int, left: int, height: int, width: int) -> np.ndarray:
+    """Copy rows top..top+height, columns left..left+width of a map (H, W, C) to memory: (height, width, C).
 
     The kernel is asked to fetch these rows at once, and its pages are given up afterwards: they stay in the
     system's file cache but do not add to this process's memory.
     """
-    height, width = out.shape[:2]
     row = array.strides[0]
     start = array.offset + top * row
     start -= start % mmap.PAGESIZE
     length = array.offset + (top + height) * row - start
     array._mmap.madvise(mmap.MADV_WILLNEED, start, length)
-    out[...] = array[top : top + height, left : left + width]
+    window = np.array(array[top : top + height, left : left + width])
     array._mmap.madvise(mmap.MADV_DONTNEED, start, length)
+    return window
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
