@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from data.draws import EpochBatches
 from util import registry
+from util.device import keep_memory
 from util.errors import UserError
 
 
@@ -53,8 +54,9 @@ def _collate(samples: list) -> dict | list[UserError]:
     return {key: value.contiguous() if torch.is_tensor(value) else value for key, value in batch.items()}
 
 
-def _limit_threads(_worker: int) -> None:
+def _prepare_worker(_worker: int) -> None:
     torch.set_num_threads(1)
+    keep_memory()
 
 
 def create_loader(
@@ -66,7 +68,7 @@ def create_loader(
         batch_sampler=batches,
         num_workers=opt.workers,
         collate_fn=_collate,
-        worker_init_fn=_limit_threads,
+        worker_init_fn=_prepare_worker,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=opt.workers > 0 and batches is not None,
         prefetch_factor=4 if opt.workers > 0 and batches is not None else None,

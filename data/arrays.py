@@ -1,10 +1,10 @@
 """Reading .npy files by the patch from memory maps that stay open, and pickled metadata without trust."""
 
-import functools
 import io
 import mmap
 import pickle
 import resource
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,51 +19,60 @@ ADMITTED_GLOBALS = {  # what a pickled dict of arrays consists of
 }
 
 
-def _open_files_limit() -> int:
-    """Raise this process's limit of open files as far as it may go: each map holds one. Returns the limit."""
+def _open_maps_limit() -> int:
+    """How many maps may be open. Each holds a file: the limit of open files is raised as far as it goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard if 0 < hard < 1 << 20 else 1 << 20
+    return (hard if 0 < hard < 1 << 20 else 1 << 20) // 2
 
 
-@functools.lru_cache(maxsize=_open_files_limit() // 2)
-def open_array(path: Path, dtype: str, channels: int) -> np.memmap:
-    """Map a .npy file of shape (H, W, channels) and this dtype; it is read when it is indexed.
+OPEN_MAPS = _open_maps_limit()
+SECONDS_PER_BYTE_FROM_DISK = 2e-9  # a cached byte takes a fifth of that or less, one from a disk much more
 
-    The map stays open for later calls. The kernel is told not to read ahead: patches are read row by row.
+
+class MappedArray:
+    """A .npy file of shape (H, W, channels), mapped and read window by window.
+
+    The kernel is told not to read ahead, since a window is a piece of each of its rows.
 
     Raises:
         UserError: missing, truncated, not a plain array, or of another shape or dtype.
     """
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path}: damaged or not a plain array ({error})") from None
-    if array.ndim != 3 or array.shape[2] != channels or array.dtype != np.dtype(dtype):
-        raise UserError(
-            f"{path}: expected {dtype} of shape (H, W, {channels}), found {array.dtype} {array.shape}"
-        )
-    array._mmap.madvise(mmap.MADV_RANDOM)
-    return array
 
+    disk_was_slow = True  # of all maps: whether the last window had to wait for the disk
 
-def read_window(array: np.memmap, top: int, left: int, height: int, width: int) -> np.ndarray:
-    """Copy rows top..top+height, columns left..left+width of a map (H, W, C) to memory: (height, width, C).
+    def __init__(self, path: Path, dtype: str, channels: int) -> None:
+        try:
+            array = np.lib.format.open_memmap(path, mode="r")
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+        except (ValueError, OSError, EOFError) as error:
+            raise UserError(f"{path}: damaged or not a plain array ({error})") from None
+        if array.ndim != 3 or array.shape[2] != channels or array.dtype != np.dtype(dtype):
+            expected = f"{dtype} of shape (H, W, {channels})"
+            raise UserError(f"{path}: expected {expected}, found {array.dtype} {array.shape}")
+        self.shape, self.dtype = array.shape, array.dtype
+        self._pixels, self._map, self._offset = array.view(np.ndarray), array._mmap, array.offset
+        self._map.madvise(mmap.MADV_RANDOM)
 
-    The kernel is asked to fetch these rows at once, and its pages are given up afterwards: they stay in the
-    system's file cache but do not add to this process's memory.
-    """
-    row = array.strides[0]
-    start = array.offset + top * row
-    start -= start % mmap.PAGESIZE
-    length = array.offset + (top + height) * row - start
-    array._mmap.madvise(mmap.MADV_WILLNEED, start, length)
-    window = np.array(array[top : top + height, left : left + width])
-    array._mmap.madvise(mmap.MADV_DONTNEED, start, length)
-    return window
+    def read(self, top: int, left: int, out: np.ndarray) -> None:
+        """Copy the window whose corner is (top, left) to `out` (h, w, channels).
+
+        Its pages are given up afterwards: they stay in the system's file cache but do not add to this
+        process's memory. The kernel is asked to fetch all rows at once if the last window was not in the
+        cache; where all is there, asking would take a quarter of the time.
+        """
+        height, width = out.shape[:2]
+        row = self._pixels.strides[0]
+        first = (self._offset + top * row) // mmap.PAGESIZE * mmap.PAGESIZE
+        length = self._offset + (top + height) * row - first
+        if MappedArray.disk_was_slow:
+            self._map.madvise(mmap.MADV_WILLNEED, first, length)
+        start = time.perf_counter()
+        out[...] = self._pixels[top : top + height, left : left + width]
+        MappedArray.disk_was_slow = time.perf_counter() - start > SECONDS_PER_BYTE_FROM_DISK * out.nbytes
+        self._map.madvise(mmap.MADV_DONTNEED, first, length)
 
 
 class _RestrictedUnpickler(pickle.Unpickler):

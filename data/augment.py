@@ -31,6 +31,12 @@ def augment(planes: np.ndarray, how: Augmentation) -> np.ndarray:
     return planes.swapaxes(-3, -2) if how.transpose else planes
 
 
+def augment_pixels(planes: np.ndarray, how: Augmentation) -> np.ndarray:
+    """`augment` of four planes of 16 or 32 bits, contiguous and far faster: a pixel moves as one number."""
+    pixel = {2: np.uint64, 4: np.complex128}[planes.itemsize]
+    return np.ascontiguousarray(augment(planes.view(pixel), how)).view(planes.dtype)
+
+
 def augment_cfa(planes: np.ndarray, how: Augmentation) -> np.ndarray:
     """The same operations on the RGGB mosaic behind (..., h + 1, w + 1, 4) planes, RGGB again: (..., h, w,
     4).

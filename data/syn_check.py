@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data import measurements
-from data.arrays import open_array, read_window
+from data.arrays import MappedArray
 from data.measurements import black_level, green, level_ratio, percentiles
 from data.syn_dataset import EXPOSURES, WHITE_LEVEL, SynDataset, read_meta, subfolders
 from util.errors import UserError
@@ -207,10 +207,12 @@ def _metadata(folder: Path) -> Iterator[Finding]:
 
 def _read(path: Path, dtype: str) -> np.ndarray:
     """A whole array (H, W, 4); UserError if it is damaged or empty."""
-    array = open_array(path, dtype, 4)
-    if array.size == 0:
+    array = MappedArray(path, dtype, 4)
+    if 0 in array.shape:
         raise UserError(f"{path}: empty, its shape is {array.shape}")
-    return read_window(array, 0, 0, *array.shape[:2])
+    content = np.empty(array.shape, array.dtype)
+    array.read(0, 0, content)
+    return content
 
 
 def _finding(path: Path, error: UserError) -> Finding:

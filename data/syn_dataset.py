@@ -1,13 +1,15 @@
 """The synthetic BracketIRE data set in its official layout (Zhang et al., ICLR 2025)."""
 
 import argparse
+import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from data.arrays import open_array, read_metadata, read_window
-from data.augment import Augmentation, augment, augment_cfa, transpose_cfa
+from data.arrays import OPEN_MAPS, MappedArray, read_metadata
+from data.augment import Augmentation, augment_cfa, augment_pixels, transpose_cfa
 from data.base_dataset import BaseDataset
 from data.block_cache import BlockCache
 from data.draws import Draw
@@ -62,7 +64,7 @@ class SynDataset(BaseDataset):
         self.folders = self.folders[: opt.max_dataset_size]
         if not self.folders:
             raise UserError(f"{folder} holds no samples; expected: {self.describe_layout()}")
-        self.files = [f"raw_{exposure}.npy" for exposure in EXPOSURES[: opt.frame_num]]
+        self.files = tuple(f"raw_{exposure}.npy" for exposure in EXPOSURES[: opt.frame_num])
         self.exposure = torch.tensor([e / EXPOSURES[2] for e in EXPOSURES[: opt.frame_num]])
         self.border = 2 * self.scale * self._test_crop() if split == "test" else 0
         self.cache = None
@@ -81,26 +83,11 @@ class SynDataset(BaseDataset):
         """Px that a patch is read wider, so that flips which keep the Bayer pattern can lose one."""
         return 1 if self.opt.augment == "cfa" and self.scale == 1 else 0
 
-    def _frames(self, folder: Path) -> list[np.memmap]:
-        """Maps of the brackets, all of one shape."""
-        maps = [open_array(folder / self.inputs / file, "uint16", 4) for file in self.files]
-        for file, array in zip(self.files, maps, strict=True):
-            if array.shape != maps[0].shape:
-                path, expected = folder / self.inputs / file, maps[0].shape
-                raise UserError(f"{path}: shape {array.shape}, not {expected} as {self.files[0]}")
-        return maps
-
-    def _target(self, folder: Path, shape: tuple[int, ...]) -> np.memmap:
-        target = open_array(folder / "raw_gt.npy", "float32", 4)
-        expected = (shape[0] * self.scale, shape[1] * self.scale, 4)
-        if target.shape != expected:
-            raise UserError(
-                f"{folder / 'raw_gt.npy'}: shape {target.shape}, expected {expected} for these brackets"
-            )
-        return target
+    def _maps(self, folder: Path) -> "Maps":
+        return open_sample(folder, self.inputs, self.files, self.scale)
 
     def _shape(self, folder: Path) -> tuple[int, ...]:
-        return open_array(folder / self.inputs / self.files[0], "uint16", 4).shape
+        return self._maps(folder).frames[0].shape
 
     def _check_patch(self, shape: tuple[int, ...], folder: Path) -> None:
         room = min(shape[:2]) - 2 * self.margin - self._extra()
@@ -113,26 +100,30 @@ class SynDataset(BaseDataset):
         self, folder: Path, top: int, left: int, height: int, width: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """A window of the brackets (T, h, w, 4) and, if there is one, of the target (sh, sw, 4)."""
-        frames = self._frames(folder)
-        raw = np.stack([read_window(array, top, left, height, width) for array in frames])
-        if not (folder / "raw_gt.npy").exists():
+        maps = self._maps(folder)
+        raw = np.empty((len(maps.frames), height, width, 4), np.uint16)
+        for array, out in zip(maps.frames, raw, strict=True):
+            array.read(top, left, out)
+        if maps.target is None:
             return raw, None
-        place = (self.scale * value for value in (top, left, height, width))
-        return raw, read_window(self._target(folder, frames[0].shape), *place)
+        target = np.empty((self.scale * height, self.scale * width, 4), np.float32)
+        maps.target.read(self.scale * top, self.scale * left, target)
+        return raw, target
 
     def patch(self, draw: Draw) -> dict:
         folder = self.folders[draw.index]
-        if not (folder / "raw_gt.npy").exists():
+        maps = self._maps(folder)
+        if maps.target is None:
             raise UserError(f"{folder} has no raw_gt.npy to train on")
-        shape = self._shape(folder)
+        shape = maps.frames[0].shape
         self._check_patch(shape, folder)
         rng = draw.generator()
         side = self.opt.patch_size + self._extra()
         top, left = (int(rng.integers(self.margin, size - side - self.margin + 1)) for size in shape[:2])
         if self.cache:
-            source = folder / self.inputs / self.files[0]
+            sources = [*(folder / self.inputs / file for file in self.files), folder / "raw_gt.npy"]
             raw, target = self.cache.read(
-                folder, source, lambda: self._read(folder, 0, 0, *shape[:2]), top, left, side, side
+                folder, sources, lambda: self._read(folder, 0, 0, *shape[:2]), top, left, side, side
             )
         else:
             raw, target = self._read(folder, top, left, side, side)
@@ -145,7 +136,7 @@ class SynDataset(BaseDataset):
             return raw, target
         if self.opt.augment == "published":  # one draw for the whole batch
             how = Augmentation.draw(draw.batch_generator())
-            return augment(raw, how), augment(target, how)
+            return augment_pixels(raw, how), augment_pixels(target, how)
         how = Augmentation.draw(rng)
         if self.scale == 1:
             return augment_cfa(raw, how), augment_cfa(target, how)
@@ -181,6 +172,35 @@ class SynDataset(BaseDataset):
     def picture(self, index: int) -> np.ndarray | None:
         path = self.folders[index] / "rgb_vis_gt.png"
         return read_png(path) if path.exists() else None
+
+
+class Maps(NamedTuple):
+    """The open files of a sample: brackets (H, W, 4), and the target (sH, sW, 4) if there is one."""
+
+    frames: list[MappedArray]
+    target: MappedArray | None
+
+
+@functools.lru_cache(maxsize=OPEN_MAPS // (len(EXPOSURES) + 1))
+def open_sample(folder: Path, inputs: str, files: tuple[str, ...], scale: int) -> Maps:
+    """Map the files of a sample; they stay open for later patches.
+
+    Raises:
+        UserError: one is missing or damaged, or their sizes do not fit together.
+    """
+    frames = [MappedArray(folder / inputs / file, "uint16", 4) for file in files]
+    for file, array in zip(files, frames, strict=True):
+        if array.shape != frames[0].shape:
+            path, expected = folder / inputs / file, frames[0].shape
+            raise UserError(f"{path}: shape {array.shape}, not {expected} as {files[0]}")
+    path = folder / "raw_gt.npy"
+    if not path.exists():
+        return Maps(frames, None)
+    target = MappedArray(path, "float32", 4)
+    height, width, _ = frames[0].shape
+    if target.shape != (scale * height, scale * width, 4):
+        raise UserError(f"{path}: shape {target.shape}, expected {(scale * height, scale * width, 4)}")
+    return Maps(frames, target)
 
 
 def read_meta(folder: Path) -> dict:

@@ -1,7 +1,7 @@
 """Scenes from the photographs that come with scikit-image: no download, eight to train on and two to test on.
 
-They are 8-bit pictures of daylight, some of them gray, so a night is made of them: two coloured lamps light the
-scene, the tone curve is inverted with a gain that rises towards the highlights, and the whole is dimmed.
+They are 8-bit pictures of daylight, some of them gray, so a night is made of them: two coloured lamps light
+the scene, the tone curve is inverted with a gain that rises towards the highlights, and the whole is dimmed.
 """
 
 from functools import lru_cache

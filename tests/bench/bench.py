@@ -1,16 +1,17 @@
 """Times TMRNet and the loader against plain transcriptions of the published code, alternately in one run.
 
-python -m tests.bench.bench [inference training memory loader] [--sizes 128,256] [--rounds 5]
+python -m tests.bench.bench [loader inference training memory] [--sizes 128,256] [--rounds 5]
 """
 
 import argparse
+import itertools
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 
 from data import dataset_class
 from data.draws import Draw
+from data.syn_dataset import EXPOSURES
 from models.losses import mu_law_l1
 from models.networks import create_network
 from tests.bench.published_tmrnet import published_forward
@@ -167,50 +169,83 @@ def peak(variant: str, side: int) -> None:
 
 
 def loader(rounds: int) -> None:
-    """A 128x128 patch of full-size samples from a warm file cache, against all images in memory."""
+    """A 128x128 patch of full-size samples from a warm file cache, against all images in memory.
+
+    Each variant runs in processes of its own, in turn: ours sets up memory as the loader's workers do.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        samples = [
-            write_sample(Path(folder) / "Train" / "scene" / f"{number:06d}", number) for number in range(8)
-        ]
-        options = {"dataroot": folder, "frame_num": 5, "max_dataset_size": None, "cache_dir": None}
-        options |= {"patch_size": 128, "augment": "published", "skip_damaged": False}
-        dataset = dataset_class("syn")(argparse.Namespace(**options), "train")
-        draws = iter(Draw(position % 8, 0, 1, position, position // 8) for position in range(1 << 20))
-        places = np.random.default_rng(0)
+        for number in range(8):
+            write_sample(Path(folder) / "Train" / "scene" / f"{number:06d}", number)
+        seconds: dict[str, list[float]] = {"published": [], "ours": []}
+        for variant in list(seconds) * rounds:
+            command = [
+                sys.executable,
+                "-m",
+                "tests.bench.bench",
+                "patches",
+                "--variant",
+                variant,
+                "--data",
+                folder,
+            ]
+            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            seconds[variant] += [float(line) for line in output.split()]
+    show("loader, one patch", seconds)
 
-        def published() -> tuple:
-            brackets, target = samples[places.integers(8)]
-            top, left = places.integers(10, 540 - 138), places.integers(10, 960 - 138)
-            frames = torch.from_numpy(
-                np.stack([np.float32(raw) / 1023 for raw in brackets]).transpose(0, 3, 1, 2)
-            )
-            crop = (..., slice(top, top + 128), slice(left, left + 128))
-            return frames[crop].clone(), torch.from_numpy(target.transpose(2, 0, 1)[crop].copy())
 
-        show(
-            "loader, one patch",
-            alternate({"published": published, "ours": lambda: dataset[next(draws)]}, 20 * rounds),
+def patches(variant: str, folder: Path) -> None:
+    """Print the seconds that each of 100 patches takes, after 20 to warm up."""
+    read = published_patches(folder) if variant == "published" else our_patches(folder)
+    for number in range(120):
+        start = time.perf_counter()
+        next(read)
+        if number >= 20:
+            print(time.perf_counter() - start)
+
+
+def our_patches(folder: Path) -> Iterator[dict]:
+    """Patches as a worker of the loader reads them."""
+    keep_memory()
+    options = {"dataroot": str(folder), "frame_num": 5, "max_dataset_size": None, "cache_dir": None}
+    options |= {"patch_size": 128, "augment": "published", "skip_damaged": False}
+    dataset = dataset_class("syn")(argparse.Namespace(**options), "train")
+    for position in itertools.count():
+        yield dataset[Draw(position % len(dataset), 0, 1, position, position // 8)]
+
+
+def published_patches(folder: Path) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The published loader: all images in memory, whole frames converted, then cropped."""
+    samples = [
+        ([np.load(sample / f"raw_{exposure}.npy") for exposure in EXPOSURES], np.load(sample / "raw_gt.npy"))
+        for sample in sorted((folder / "Train" / "scene").iterdir())
+    ]
+    places = np.random.default_rng(0)
+    while True:
+        brackets, target = samples[places.integers(len(samples))]
+        top, left = places.integers(10, 540 - 138), places.integers(10, 960 - 138)
+        crop = (..., slice(top, top + 128), slice(left, left + 128))
+        frames = torch.from_numpy(
+            np.stack([np.float32(raw) / 1023 for raw in brackets]).transpose(0, 3, 1, 2)
         )
+        yield frames[crop].clone(), torch.from_numpy(target.transpose(2, 0, 1)[crop].copy())
 
 
-def write_sample(folder: Path, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Random brackets and target of full size, on disk and in memory."""
+def write_sample(folder: Path, seed: int) -> None:
+    """Random brackets and target of full size."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True)
-    brackets = [rng.integers(0, 1024, FULL_SIZE, np.uint16) for _ in range(5)]
-    target = rng.random(FULL_SIZE, np.float32)
-    for exposure, raw in zip((1, 4, 16, 64, 256), brackets, strict=True):
-        np.save(folder / f"raw_{exposure}.npy", raw)
-    np.save(folder / "raw_gt.npy", target)
-    return brackets, target
+    for exposure in EXPOSURES:
+        np.save(folder / f"raw_{exposure}.npy", rng.integers(0, 1024, FULL_SIZE, np.uint16))
+    np.save(folder / "raw_gt.npy", rng.random(FULL_SIZE, np.float32))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["inference", "training", "memory", "loader"])
+    parser.add_argument("parts", nargs="*", default=["loader", "inference", "training", "memory"])
     parser.add_argument("--sizes", default="128,256", help="sides of the frames in packed px")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--variant", default="ours", help="of the part peak: ours or published")
+    parser.add_argument("--variant", default="ours", help="of the parts peak and patches: ours or published")
+    parser.add_argument("--data", type=Path, help="of the part patches: full-size samples")
     args = parser.parse_args()
     sizes = [int(side) for side in args.sizes.split(",")]
     calls = {
@@ -219,10 +254,11 @@ def main() -> None:
         "memory": lambda: memory(sizes),
         "loader": lambda: loader(args.rounds),
         "peak": lambda: peak(args.variant, sizes[0]),
+        "patches": lambda: patches(args.variant, args.data),
     }
-    if args.parts != ["peak"]:
-        keep_memory()
     for part in args.parts:
+        if part in ("inference", "training"):  # as train.py and test.py do
+            keep_memory()
         calls[part]()
 
 
