@@ -44,17 +44,17 @@ def spoil(root: Path, scene: str) -> None:
 def test_step_without_finite_gradient(train, two_samples, tmp_path):
     """It is left out, its sample named, and nothing of it gets into weights, averages or logs."""
     spoil(two_samples, "grass")
-    result = train("--dataroot", two_samples, "--epoch_iters", 8, "--ema_decay", 0.9)
+    result = train("--dataroot", two_samples, "--epoch_iters", 24, "--ema_decay", 0.9)
     assert result.status == 0, result.err
     lines = [line for line in result.err.splitlines() if line.startswith("left out a step")]
-    assert len(lines) == 4
+    assert len(lines) == 12  # more than ten, but not in a row
     assert all(line.endswith(": grass-000000") for line in lines)
     assert all(value.isfinite().all() for value in weights(tmp_path / "run" / LATEST).values())
     rows = log_rows(tmp_path / "run")
-    assert 4 <= len(rows) <= 8
+    assert 12 <= len(rows) <= 24
     assert all(np.isfinite(row["mu_l1"]) for row in rows)
     state = torch.load(tmp_path / "run" / "train_state.pth", weights_only=True)
-    assert {int(entry["step"]) for entry in state["model"]["optimizer"]["state"].values()} == {4}
+    assert {int(entry["step"]) for entry in state["model"]["optimizer"]["state"].values()} == {12}
 
 
 def test_part_without_finite_gradient(train, two_samples):
