@@ -37,7 +37,7 @@ class BlockCache:
     def read(
         self,
         folder: Path,
-        source: Path,
+        sources: list[Path],
         load: Callable[[], Pair],
         top: int,
         left: int,
@@ -46,10 +46,10 @@ class BlockCache:
     ) -> Pair:
         """The window of a sample's brackets (T, height, width, 4) and target (s height, s width, 4).
 
-        `load` gives the whole sample when there is no copy yet, or one older than the file `source`.
+        `load` gives the whole sample when there is no copy yet, or one older than a file of `sources`.
         """
         path = self.folder / folder.relative_to(self.root).with_suffix(".blocks")
-        if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
+        if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
             self._write(path, *load())
         columns = -(-int(np.fromfile(path, self.block["size"], count=1)[0, 1]) // BLOCK)
         raw = np.empty((self.block["raw"].shape[0], height, width, 4), np.uint16)

@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
 
 import cv2
 from tqdm import tqdm
@@ -19,13 +18,7 @@ from tqdm import tqdm
 import data
 from util import registry
 from util.errors import UserError, run
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
+from util.parser import Parser, positive
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,12 +30,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = Parser(prog="python -m data.check", description=__doc__.splitlines()[0])
     parser.add_argument("--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names()))
     parser.add_argument("--dataroot", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--min_samples", type=int, default=1, help="samples that each scene should have")
-    parser.add_argument("-j", "--workers", type=int, default=4, help="samples looked at side by side")
-    options = parser.parse_args(arguments)
-    if options.workers < 1 or options.min_samples < 1:
-        raise UserError("-j and --min_samples must be 1 or more")
-    return options
+    parser.add_argument("--min_samples", type=positive, default=1, help="samples that each scene should have")
+    parser.add_argument("-j", "--workers", type=positive, default=4, help="samples looked at side by side")
+    return parser.parse_strictly(arguments)
 
 
 def check_of(name: str) -> tuple[type, type]:

@@ -1,8 +1,9 @@
 """Options of test.py."""
 
-from options.base_options import BaseOptions, Parser, amount, boolean, iterations
+from options.base_options import BaseOptions
 from util.errors import UserError
 from util.metrics import METRICS
+from util.parser import Parser, amount, boolean, iterations
 
 
 def metric_list(text: str) -> list[str]:

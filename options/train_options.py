@@ -1,7 +1,8 @@
 """Options of train.py."""
 
-from options.base_options import BaseOptions, Parser, amount, boolean, fraction, iterations, positive, whole
+from options.base_options import BaseOptions
 from util.errors import UserError
+from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole
 from util.schedule import POLICIES
 
 

@@ -278,7 +278,7 @@ def test_samples_per_scene(
         (["--dataset_name", "sym"], "unknown dataset 'sym'; known: syn"),
         (["--dataroot", "/nonexistent"], "--dataroot /nonexistent is not a folder; expected there: Train/"),
         (["--fast"], "--fast"),
-        (["-j", "0"], "must be 1 or more"),
+        (["-j", "0"], "above 0"),
     ],
 )
 def test_wrong_options(

@@ -248,7 +248,7 @@ def test_cache_reads_any_window(large: Path, tmp_path: Path, name: str, inputs: 
         for h, w in ((1, 2), (height - top, width - left)):
             source = folder / inputs / "raw_1.npy"
             raw, part = dataset.cache.read(
-                folder, source, lambda: dataset._read(folder, 0, 0, height, width), top, left, h, w
+                folder, [source], lambda: dataset._read(folder, 0, 0, height, width), top, left, h, w
             )
             assert_array_equal(
                 raw.transpose(0, 3, 1, 2) / np.float32(1023), frames[..., top : top + h, left : left + w]

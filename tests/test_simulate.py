@@ -289,8 +289,8 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["--size", "30", "32"], "--size 30: must be a multiple of 4"),
         (["--size", "8", "8"], "--size 8: must be a multiple of 4 from 16 to 1024"),
-        (["--frames_per_scene", "0"], "--frames_per_scene 0: must be 1 or more"),
-        (["--seed", "-1"], "--seed -1: must be 0 or more"),
+        (["--frames_per_scene", "0"], "a whole number above 0"),
+        (["--seed", "-1"], "a whole number, 0 or more"),
     ],
 )
 def test_bad_values_are_refused_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from util.demosaic import menon
 from util.errors import UserError, run
 from util.files import write_atomically
 from util.images import write_png8, write_png16
+from util.parser import Parser, positive, whole
 from util.rendering import linear_srgb, render_png16
 from util.tonemap import srgb_encode
 
@@ -219,15 +220,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     Raises:
         UserError: a value is outside its range.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m data.simulate.brackets", description=__doc__.splitlines()[0]
-    )
+    parser = Parser(prog="python -m data.simulate.brackets", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the data set; an unfinished one is completed"
     )
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other data")
+    parser.add_argument("--seed", type=whole, default=0, help="another seed gives other data")
     parser.add_argument(
-        "--frames_per_scene", type=int, default=3, help="samples of each of the ten photographs"
+        "--frames_per_scene", type=positive, default=5, help="samples of each of the ten photographs"
     )
     parser.add_argument(
         "--size",
@@ -242,11 +241,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="clip before integrating, protect highlights, reduce with drift, as the published data do",
     )
-    options = parser.parse_args(arguments)
-    if options.seed < 0:
-        raise UserError(f"--seed {options.seed}: must be 0 or more")
-    if options.frames_per_scene < 1:
-        raise UserError(f"--frames_per_scene {options.frames_per_scene}: must be 1 or more")
+    options = parser.parse_strictly(arguments)
     for length in options.size:
         if length not in SIZES:
             raise UserError(

@@ -29,7 +29,7 @@ PHOTOGRAPHS = {  # split -> scene -> file in the data folder of scikit-image; no
 }
 MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
 BRIGHTEST_LEVELS = (16.0, 96.0)  # on the same scale, where 16 is the white of the first frame
-LAMP_COLOUR = 0.35  # standard deviation of the logarithm of a lamp's red, green and blue
+LAMP_COLOUR = 0.6  # standard deviation of the logarithm of a lamp's red, green and blue
 LARGEST_ZOOM = 1.25  # relative to the smallest that covers the scene
 GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
 LENS_PIXELS = 0.6  # standard deviation of the spot of the lens; finer edges alias in a mosaic

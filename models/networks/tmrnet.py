@@ -60,7 +60,7 @@ class FlowGuidedAlignment(nn.Module):
         return torch.cat(strips, dim=2)
 
     def _deform(self, feature: torch.Tensor, raw: torch.Tensor, flow: torch.Tensor, top: int) -> torch.Tensor:
-        """Rows top .. top+h of the aligned features from `conv_offset`'s output and the flow of these rows."""
+        """Rows top .. top+h of the aligned features, from what `conv_offset` and the flow say of them."""
         offset, mask = raw.float().split((18 * self.groups, 9 * self.groups), dim=1)
         offset = MAX_OFFSET * torch.tanh(offset) + flow.flip(1).repeat(1, 9 * self.groups, 1, 1)
         weight, bias = self.deform_conv.weight, self.deform_conv.bias
