@@ -289,8 +289,8 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["--size", "30", "32"], "--size 30: must be a multiple of 4"),
         (["--size", "8", "8"], "--size 8: must be a multiple of 4 from 16 to 1024"),
-        (["--frames_per_scene", "0"], "a whole number above 0"),
-        (["--seed", "-1"], "a whole number, 0 or more"),
+        (["--frames_per_scene", "0"], "argument --frames_per_scene: expected a whole number above 0"),
+        (["--seed", "-1"], "argument --seed: expected a whole number, 0 or more"),
     ],
 )
 def test_bad_values_are_refused_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
