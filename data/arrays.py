@@ -5,6 +5,7 @@ import mmap
 import pickle
 import resource
 import time
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ class MappedArray:
             array = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, TypeError, OSError, EOFError, tokenize.TokenError) as error:
             raise UserError(f"{path}: damaged or not a plain array ({error})") from None
         if array.ndim != 3 or array.shape[2] != channels or array.dtype != np.dtype(dtype):
             expected = f"{dtype} of shape (H, W, {channels})"
@@ -101,12 +102,17 @@ def read_metadata(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: no such file") from None
     except (
         pickle.UnpicklingError,
+        tokenize.TokenError,
         ValueError,
         EOFError,
         TypeError,
         AttributeError,
         IndexError,
         KeyError,
+        OverflowError,
+        MemoryError,
+        RuntimeError,
+        SystemError,
     ) as error:
         raise UserError(f"{path}: damaged or unsafe metadata: {error}") from None
     content = content.item() if isinstance(content, np.ndarray) else content

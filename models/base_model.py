@@ -140,7 +140,11 @@ class BaseModel:
             self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(opt.ema_decay))
         self.parallel: nn.Module = self.network
         if self.place.world > 1:
-            self.parallel = DistributedDataParallel(self.network, gradient_as_bucket_view=True)
+            # A network made for more frames leaves the parameters of the others without a gradient.
+            partial = self.network.arguments["num_frames"] != opt.frame_num
+            self.parallel = DistributedDataParallel(
+                self.network, gradient_as_bucket_view=True, find_unused_parameters=partial
+            )
 
     def set_learning_rate(self, lr: float) -> None:
         """Learning rate of the steps to come."""

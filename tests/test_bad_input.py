@@ -192,13 +192,19 @@ def test_missing_file(train, own_brackets):
         shutil.copytree(own_brackets / TEST_SAMPLE, own_brackets / SAMPLE)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{'descr': (((", b"PK\x03\x04junk"]
-)
+OPEN_BRACKET = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': (((".ljust(118)
+LONG_HEADER = b"\x93NUMPY\x01\x00\xff\xff" + b"{".ljust(65535)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", OPEN_BRACKET, LONG_HEADER, b"PK\x03\x04junk"])
 def test_not_an_array(content, train, own_brackets):
     path = own_brackets / SAMPLE / "raw_1.npy"
     path.write_bytes(content)
     assert_refused(train(dataroot=own_brackets), path, "damaged")
+    path = own_brackets / TEST_SAMPLE / "metadata.npy"
+    path.write_bytes(content)
+    (own_brackets / SAMPLE / "raw_1.npy").write_bytes((own_brackets / TEST_SAMPLE / "raw_1.npy").read_bytes())
+    assert_refused(train(dataroot=own_brackets, val_freq=1), path, "damaged or unsafe metadata")
 
 
 class Command:

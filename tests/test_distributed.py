@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.programs import PATIENCE, ROOT, largest_difference, log_rows, run, succeed
+from tests.programs import PATIENCE, ROOT, largest_difference, log_rows, run, succeed, weights
 
 STEPS = ("--batch_size", 4, "--niter", 2, "--epoch_iters", 4, "--val_freq", 2, "--lr", 1e-4)
 STEPS = (*STEPS, "--lr_policy", "step", "--save_latest_freq", 1000)
@@ -93,6 +93,20 @@ def test_two_processes(common, single, tmp_path):
     assert status == 0, err
     assert out.count("parameters on cpu") == 1  # one process talks
     assert_same_run(tmp_path / "run", single)
+
+
+def test_fewer_frames(common, single, tmp_path):
+    """A network for five frames trained with three: the same in two processes as in one."""
+    words = (*common, *STEPS, "--frame_num", 3, "--load_path", single / LATEST, "--val_freq", 0)
+    words = (*words, "--checkpoints_dir", tmp_path, "--name")
+    succeed("train.py", *words, "one")
+    status, _, err = wait(torchrun(*words, "two"))
+    assert status == 0, err
+    assert largest_difference(tmp_path / "one" / LATEST, tmp_path / "two" / LATEST) < 1e-5
+    start, end = weights(single / LATEST), weights(tmp_path / "two" / LATEST)
+    moved = {name for name, value in start.items() if not torch.equal(end[name], value)}
+    assert any(name.startswith("backbone.backward_rec_3") for name in moved)
+    assert not any(name.startswith("backbone.backward_rec_4") for name in moved)
 
 
 def children(pid: int) -> list[int]:

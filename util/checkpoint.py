@@ -11,6 +11,20 @@ from torch import nn
 from util.errors import UserError
 from util.files import write_atomically
 
+# What PyTorch and pickle raise on damaged files.
+DAMAGE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+)
+
 
 def weights_path(folder: Path, network: type[nn.Module], iteration: int | str) -> Path:
     """`<Network>_model_<iteration>.pth` in the folder of a run."""
@@ -47,7 +61,7 @@ def load(path: str | Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"no checkpoint {path}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except DAMAGE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise UserError(f"{path}: damaged, or not a checkpoint of tensors ({reason})") from None
     if not isinstance(content, dict):

@@ -5,7 +5,13 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """A mistake that its user can mend. The message is one line: what is wrong, where, and what to do."""
+    """A mistake that its user can mend. The message is one line: what is wrong, where, and what to do.
+
+    Lines of a library's message that it cites are joined.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 def run(main: Callable[[], int | None]) -> None:
