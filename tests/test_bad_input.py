@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,9 +131,6 @@ def test_missing_words(common):
 
 def test_real_command_line():
     """The same without the short cut of these tests."""
-    import subprocess  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
     for program in ("train.py", "test.py"):
         command = [sys.executable, program, "--name", "x", "--model", "sny", "--dataroot", "."]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -95,6 +95,7 @@ def test_two_processes(common, single, tmp_path):
     assert_same_run(tmp_path / "run", single)
 
 
+@pytest.mark.slow
 def test_fewer_frames(common, single, tmp_path):
     """A network for five frames trained with three: the same in two processes as in one."""
     words = (*common, *STEPS, "--frame_num", 3, "--load_path", single / LATEST, "--val_freq", 0)
