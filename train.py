@@ -6,6 +6,7 @@ python train.py --name my_run --model syn --dataset_name syn --dataroot DIR     
 import argparse
 import math
 from contextlib import nullcontext
+from statistics import fmean
 
 import torch
 from torch.utils.data import DataLoader
@@ -22,6 +23,7 @@ from util.errors import UserError, run
 from util.evaluation import Evaluation, unbatched
 from util.images import write_png16
 from util.logger import Logger
+from util.metrics import published_validation_psnr
 from util.progress import Progress
 from util.rendering import render_png16
 from util.schedule import learning_rate
@@ -74,7 +76,9 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
     model.say(f"{type(model.network).__name__} with {parameters:,} parameters on {model.place.device}")
     if state:
         model.load_state(state, model.folder / progress.FILE)
-        model.say(f"going on in epoch {now.epoch} after iteration {now.iteration}")
+        finished = now.epoch > opt.niter + opt.niter_decay
+        ahead = "all epochs are done" if finished else f"epoch {now.epoch} after iteration {now.iteration}"
+        model.say(f"going on: {ahead}")
     elif model.place.is_main:
         if (model.folder / progress.FILE).exists():
             model.say(f"note: replacing the run in {model.folder} (--resume True would go on with it)")
@@ -140,7 +144,7 @@ def validate(model: BaseModel, loader: DataLoader, now: Progress, logger: Logger
     """Score the validation set in pictures, as test.py does; returns the mean PSNR."""
     opt = model.opt
     evaluation = Evaluation(["psnr_mu", "ssim_mu"], loader.dataset.border)
-    demosaic = create_demosaicer(opt, model.place)
+    demosaic, views = create_demosaicer(opt, model.place), []
     for sample in samples(loader):
         name = sample["name"][0]
         if "gt" not in sample:
@@ -151,10 +155,12 @@ def validate(model: BaseModel, loader: DataLoader, now: Progress, logger: Logger
             for image in (restored, sample["gt"])
         )
         evaluation.add(name, picture, reference)
+        views.append(published_validation_psnr(restored.numpy(), sample["gt"].numpy()))
         if opt.save_imgs:
             write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", picture)
-    logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **evaluation.mean())
-    return evaluation.mean()["psnr_mu"]
+    scores = evaluation.mean() | {"psnr_published_view": fmean(views)}
+    logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
+    return scores["psnr_mu"]
 
 
 def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
