@@ -156,7 +156,7 @@ def test_scenes_are_nights_with_highlights(split: str, scene: str) -> None:
     picture = read_photograph(split, scene)
     brightest = []
     for seed in range(3):
-        light = draw_scene(np.random.default_rng(seed), picture, (128, 160))
+        light = draw_scene(np.random.default_rng(seed), picture, (128, 160), lamps=True)
         assert light.shape == (128, 160, 3)
         assert light.dtype == np.float32
         assert np.isfinite(light).all()

@@ -112,7 +112,7 @@ def simulate(split: str, scene: str, frame: int, settings: Settings) -> Sample:
         return settings.rng(split, scene, frame, purpose)
 
     canvas = (mosaic_size[0] + 2 * margin, mosaic_size[1] + 2 * margin)
-    light = draw_scene(rng("scene"), read_photograph(split, scene), canvas)
+    light = draw_scene(rng("scene"), read_photograph(split, scene), canvas, lamps=split == "Train")
     shake = rng("shake")
     path = draw_path(shake, SPANS[-1].stop, shake.uniform(*SHAKE_PIXELS), shake.uniform(*SHAKE_RADIANS))
     camera = sensor.draw_camera(rng("camera"))

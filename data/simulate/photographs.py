@@ -1,7 +1,8 @@
 """Scenes from the photographs that come with scikit-image: no download, eight to train on and two to test on.
 
-They are 8-bit pictures of daylight, some of them gray, so a night is made of them: two coloured lamps light
-the scene, the tone curve is inverted with a gain that rises towards the highlights, and the whole is dimmed.
+They are 8-bit pictures of daylight, so a night is made of them: the tone curve is inverted with a gain that
+rises towards the highlights, and the whole is dimmed. Eight photographs, some of them gray, hold few colours:
+training scenes are lit by coloured lamps, so that a network learns to take colour from the brackets.
 """
 
 from functools import lru_cache
@@ -29,7 +30,9 @@ PHOTOGRAPHS = {  # split -> scene -> file in the data folder of scikit-image; no
 }
 MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
 BRIGHTEST_LEVELS = (16.0, 96.0)  # on the same scale, where 16 is the white of the first frame
-LAMP_COLOUR = 0.6  # standard deviation of the logarithm of a lamp's red, green and blue
+LAMPS = 6  # that light a training scene
+LAMP_COLOUR = 0.8  # standard deviation of the logarithm of a lamp's red, green and blue
+LAMP_REACH = 0.2  # of the picture's sides, standard deviation of a lamp's share in the light
 LARGEST_ZOOM = 1.25  # relative to the smallest that covers the scene
 GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
 LENS_PIXELS = 0.6  # standard deviation of the spot of the lens; finer edges alias in a mosaic
@@ -81,13 +84,16 @@ def expand_highlights(linear: np.ndarray, peak: float) -> np.ndarray:
 
 
 def light_with_lamps(rng: np.random.Generator, linear: np.ndarray) -> np.ndarray:
-    """Linear light (H, W, 3) under two lamps of random colours, one from each side, of mean brightness 1."""
-    lamps = np.exp(rng.normal(0, LAMP_COLOUR, (2, 3)))
-    lamps /= lamps.mean(axis=1, keepdims=True)
-    angle = rng.uniform(0, 2 * np.pi)
-    rows, columns = np.indices(linear.shape[:2]) / np.reshape(linear.shape[:2], (2, 1, 1)) - 0.5
-    share = np.clip(0.5 + rows * np.sin(angle) + columns * np.cos(angle), 0, 1)[..., None]
-    return (linear * (lamps[0] * share + lamps[1] * (1 - share))).astype(np.float32)
+    """Linear light (H, W, 3) under coloured lamps at random places, each of mean brightness 1."""
+    colours = np.exp(rng.normal(0, LAMP_COLOUR, (LAMPS, 3)))
+    colours /= colours.mean(axis=1, keepdims=True)
+    rows, columns = np.indices(linear.shape[:2]) / np.reshape(linear.shape[:2], (2, 1, 1))
+    shares = [
+        np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * LAMP_REACH**2))
+        for row, column in rng.uniform(0, 1, (LAMPS, 2))
+    ]
+    light = np.tensordot(np.stack(shares, axis=-1), colours, axes=1) / np.sum(shares, axis=0)[..., None]
+    return (linear * light).astype(np.float32)
 
 
 def light_as_night(linear: np.ndarray, median: float, brightest: float) -> np.ndarray:
@@ -101,12 +107,16 @@ def light_as_night(linear: np.ndarray, median: float, brightest: float) -> np.nd
     return expanded * np.float32(min(1.0, median / np.median(expanded.mean(axis=-1))))
 
 
-def draw_scene(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A random night scene of an sRGB-coded picture, as a lens throws it on the sensor.
+def draw_scene(
+    rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int], lamps: bool
+) -> np.ndarray:
+    """A random night scene of an sRGB-coded picture, under coloured lamps or not, as a lens shows it.
 
     Linear sRGB float32 (*size, 3), not negative; 1 is the third frame's white.
     """
-    linear = light_with_lamps(rng, srgb_decode(draw_crop(rng, picture, size)))
+    linear = srgb_decode(draw_crop(rng, picture, size))
+    if lamps:
+        linear = light_with_lamps(rng, linear)
     median = np.exp(rng.uniform(*np.log(MEDIAN_LEVELS)))
     brightest = np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS)))
     return cv2.GaussianBlur(light_as_night(linear, median, brightest), (0, 0), LENS_PIXELS)
