@@ -18,6 +18,7 @@ from models.base_model import BaseModel
 from options.record import write_options
 from options.train_options import TrainOptions
 from util import device, progress
+from util.demosaic import Demosaicer
 from util.device import Place
 from util.errors import UserError, run
 from util.evaluation import Evaluation, unbatched
@@ -47,6 +48,7 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     loader = create_loader(dataset, opt, batches)
     validation = create_loader(create_dataset(opt, "val"), opt) if opt.val_freq else None
     model = create_model(opt, place)
+    demosaic = create_demosaicer(opt, place)
     now = begin(model, opt)
 
     with Logger(model.folder, opt, now.step(opt.epoch_iters)) if place.is_main else nullcontext() as logger:
@@ -61,7 +63,8 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
                 )
                 return stop.status
             if validation and now.epoch % opt.val_freq == 0:
-                score = validate(model, validation, now, logger) if place.is_main else 0.0
+                save_state(model, now)
+                score = validate(model, validation, demosaic, now, logger) if place.is_main else 0.0
                 now.scores.append(device.from_main(score, place))
             end_epoch(model, opt, now)
     return 0
@@ -70,20 +73,21 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
 def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
     """Build the model, afresh or as `--resume` finds it; returns how far the run has come."""
     now, state = Progress.load(model.folder) if opt.resume else (Progress(), None)
-    model.build(model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path, quiet=opt.resume)
+    model.build(model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path, resumed=state)
     model.prepare_training()
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     model.say(f"{type(model.network).__name__} with {parameters:,} parameters on {model.place.device}")
     if state:
         model.load_state(state, model.folder / progress.FILE)
         finished = now.epoch > opt.niter + opt.niter_decay
-        ahead = "all epochs are done" if finished else f"epoch {now.epoch} after iteration {now.iteration}"
-        model.say(f"going on: {ahead}")
+        place = f"going on in epoch {now.epoch} after iteration {now.iteration}"
+        model.say("nothing left to do: all epochs are done" if finished else place)
     elif model.place.is_main:
         if (model.folder / progress.FILE).exists():
             model.say(f"note: replacing the run in {model.folder} (--resume True would go on with it)")
         write_options(opt, model.folder)
-        (model.folder / "log.jsonl").unlink(missing_ok=True)
+        for file in ("log.jsonl", progress.FILE):
+            (model.folder / file).unlink(missing_ok=True)
     return now
 
 
@@ -96,6 +100,7 @@ def train_epoch(
         parts.append(sample)
         if len(parts) < opt.accumulate:
             continue
+        torch.manual_seed(now.seed(opt, model.place.rank))  # of what a network draws, dropout for example
         losses = train_step(model, parts, opt, now)
         parts = []
         now.iteration += 1
@@ -140,11 +145,13 @@ def train_step(
     return losses
 
 
-def validate(model: BaseModel, loader: DataLoader, now: Progress, logger: Logger) -> float:
+def validate(
+    model: BaseModel, loader: DataLoader, demosaic: Demosaicer, now: Progress, logger: Logger
+) -> float:
     """Score the validation set in pictures, as test.py does; returns the mean PSNR."""
     opt = model.opt
     evaluation = Evaluation(["psnr_mu", "ssim_mu"], loader.dataset.border)
-    demosaic, views = create_demosaicer(opt, model.place), []
+    views = []
     for sample in samples(loader):
         name = sample["name"][0]
         if "gt" not in sample:

@@ -1,8 +1,10 @@
 """Data sets: one file per layout, found by name, and the loader that feeds them to training and testing."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
@@ -48,13 +50,23 @@ def _collate(samples: list) -> dict | list[UserError]:
     errors = [sample for sample in samples if isinstance(sample, UserError)]
     if errors:
         return errors
+    if len(samples) == 1 and "scene" in samples[0]:  # a whole frame: not copied
+        return _batch_of_one(samples[0])
     batch = default_collate(samples)
     # A worker stacks into contiguous memory, the main process keeps the samples' order of axes, and by that
     # order convolutions round differently: results must not depend on the number of workers.
     return {key: value.contiguous() if torch.is_tensor(value) else value for key, value in batch.items()}
 
 
+def _batch_of_one(value: Any) -> Any:
+    """What `default_collate` makes of one sample, without copying its tensors."""
+    if isinstance(value, dict):
+        return {key: _batch_of_one(part) for key, part in value.items()}
+    return value[None] if torch.is_tensor(value) else [value]
+
+
 def _prepare_worker(_worker: int) -> None:
+    os.setsid()  # out of reach of Ctrl-C and of signals to the whole group: the main process ends the workers
     torch.set_num_threads(1)
     keep_memory()
 
@@ -69,7 +81,7 @@ def create_loader(
         num_workers=opt.workers,
         collate_fn=_collate,
         worker_init_fn=_prepare_worker,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=torch.cuda.is_available() and opt.gpu_ids != "-1",
         persistent_workers=opt.workers > 0 and batches is not None,
         prefetch_factor=4 if opt.workers > 0 and batches is not None else None,
     )

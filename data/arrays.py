@@ -23,9 +23,14 @@ ADMITTED_GLOBALS = {  # what a pickled dict of arrays consists of
 def _open_maps_limit() -> int:
     """How many maps may be open. Each holds a file: the limit of open files is raised as far as it goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return (hard if 0 < hard < 1 << 20 else 1 << 20) // 2
+    wanted = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return 1 << 15
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):  # some systems admit less than they say
+        wanted = soft
+    return wanted // 2
 
 
 OPEN_MAPS = _open_maps_limit()

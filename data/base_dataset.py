@@ -21,9 +21,11 @@ class BaseDataset(Dataset):
 
     Attributes:
         border: px of the output that evaluation leaves out on each side.
+        scale: of the ground truth's size against the frames'.
     """
 
     border = 0
+    scale = 1
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:

@@ -48,7 +48,7 @@ class BlockCache:
 
         `load` gives the whole sample when there is no copy yet, or one older than a file of `sources`.
         """
-        path = self.folder / folder.relative_to(self.root).with_suffix(".blocks")
+        path = self.folder / folder.parent.relative_to(self.root) / f"{folder.name}.blocks"
         if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
             self._write(path, *load())
         columns = -(-int(np.fromfile(path, self.block["size"], count=1)[0, 1]) // BLOCK)

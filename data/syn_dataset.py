@@ -58,7 +58,10 @@ class SynDataset(BaseDataset):
         if self.protocol == "ntire2024" and (self.root / "NTIRE_Val").is_dir():
             folder = self.root / "NTIRE_Val"
         if not folder.is_dir():
-            raise UserError(f"{self.root} has no folder {folder.name}; expected: {self.describe_layout()}")
+            hint = "; --val_freq 0 trains without validation" if split == "val" else ""
+            raise UserError(
+                f"{self.root} has no folder {folder.name}{hint}; expected: {self.describe_layout()}"
+            )
         step = 20 if split == "val" else 1
         self.folders = [frame for scene in subfolders(folder) for frame in subfolders(scene)[::step]]
         self.folders = self.folders[: opt.max_dataset_size]
@@ -171,7 +174,15 @@ class SynDataset(BaseDataset):
 
     def picture(self, index: int) -> np.ndarray | None:
         path = self.folders[index] / "rgb_vis_gt.png"
-        return read_png(path) if path.exists() else None
+        if not path.exists():
+            return None
+        picture = read_png(path)
+        height, width, _ = self._shape(self.folders[index])
+        expected = (2 * self.scale * height, 2 * self.scale * width, 3)
+        if picture.dtype != np.uint16 or picture.shape != expected:
+            found = f"{picture.dtype} {picture.shape}"
+            raise UserError(f"{path}: expected a 16-bit picture of shape {expected}, found {found}")
+        return picture
 
 
 class Maps(NamedTuple):

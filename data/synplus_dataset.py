@@ -1,5 +1,7 @@
 """The synthetic BracketIRE+ data set: the same scenes, with inputs of a quarter of the size."""
 
+import argparse
+
 from data.syn_dataset import SynDataset
 
 
@@ -11,3 +13,9 @@ class SynplusDataset(SynDataset):
     margin = 4
     validation_rows = validation_columns = slice(4, 132)
     test_margin = 2
+
+    @staticmethod
+    def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
+        SynDataset.modify_commandline_options(parser, is_train)
+        if is_train:
+            parser.set_defaults(patch_size=64)

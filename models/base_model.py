@@ -47,23 +47,24 @@ class BaseModel:
 
     # Building and weights
 
-    def build(self, path: str | Path | None = None, quiet: bool = False) -> None:
-        """Make the network on this process's device, with the weights of the checkpoint `path` if one is
-        given.
+    def build(self, path: str | Path | None = None, resumed: dict[str, Any] | None = None) -> None:
+        """Make the network on this process's device, with the weights of checkpoint `path` if one is given.
 
-        A checkpoint of ours says how its network was made; for a published one the options do. `quiet`: the
-        weights will be replaced by a state to resume from, so what they start as is of no interest.
+        A checkpoint of ours says how its network was made; for a published one the options do. `resumed` is a
+        state of `state()` instead, whose network is made; `load_state` then fills it.
 
         Raises:
             UserError: the checkpoint is missing, damaged, or does not fit.
         """
         state, saved = checkpoint.load_weights(path) if path else (None, None)
+        if resumed:
+            path, saved = self.folder, resumed["arguments"]
         try:
             self.network = create_network(self.opt.net, **self._network_arguments(saved, path))
         except (ValueError, TypeError) as error:
             asked = f"{path}: its network" if saved else f"--net {self.opt.net}"
             raise UserError(f"{asked} cannot be built for --model {self.opt.model}: {error}") from None
-        if state is None and not quiet:
+        if state is None and not resumed:
             self._load_pretrained_parts()
         elif state is not None:
             optional = getattr(self.network, "optional_keys", ()) if self.opt.is_train else ()
@@ -91,6 +92,9 @@ class BaseModel:
         planes = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
         if saved is None:
             return {"num_frames": self.opt.frame_num, **planes, **asked}
+        if saved.get("num_frames", self.opt.frame_num) < self.opt.frame_num:
+            fewer = f"{path} holds a network for {saved['num_frames']} frames"
+            raise UserError(f"{fewer}, not {self.opt.frame_num}: give --frame_num {saved['num_frames']}")
         if saved["name"] != self.opt.net:
             raise UserError(f"{path} holds a {saved['name']}, not the --net {self.opt.net}")
         for key, value in asked.items():
@@ -141,7 +145,7 @@ class BaseModel:
         self.parallel: nn.Module = self.network
         if self.place.world > 1:
             # A network made for more frames leaves the parameters of the others without a gradient.
-            partial = self.network.arguments["num_frames"] != opt.frame_num
+            partial = opt.frame_num == 1 or self.network.arguments["num_frames"] != opt.frame_num
             self.parallel = DistributedDataParallel(
                 self.network, gradient_as_bucket_view=True, find_unused_parameters=partial
             )
@@ -157,9 +161,12 @@ class BaseModel:
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)
 
     def normalised(self, sample: dict[str, Any]) -> torch.Tensor:
-        """Measured frames (N, T, C, H, W) divided by their exposures, on the device."""
-        frames = sample["frames"].to(self.place.device, non_blocking=True)
-        return frames / sample["exposure"].to(frames)[..., None, None, None]
+        """Frames (N, T, C, H, W) on the device, divided by their exposures; they are taken out of the sample.
+
+        On the CPU the measured values are overwritten: whole frames are large.
+        """
+        frames = sample.pop("frames").to(self.place.device, non_blocking=True)
+        return frames.div_(sample["exposure"].to(frames)[..., None, None, None])
 
     def forward(self) -> None:
         """Restore the batch of `set_input`."""
@@ -181,13 +188,19 @@ class BaseModel:
     # Using and saving
 
     def restore(self, frames: torch.Tensor) -> torch.Tensor:
-        """Normalised frames (N, T, C, H, W) -> restored images (N, C, sH, sW), in tiles by `--tile`."""
+        """Normalised frames (N, T, C, H, W) -> restored images (N, C, sH, sW), in tiles by `--tile`.
+
+        Raises:
+            UserError: the result is not finite.
+        """
         network = self.ema.module if self.ema else self.network
         training = network.training
         network.eval()
         with self.autocast():
             result = tiling.restore(network, frames, self.opt.tile, self.opt.tile_overlap)
         network.train(training)
+        if not torch.isfinite(result).all():
+            raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")
         return result
 
     def save_weights(self, iteration: int | str) -> None:
@@ -198,7 +211,8 @@ class BaseModel:
     def state(self) -> dict[str, Any]:
         """All that changes in training, for `train_state.pth`."""
         parts = {"network": self.network, "optimizer": self.optimizer, "scaler": self.scaler, "ema": self.ema}
-        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+        state = {name: part.state_dict() for name, part in parts.items() if part is not None}
+        return state | {"arguments": self.network.arguments}
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
         """Go back to a state of `state()`; UserError if it belongs to another network."""

@@ -153,6 +153,10 @@ class BaseOptions:
         for name, reason in PUBLISHED_ONLY.items():
             if vars(opt).pop(name) is not None:
                 print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
+        scale, expected = data.dataset_class(opt.dataset_name).scale, models.model_class(opt.model).scale
+        if scale != expected:
+            pair = f"--model {opt.model} enlarges by {expected}"
+            raise UserError(f"{pair}, but the targets of --dataset_name {opt.dataset_name} by {scale}")
         if opt.demosaic == "net" and not opt.demosaic_weights:
             raise UserError("--demosaic net needs the published network's file: --demosaic_weights FILE")
         return opt

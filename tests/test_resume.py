@@ -90,13 +90,17 @@ def test_weights_move(unbroken):
     assert largest_difference(epochs[2], unbroken("averaged") / LATEST) > 1e-4
 
 
-@pytest.mark.parametrize("how, status", [("terminate", 143), ("interrupt", 130)])
+@pytest.mark.parametrize(
+    "how, status", [("terminate", 143), ("terminate the group", 143), ("interrupt", 130)]
+)
 def test_stop(how, status, common, unbroken, tmp_path):
-    """SIGTERM, and Ctrl-C to the whole group of processes: the step ends, the state is saved."""
+    """SIGTERM, or a signal to all processes, loaders included: the step ends, the state is saved."""
     running = start(common, tmp_path, "plain", "-j", 2, "--save_latest_freq", 1000)
     running.wait_for_step(tmp_path / "run", 7)
     if how == "terminate":
         running.terminate()
+    elif how == "terminate the group":
+        running.signal(signal.SIGTERM)
     else:
         running.signal(signal.SIGINT)
     result = running.wait()

@@ -56,7 +56,8 @@ def join(opt: argparse.Namespace) -> Place:
     A plain call with several GPUs is replaced by torchrun with one process per GPU.
     """
     keep_memory()
-    if "WORLD_SIZE" in os.environ:
+    torch.backends.cudnn.benchmark = True  # patches and tiles have few different sizes
+    if {"RANK", "WORLD_SIZE", "LOCAL_RANK"} <= os.environ.keys():
         return _join_torchrun(opt)
     gpus = gpu_list(opt.gpu_ids)
     if len(gpus) > 1 and opt.is_train:
@@ -126,6 +127,14 @@ def keep_memory() -> None:
         if mallopt is not None:
             mallopt(mmap_threshold, 1 << 30)
             mallopt(trim_threshold, 1 << 30)
+
+
+def release_memory() -> None:
+    """Hand freed memory back to the system after all: before work whose needs are of another kind."""
+    if sys.platform == "linux":
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if malloc_trim is not None:
+            malloc_trim(0)
 
 
 def convert_channels_last(network: torch.nn.Module) -> None:

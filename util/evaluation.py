@@ -39,11 +39,14 @@ class Evaluation:
     def write(self, path: Path, facts: dict[str, Any]) -> None:
         """Write `path`.csv, a row per image and the mean, and `path`.json, which states `facts` as well."""
         rows = [*self.rows, {"name": "mean", **self.mean()}]
-        with write_atomically(path.with_suffix(".csv")) as temporary, temporary.open("w", newline="") as file:
+        with (
+            write_atomically(path.with_name(f"{path.name}.csv")) as temporary,
+            temporary.open("w", newline="") as file,
+        ):
             writer = csv.DictWriter(file, fieldnames=["name", *self.metrics])
             writer.writeheader()
             writer.writerows(rows)
-        with write_atomically(path.with_suffix(".json")) as temporary:
+        with write_atomically(path.with_name(f"{path.name}.json")) as temporary:
             temporary.write_text(
                 json.dumps({**facts, "mean": self.mean(), "images": self.rows}, indent=1) + "\n"
             )

@@ -1,12 +1,13 @@
 """How far a training run has come, and the file from which it goes on."""
 
+import argparse
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from util import checkpoint
 from util.errors import UserError
@@ -28,6 +29,11 @@ class Progress:
         """Steps made since the run began."""
         return (self.epoch - 1) * epoch_iters + self.iteration
 
+    def seed(self, opt: argparse.Namespace, rank: int) -> int:
+        """Seed of the step to come in one process: a pure function of --seed, step and process."""
+        parts = (opt.seed, self.step(opt.epoch_iters), rank)
+        return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
     def skip(self, names: Iterable[str]) -> None:
         """Say that the step on these samples is left out, since its loss or gradient is not finite.
 
@@ -42,12 +48,12 @@ class Progress:
 
     def save(self, folder: Path, model_state: dict[str, Any]) -> None:
         """Write all that going on exactly needs, weights included, as one file."""
-        state = {"model": model_state, "progress": asdict(self), "random": torch.get_rng_state()}
+        state = {"model": model_state, "progress": asdict(self)}
         checkpoint.save(folder / FILE, state)
 
     @classmethod
     def load(cls, folder: Path) -> tuple["Progress", dict[str, Any]]:
-        """The position and the model's state of a run; random numbers go on where they were.
+        """The position and the model's state of a run.
 
         Raises:
             UserError: there is no state in this folder, or it is damaged.
@@ -56,7 +62,6 @@ class Progress:
         if not path.exists():
             raise UserError(f"--resume True: there is no {path} to go on from")
         state = checkpoint.load(path)
-        if not state.keys() >= {"model", "progress", "random"}:
+        if not state.keys() >= {"model", "progress"}:
             raise UserError(f"{path}: not the state of a training run")
-        torch.set_rng_state(state["random"])
         return cls(**state["progress"]), state["model"]

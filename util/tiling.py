@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from util.device import release_memory
+
 
 @torch.inference_mode()
 def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -> torch.Tensor:
@@ -28,6 +30,7 @@ def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -
     knows_frame = hasattr(network, "whole_frame")
     context = network.whole_frame(frames) if knows_frame else {}
     result = None
+    release_memory()
     for rows, row_weight in _spans(height, tile, overlap // 4):
         for columns, column_weight in _spans(width, tile, overlap // 4):
             reach = overlap
