@@ -6,6 +6,6 @@ NAME=quickstart
 
 python -m data.simulate.brackets --out $DATA
 python train.py --name $NAME --model syn --dataset_name syn --dataroot $DATA --net tmrnet --size tiny \
-    --gpu_ids -1 -j 1 --batch_size 4 --patch_size 48 --lr 3e-3 --lr_policy cosine_warmup \
-    --epoch_iters 50 --niter 44 --print_freq 200 --val_freq 4 --save_epoch_freq 44
+    --gpu_ids -1 -j 1 --batch_size 4 --patch_size 48 --lr 2e-3 --lr_policy cosine_warmup \
+    --epoch_iters 50 --niter 38 --print_freq 200 --val_freq 6 --save_epoch_freq 38
 python test.py --name $NAME --model syn --dataset_name syn --dataroot $DATA --gpu_ids -1 -j 1 --baselines True
