@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.networks import create_network, network_class, network_options
-from util import checkpoint, tiling
+from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
 
@@ -58,7 +58,7 @@ class BaseModel:
         """
         state, saved = checkpoint.load_weights(path) if path else (None, None)
         if resumed:
-            path, saved = self.folder, resumed["arguments"]
+            path, saved = self.folder / progress.FILE, resumed["arguments"]
         try:
             self.network = create_network(self.opt.net, **self._network_arguments(saved, path))
         except (ValueError, TypeError) as error:

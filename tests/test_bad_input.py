@@ -293,7 +293,7 @@ def test_wrong_state(train, trained, tmp_path):
     shutil.copytree(trained, folder)
     path = folder / "train_state.pth"
     assert_refused(train(resume=True, ema_decay=0.9), path, "--ema_decay")
-    assert_refused(train(resume=True, mid_channels=8), path, "does not fit this TMRNet")
+    assert_refused(train(resume=True, mid_channels=8), path, "mid_channels 16, not 8")
     shutil.copyfile(folder / "TMRNet_model_latest.pth", path)
     assert_refused(train(resume=True), path, "not the state of a training run")
 
@@ -351,3 +351,15 @@ def test_full_log(common, tmp_path):
     result = run("train.py", *words, file_limit=3000)
     assert_refused(result, "cannot write", "log.jsonl")
     assert len(log_rows(tmp_path / "run")) > 5
+
+
+def test_unequal_scales(train, tmp_path):
+    """A model and a data set whose ground truths differ in size."""
+    assert_refused(train(model="synplus"), "--model synplus enlarges by 4", "--dataset_name syn by 1")
+
+
+def test_more_frames_than_the_checkpoint(train, test, tmp_path):
+    """Weights for three frames, and five in the data set: the message says which option to give."""
+    result = train(frame_num=3, niter=1, epoch_iters=1, val_freq=0)
+    assert result.status == 0, result.err
+    assert_refused(test(load_iter="latest"), "a network for 3 frames, not 5", "--frame_num 3")
