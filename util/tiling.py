@@ -1,4 +1,4 @@
-"""Restoring large frames tile by tile, so that memory grows with the tile and not with the image."""
+"""Restoring large frames tile by tile: a network's memory is that of a tile, not of the image."""
 
 import itertools
 from collections.abc import Iterator
