@@ -13,19 +13,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from data.simulate import brackets
-from data.simulate.brackets import (
-    EXPOSURES,
-    Settings,
-    expose,
-    expose_published,
-    make_dataset,
-    simulate,
-    target,
-)
+from data.simulate.brackets import Settings, make_dataset, simulate
 from data.simulate.camera import draw_camera, reduce_x4, reduce_x4_published, respond, unprocess
-from data.simulate.motion import draw_path, exposure_spans, integrate, view
+from data.simulate.motion import draw_path, exposure_spans, view
 from data.simulate.noise import add_noise, draw_noise_levels, quantise
 from data.simulate.photographs import PHOTOGRAPHS, draw_scene, expand_highlights, read_photograph
+from data.simulate.sampling import EXPOSURES, HandHeld, expose, mean, target
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = Settings(seed=3, size=(16, 24))
@@ -81,14 +74,14 @@ def test_integration_is_the_mean_of_the_views() -> None:
     scene = smooth_scene((60, 80), 5.0)
     poses = draw_path(np.random.default_rng(2), 16, extent=6.0, rotation=0.01)
     expected = np.mean([view(scene, pose, (40, 60)) for pose in poses], axis=0)
-    assert_allclose(integrate(scene, poses, (40, 60)), expected, rtol=1e-5)
+    assert_allclose(mean(HandHeld(scene, poses, (40, 60)).views(range(16))), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", [expose, expose_published])
-def test_still_frames_over_exposure_equal_the_scene_where_nothing_clips(method) -> None:
+@pytest.mark.parametrize("clip_subframes", [False, True])
+def test_still_frames_over_exposure_equal_the_scene_where_nothing_clips(clip_subframes: bool) -> None:
     camera = draw_camera(np.random.default_rng(4))
     scene = smooth_scene((36, 52), 30.0)
-    frames = method(scene, np.zeros((341, 3)), camera, (16, 24))
+    frames = expose(HandHeld(scene, np.zeros((341, 3)), (32, 48)), camera, clip_subframes)
     truth = respond(scene[2:-2, 2:-2], camera)
     for n, frame in enumerate(frames):
         brightest = np.float32(4.0 ** (n - 2)) * scene[2:-2, 2:-2].max(axis=-1)
@@ -104,7 +97,8 @@ def test_sensor_clips_after_integration_and_the_published_recipe_before() -> Non
     scene[:, 40:42] = 1000.0  # a lamp that passes over a pixel for a part of the exposure
     path = np.zeros((341, 3))
     path[:, 0] = np.linspace(0, 30, 341)
-    after, before = (method(scene, path, camera, (16, 24))[4][:, 4] for method in (expose, expose_published))
+    hand_held = HandHeld(scene, path, (32, 48))
+    after, before = (expose(hand_held, camera, clip)[4][:, 4] for clip in (False, True))
     assert np.clip(after, 0, 1).min() == 1
     assert before.max() < 0.2
 
@@ -112,8 +106,8 @@ def test_sensor_clips_after_integration_and_the_published_recipe_before() -> Non
 def test_target_is_the_first_subframe_unclipped() -> None:
     camera = draw_camera(np.random.default_rng(4))
     first = smooth_scene((32, 48), 30.0)
-    assert_array_equal(target(first, camera, published=False), respond(first, camera))
-    published = target(first, camera, published=True)
+    assert_array_equal(target(first, camera, protect_highlights=False), respond(first, camera))
+    published = target(first, camera, protect_highlights=True)
     assert_allclose(published, unprocess(first / first.max(), camera) * first.max())
 
 

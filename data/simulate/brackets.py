@@ -10,7 +10,6 @@ already. Layout and physics: specification of BracketIRE, sections 5.1, 5.2 and 
 
 import argparse
 import json
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.simulate import camera as sensor
-from data.simulate.camera import Camera
-from data.simulate.motion import draw_path, exposure_spans, integrate, view
-from data.simulate.noise import WHITE_LEVEL, measure
+from data.simulate.camera import draw_camera
+from data.simulate.motion import canvas_size, draw_shake
+from data.simulate.noise import WHITE_LEVEL
 from data.simulate.photographs import PHOTOGRAPHS, draw_scene, read_photograph
+from data.simulate.sampling import EXPOSURES, PUBLISHED, STEPS, HandHeld, Recipe, Sample, take
 from util.demosaic import menon
 from util.errors import UserError, run
 from util.files import write_atomically
@@ -32,10 +31,6 @@ from util.parser import Parser, positive, whole
 from util.rendering import linear_srgb, render_png16
 from util.tonemap import srgb_encode
 
-EXPOSURES = (1, 4, 16, 64, 256)
-SPANS = exposure_spans(len(EXPOSURES))
-SHAKE_PIXELS = (6.0, 12.0)  # largest distance from the start, mosaic px
-SHAKE_RADIANS = (math.radians(0.05), math.radians(0.4))  # largest roll
 SIZES = range(16, 1025, 4)  # packed px
 RECORD = "simulation.json"
 
@@ -53,81 +48,19 @@ class Settings:
         return np.random.default_rng([self.seed, *f"{split}/{scene}/{frame}/{purpose}".encode()])
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Five measured frames (h, w, 4) uint16, their x4 reduced forms, the target on the scale of frame 3."""
-
-    frames: list[np.ndarray]
-    frames_x4: list[np.ndarray]
-    gt: np.ndarray
-    scene_max: float
-    camera: Camera
-
-
-def expose(scene: np.ndarray, path: np.ndarray, camera: Camera, size: tuple[int, int]) -> list[np.ndarray]:
-    """Clean frames of an unlimited sensor: linear scene (H, W, 3) -> five packed frames (*size, 4) float32.
-
-    1 is the white level, to which the sensor clips when the exposure is over. `path` (341, 3) holds the poses
-    of the sub-frames; frame i is exposed 4^(i-2) times as long as the middle one, i = 0..4.
-    """
-    mosaic_size = (2 * size[0], 2 * size[1])
-    light = [integrate(scene, path[span.start : span.stop], mosaic_size) for span in SPANS]
-    return [sensor.respond(frame * np.float32(4.0 ** (n - 2)), camera) for n, frame in enumerate(light)]
-
-
-def expose_published(
-    scene: np.ndarray, path: np.ndarray, camera: Camera, size: tuple[int, int]
-) -> list[np.ndarray]:
-    """As `expose`, by the published recipe (9.2, 9.3): every sub-frame is clipped before it is averaged."""
-    mosaic_size = (2 * size[0], 2 * size[1])
-    frames = []
-    for n, span in enumerate(SPANS):
-        exposure = np.float32(4.0 ** (n - 2))
-        poses = path[span.start : span.stop]
-        mean = integrate(
-            scene, poses, mosaic_size, lambda seen, e=exposure: sensor.unprocess(seen * e, camera)
-        )
-        frames.append(np.clip(mean, 0, 1))
-    return frames
-
-
-def target(first: np.ndarray, camera: Camera, published: bool) -> np.ndarray:
-    """The ground truth: linear sRGB (2h, 2w, 3) of the first moment -> packed (h, w, 4), not clipped.
-
-    The published one protects highlights relative to the brightest value of the scene (9.3).
-    """
-    if not published:
-        return sensor.respond(first, camera)
-    scene_max = first.max()
-    return sensor.unprocess(first / scene_max, camera) * scene_max
-
-
 def simulate(split: str, scene: str, frame: int, settings: Settings) -> Sample:
     """One sample; the same for the same arguments, always."""
-    size, published = settings.size, settings.published
-    mosaic_size = (2 * size[0], 2 * size[1])
-    margin = math.ceil(SHAKE_PIXELS[1] + SHAKE_RADIANS[1] * math.hypot(*size)) + 1
+    mosaic_size = (2 * settings.size[0], 2 * settings.size[1])
 
     def rng(purpose: str) -> np.random.Generator:
         return settings.rng(split, scene, frame, purpose)
 
-    canvas = (mosaic_size[0] + 2 * margin, mosaic_size[1] + 2 * margin)
-    light = draw_scene(rng("scene"), read_photograph(split, scene), canvas, lamps=split == "Train")
-    shake = rng("shake")
-    path = draw_path(shake, SPANS[-1].stop, shake.uniform(*SHAKE_PIXELS), shake.uniform(*SHAKE_RADIANS))
-    camera = sensor.draw_camera(rng("camera"))
-
-    clean = (expose_published if published else expose)(light, path, camera, size)
-    clean_x4 = [(sensor.reduce_x4_published if published else sensor.reduce_x4)(frame) for frame in clean]
-    noise, noise_x4 = rng("noise"), rng("noise_x4")
-    first = view(light, path[0], mosaic_size)
-    return Sample(
-        frames=[measure(np.clip(frame, 0, 1), noise) for frame in clean],
-        frames_x4=[measure(np.clip(frame, 0, 1), noise_x4) for frame in clean_x4],
-        gt=target(first, camera, published),
-        scene_max=float(first.max()),
-        camera=camera,
+    light = draw_scene(
+        rng("scene"), read_photograph(split, scene), canvas_size(mosaic_size), lamps=split == "Train"
     )
+    hand_held = HandHeld(light, draw_shake(rng("shake"), STEPS), mosaic_size)
+    recipe = PUBLISHED if settings.published else Recipe()
+    return take(hand_held, draw_camera(rng("camera")), rng("noise"), rng("noise_x4"), recipe)
 
 
 def write_sample(folder: Path, sample: Sample) -> None:

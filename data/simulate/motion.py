@@ -4,7 +4,7 @@ Time runs in sub-frames of about 1.3 ms (1/32 of a video frame at 24 frames/s; s
 9.2). Exposure n takes the next 4^n sub-frames, without dead time: 0, 1 to 4, 5 to 20, 21 to 84, 85 to 340.
 """
 
-from collections.abc import Callable, Iterable
+import math
 from itertools import pairwise
 
 import cv2
@@ -12,6 +12,8 @@ import numpy as np
 
 SUBFRAME_SECONDS = 1 / (24 * 32)
 TREMOR_HERTZ = 10.0  # the frequency above which a hand hardly shakes
+SHAKE_PIXELS = (6.0, 12.0)  # largest distance from the start, mosaic px
+SHAKE_RADIANS = (math.radians(0.05), math.radians(0.4))  # largest roll
 
 
 def exposure_spans(count: int = 5) -> list[range]:
@@ -39,6 +41,17 @@ def draw_path(rng: np.random.Generator, steps: int, extent: float, rotation: flo
     return path
 
 
+def draw_shake(rng: np.random.Generator, steps: int) -> np.ndarray:
+    """The path of a hand that holds still as well as it can: `draw_path` of a random extent and rotation."""
+    return draw_path(rng, steps, rng.uniform(*SHAKE_PIXELS), rng.uniform(*SHAKE_RADIANS))
+
+
+def canvas_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a scene in which a camera of `size` px stays while it shakes."""
+    margin = math.ceil(SHAKE_PIXELS[1] + SHAKE_RADIANS[1] * math.hypot(*size) / 2) + 1
+    return size[0] + 2 * margin, size[1] + 2 * margin
+
+
 def view(scene: np.ndarray, pose: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """What the camera sees at one pose (x and y in px, angle in radians): float32 (*size, C).
 
@@ -58,19 +71,3 @@ def view(scene: np.ndarray, pose: np.ndarray, size: tuple[int, int]) -> np.ndarr
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(scene, to_scene, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-
-
-def integrate(
-    scene: np.ndarray,
-    poses: Iterable[np.ndarray],
-    size: tuple[int, int],
-    respond: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> np.ndarray:
-    """The mean over `poses` of the views of a scene, or of the response of a sensor to each view, float32."""
-    total, count = None, 0
-    for pose in poses:
-        seen = view(scene, pose, size)
-        seen = respond(seen) if respond else seen
-        total = seen if total is None else cv2.accumulate(seen, total)
-        count += 1
-    return total / np.float32(count)

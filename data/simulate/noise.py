@@ -35,8 +35,6 @@ def quantise(raw: np.ndarray) -> np.ndarray:
     return np.round(raw * WHITE_LEVEL).astype(np.uint16)
 
 
-def measure(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A clean frame in [0, 1] -> what the converter delivers, uint16, at random noise levels."""
-    shot, read = draw_noise_levels(rng)
-    normal = rng.standard_normal(raw.shape, dtype=np.float32)
-    return quantise(add_noise(raw, shot, read, normal))
+def measure(raw: np.ndarray, shot: float, read: float, rng: np.random.Generator) -> np.ndarray:
+    """A clean frame in [0, 1] -> what the converter delivers, uint16."""
+    return quantise(add_noise(raw, shot, read, rng.standard_normal(raw.shape, dtype=np.float32)))

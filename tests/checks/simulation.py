@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.simulate.brackets import target
 from data.simulate.camera import Camera, alexa_to_srgb, reduce_x4_published, unprocess
 from data.simulate.noise import add_noise, noise_levels, quantise
+from data.simulate.sampling import target
 from util.tonemap import srgb_decode, srgb_encode
 
 
@@ -42,10 +42,10 @@ def check_exr(data) -> None:
     assert_allclose(linear.max(), scene_max, rtol=1e-5)
     assert_allclose(srgb_encode(linear), data["encoded"], rtol=1e-4, atol=1e-5)
     assert_allclose(np.clip(srgb_encode(linear / scene_max), 0, 1), data["gt_encoded"], atol=1e-5)
-    neutral = target(linear, Camera(1.0, 1.0), published=True)
+    neutral = target(linear, Camera(1.0, 1.0), protect_highlights=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         red_gain, _, _, blue_gain = np.nanmedian(neutral / data["raw_gt"], axis=(0, 1))
-    expected = target(linear, Camera(red_gain, blue_gain), published=True)
+    expected = target(linear, Camera(red_gain, blue_gain), protect_highlights=True)
     assert_allclose(expected, data["raw_gt"], rtol=2e-5, atol=2e-6 * scene_max)
 
 
