@@ -51,8 +51,7 @@ class SynDataset(BaseDataset):
 
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
-        if opt.frame_num > len(EXPOSURES):
-            raise UserError(f"--frame_num {opt.frame_num}: this data set has {len(EXPOSURES)} exposures")
+        self._check_frame_num()
         folder = self.root / FOLDERS[split]
         self.protocol = getattr(opt, "protocol", "paper")
         if self.protocol == "ntire2024" and (self.root / "NTIRE_Val").is_dir():
@@ -68,7 +67,7 @@ class SynDataset(BaseDataset):
         if not self.folders:
             raise UserError(f"{folder} holds no samples; expected: {self.describe_layout()}")
         self.files = tuple(f"raw_{exposure}.npy" for exposure in EXPOSURES[: opt.frame_num])
-        self.exposure = torch.tensor([e / EXPOSURES[2] for e in EXPOSURES[: opt.frame_num]])
+        self.exposure = self._exposures()
         self.border = 2 * self.scale * self._test_crop() if split == "test" else 0
         self.cache = None
         if opt.cache_dir:
@@ -78,6 +77,13 @@ class SynDataset(BaseDataset):
 
     def __len__(self) -> int:
         return len(self.folders)
+
+    def _check_frame_num(self) -> None:
+        if self.opt.frame_num > len(EXPOSURES):
+            raise UserError(f"--frame_num {self.opt.frame_num}: this data set has {len(EXPOSURES)} exposures")
+
+    def _exposures(self) -> torch.Tensor:
+        return torch.tensor([e / EXPOSURES[2] for e in EXPOSURES[: self.opt.frame_num]])
 
     def _test_crop(self) -> int:
         return 0 if self.protocol == "ntire2024" else self.test_margin
@@ -131,7 +137,7 @@ class SynDataset(BaseDataset):
         else:
             raw, target = self._read(folder, top, left, side, side)
         raw, target = self._augmented(draw, rng, raw, target)
-        return self._sample(folder, raw, target)
+        return self._sample(sample_name(folder), raw, target)
 
     def _augmented(self, draw: Draw, rng: np.random.Generator, raw: np.ndarray, target: np.ndarray) -> tuple:
         """Brackets (T, h, w, 4) and target (sh, sw, 4) after --augment."""
@@ -146,14 +152,14 @@ class SynDataset(BaseDataset):
         # A pattern-keeping flip moves the target's planes by 1/scale input px, which the input cannot follow.
         return (transpose_cfa(raw), transpose_cfa(target)) if how.transpose else (raw, target)
 
-    def _sample(self, folder: Path, raw: np.ndarray, target: np.ndarray | None) -> dict:
+    def _sample(self, name: str, raw: np.ndarray, target: np.ndarray | None) -> dict:
         """Measured values as the sample contract has them, from (T, h, w, 4) and (sh, sw, 4) or None."""
         frames = raw.astype(np.float32, order="C")
         frames /= WHITE_LEVEL
         sample = {
             "frames": torch.from_numpy(frames).permute(0, 3, 1, 2),
             "exposure": self.exposure,
-            "name": f"{folder.parent.name}-{folder.name}",
+            "name": name,
         }
         if target is not None:
             sample["gt"] = torch.from_numpy(np.ascontiguousarray(target)).permute(2, 0, 1)
@@ -169,7 +175,7 @@ class SynDataset(BaseDataset):
         top, bottom, _ = rows.indices(height)
         left, right, _ = columns.indices(width)
         raw, target = self._read(folder, top, left, bottom - top, right - left)
-        sample = self._sample(folder, raw, target)
+        sample = self._sample(sample_name(folder), raw, target)
         return sample | {"scene": folder.parent.name, "frame": folder.name, "meta": read_meta(folder)}
 
     def picture(self, index: int) -> np.ndarray | None:
@@ -232,6 +238,11 @@ def read_meta(folder: Path) -> dict:
         "cam2rgb": torch.from_numpy(matrix),
         "cfa": "RGGB",
     }
+
+
+def sample_name(folder: Path) -> str:
+    """`scene-frame` of a sample's folder."""
+    return f"{folder.parent.name}-{folder.name}"
 
 
 def subfolders(folder: Path) -> list[Path]:

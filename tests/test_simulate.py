@@ -147,7 +147,7 @@ def test_highlights_expand_to_their_peak_and_shadows_stay() -> None:
     ("split", "scene"), [(split, scene) for split, s in PHOTOGRAPHS.items() for scene in s]
 )
 def test_scenes_are_nights_with_highlights(split: str, scene: str) -> None:
-    picture = read_photograph(split, scene)
+    picture = read_photograph(scene)
     brightest = []
     for seed in range(3):
         light = draw_scene(np.random.default_rng(seed), picture, (128, 160), lamps=True)

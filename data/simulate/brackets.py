@@ -55,9 +55,7 @@ def simulate(split: str, scene: str, frame: int, settings: Settings) -> Sample:
     def rng(purpose: str) -> np.random.Generator:
         return settings.rng(split, scene, frame, purpose)
 
-    light = draw_scene(
-        rng("scene"), read_photograph(split, scene), canvas_size(mosaic_size), lamps=split == "Train"
-    )
+    light = draw_scene(rng("scene"), read_photograph(scene), canvas_size(mosaic_size), lamps=split == "Train")
     hand_held = HandHeld(light, draw_shake(rng("shake"), STEPS), mosaic_size)
     recipe = PUBLISHED if settings.published else Recipe()
     return take(hand_held, draw_camera(rng("camera")), rng("noise"), rng("noise_x4"), recipe)

@@ -28,8 +28,20 @@ PHOTOGRAPHS = {  # split -> scene -> file in the data folder of scikit-image; no
     },
     "Test": {"coffee": "coffee.png", "rocket": "rocket.jpg"},
 }
+TRAINING_PHOTOGRAPHS = PHOTOGRAPHS["Train"] | {  # for training on the fly: all that the package holds
+    "cell": "cell.png",
+    "clock": "clock_motion.png",
+    "coins": "coins.png",
+    "ihc": "ihc.png",
+    "moon": "moon.png",
+    "motorcycle_right": "motorcycle_right.png",
+    "page": "page.png",
+    "retina": "retina.jpg",
+    "text": "text.png",
+}
 MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
 BRIGHTEST_LEVELS = (16.0, 96.0)  # on the same scale, where 16 is the white of the first frame
+DARKEST = 1e-6  # a picture may be black
 LAMPS = 6  # that light a training scene
 LAMP_COLOUR = 0.8  # standard deviation of the logarithm of a lamp's red, green and blue
 LAMP_REACH = 0.2  # of the picture's sides, standard deviation of a lamp's share in the light
@@ -38,14 +50,14 @@ GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the
 LENS_PIXELS = 0.6  # standard deviation of the spot of the lens; finer edges alias in a mosaic
 
 
-@lru_cache(maxsize=2)
-def read_photograph(split: str, scene: str) -> np.ndarray:
+@lru_cache(maxsize=len(TRAINING_PHOTOGRAPHS))
+def read_photograph(scene: str) -> np.ndarray:
     """The photograph of a scene, sRGB-coded, float32 (H, W, 3) in [0, 1]; gray ones have equal channels.
 
     Raises:
         UserError: this installation of scikit-image lacks the photograph.
     """
-    path = Path(skimage.__file__).parent / "data" / PHOTOGRAPHS[split][scene]
+    path = Path(skimage.__file__).parent / "data" / (TRAINING_PHOTOGRAPHS | PHOTOGRAPHS["Test"])[scene]
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise UserError(
@@ -79,7 +91,7 @@ def expand_highlights(linear: np.ndarray, peak: float) -> np.ndarray:
     and what is white grows more than what is strongly coloured.
     """
     brightness = cv2.GaussianBlur(linear.mean(axis=-1), (0, 0), GLOW_PIXELS)
-    brightness = brightness / brightness.max()
+    brightness = brightness / max(float(brightness.max()), DARKEST)
     return linear / (1 - brightness * np.float32(1 - 1 / peak))[..., None]
 
 
@@ -102,13 +114,18 @@ def light_as_night(linear: np.ndarray, median: float, brightest: float) -> np.nd
     The median of the pixels' means becomes `median`, unless the picture is darker already: it is dimmed,
     never brightened. The highlights are expanded so far that the brightest are near `brightest` after that.
     """
-    dimmed = min(1.0, median / float(np.median(linear.mean(axis=-1))))
+    dimmed = min(1.0, median / max(float(np.median(linear.mean(axis=-1))), DARKEST))
     expanded = expand_highlights(linear, max(1.0, brightest / dimmed))
-    return expanded * np.float32(min(1.0, median / np.median(expanded.mean(axis=-1))))
+    return expanded * np.float32(min(1.0, median / max(float(np.median(expanded.mean(axis=-1))), DARKEST)))
 
 
 def draw_scene(
-    rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int], lamps: bool
+    rng: np.random.Generator,
+    picture: np.ndarray,
+    size: tuple[int, int],
+    lamps: bool,
+    medians: tuple[float, float] = MEDIAN_LEVELS,
+    brightest_levels: tuple[float, float] = BRIGHTEST_LEVELS,
 ) -> np.ndarray:
     """A random night scene of an sRGB-coded picture, under coloured lamps or not, as a lens shows it.
 
@@ -117,6 +134,6 @@ def draw_scene(
     linear = srgb_decode(draw_crop(rng, picture, size))
     if lamps:
         linear = light_with_lamps(rng, linear)
-    median = np.exp(rng.uniform(*np.log(MEDIAN_LEVELS)))
-    brightest = np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS)))
+    median = np.exp(rng.uniform(*np.log(medians)))
+    brightest = np.exp(rng.uniform(*np.log(brightest_levels)))
     return cv2.GaussianBlur(light_as_night(linear, median, brightest), (0, 0), LENS_PIXELS)
