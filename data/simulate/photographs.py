@@ -35,7 +35,6 @@ TRAINING_PHOTOGRAPHS = PHOTOGRAPHS["Train"] | {  # for training on the fly: all 
     "ihc": "ihc.png",
     "moon": "moon.png",
     "motorcycle_right": "motorcycle_right.png",
-    "page": "page.png",
     "retina": "retina.jpg",
     "text": "text.png",
 }
