@@ -1,12 +1,16 @@
-"""Picture files: PNG of 8 and 16 bits, and radiance as OpenEXR or Radiance HDR. Arrays are RGB (H, W, 3)."""
+"""Picture files: PNG, TIFF, and radiance as OpenEXR or Radiance HDR. Arrays are RGB (H, W, 3)."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import OpenEXR
+import tifffile
 
+from util import radiance_hdr
 from util.errors import UserError
 from util.files import write_atomically
 
@@ -46,6 +50,51 @@ def read_png(path: str | Path) -> np.ndarray:
     if picture is None:
         raise UserError(f"{path} is damaged or is not a PNG picture")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def read_tiff(path: str | Path) -> np.ndarray:
+    """RGB (H, W, 3) of the first picture of a TIFF file, as stored: uint8, uint16 or float32.
+
+    Grey becomes RGB, opacity is dropped, planes that are stored one after another are interleaved.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds another kind of picture.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            pixels, axes = page.asarray(), page.axes
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, IndexError, RuntimeError, struct.error, zlib.error) as error:
+        raise UserError(f"{path} is damaged or is not a TIFF picture: {error}") from error
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        raise UserError(f"{path}: a picture of uint8, uint16 or float32 is needed, it holds {pixels.dtype}")
+    if axes == "YX":
+        return np.repeat(pixels[..., None], 3, axis=2)
+    pixels = np.moveaxis(pixels, axes.find("S"), -1) if sorted(axes) == ["S", "X", "Y"] else pixels
+    if pixels.ndim != 3 or pixels.shape[-1] < 3:
+        raise UserError(f"{path}: an RGB picture is needed, it holds axes {axes} of {pixels.shape}")
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def read_radiance(path: str | Path) -> np.ndarray:
+    """Linear RGB float32 (H, W, 3) of an `.exr`, `.hdr` or `.tif` file, found by its suffix.
+
+    EXR, HDR and float TIFF in their own units; a 16-bit TIFF is taken as linear, 65535 -> 1.
+
+    Raises:
+        UserError: another suffix; the file is missing or damaged; a TIFF has 8 bits.
+    """
+    readers: dict[str, Callable] = {".exr": read_exr, ".hdr": read_hdr, ".tif": read_tiff, ".tiff": read_tiff}
+    suffix = Path(path).suffix.lower()
+    if suffix not in readers:
+        known = ", ".join(readers)
+        raise UserError(f"{path}: linear light is read from {known}, not {suffix or 'a file without suffix'}")
+    picture = readers[suffix](path)
+    if picture.dtype == np.uint8:
+        raise UserError(f"{path}: 8 bits are too few for linear light; 16 bits or float32 are needed")
+    return picture if picture.dtype == np.float32 else picture.astype(np.float32) / 65535
 
 
 def write_radiance(path: str | Path, rgb: np.ndarray) -> None:
@@ -92,6 +141,26 @@ def read_exr(path: str | Path) -> np.ndarray:
     if not {"R", "G", "B"} <= channels.keys():
         raise UserError(f"{path}: channels R, G, B are needed, the file has {', '.join(sorted(channels))}")
     return np.stack([channels[name] for name in "RGB"], axis=-1).astype(np.float32)
+
+
+def read_hdr(path: str | Path) -> np.ndarray:
+    """Linear RGB float32 (H, W, 3) of a Radiance picture (`.hdr`): flat, old or new run lengths.
+
+    A pixel is mantissas / 256 * 2^(exponent - 128). Gains that an EXPOSURE line tells of are divided out.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds XYZ.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
+    try:
+        rgbe, exposure = radiance_hdr.decode(content)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    scale = np.ldexp(np.float32(1), rgbe[..., 3:].astype(np.int32) - 136)
+    return rgbe[..., :3] * scale / np.float32(exposure)
 
 
 def _write_hdr(path: Path, rgb: np.ndarray) -> None:

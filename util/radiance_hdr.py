@@ -1,0 +1,107 @@
+"""Decoding of Radiance pictures: header, run lengths, and order of the pixels.
+
+Ward, "Real Pixels", Graphics Gems II, 1991, and the Radiance file formats reference (radsite.lbl.gov).
+"""
+
+import math
+import re
+
+import numpy as np
+
+NEW_RUNS = range(8, 32768)  # widths that the newer run lengths know
+SIZE = re.compile(rb"([-+])([XY]) (\d+) ([-+])([XY]) (\d+)\s*")
+
+
+def decode(content: bytes) -> tuple[np.ndarray, float]:
+    """A file's bytes -> stored pixels uint8 (H, W, 4), three mantissas and an exponent; the gain they have.
+
+    Raises:
+        ValueError: it is no such file, or damaged; the message says what was found.
+    """
+    if not content.startswith(b"#?"):
+        raise ValueError("is damaged or is not a Radiance picture")
+    header, found, body = content.partition(b"\n\n")
+    line, _, pixels = body.partition(b"\n")
+    size = SIZE.fullmatch(line)
+    if not found or not size or {size[2], size[5]} != {b"X", b"Y"}:
+        raise ValueError("is damaged: its header does not end with a size such as -Y 768 +X 512")
+    settings = [entry.split(b"=", 1) for entry in header.split(b"\n") if b"=" in entry]
+    if any(key == b"FORMAT" and value.strip() != b"32-bit_rle_rgbe" for key, value in settings):
+        raise ValueError("holds XYZ; only RGB (32-bit_rle_rgbe) is read")
+    gain = math.prod(float(value) for key, value in settings if key == b"EXPOSURE")
+    lines, length = int(size[3]), int(size[6])
+    rgbe = np.empty((lines, length, 4), np.uint8)
+    place = 0
+    for row in rgbe:
+        place = _read_line(pixels, place, row)
+    return _upright(rgbe, size), gain
+
+
+def _upright(rgbe: np.ndarray, size: re.Match) -> np.ndarray:
+    """Lines as stored -> rows from the top, columns from the left: Y falls and X rises along them."""
+    upwards = {b"Y": b"+", b"X": b"-"}  # the sign for which an axis has to be turned round
+    for axis, (sign, name) in enumerate(((size[1], size[2]), (size[4], size[5]))):
+        if sign == upwards[name]:
+            rgbe = np.flip(rgbe, axis)
+    return rgbe if size[2] == b"Y" else rgbe.swapaxes(0, 1)
+
+
+def _read_line(data: bytes, place: int, out: np.ndarray) -> int:
+    """Decode one line into `out` (W, 4); returns where the next one begins."""
+    width = len(out)
+    start = data[place : place + 4]
+    if len(start) < 4:
+        raise ValueError("is damaged: it ends too early")
+    if width in NEW_RUNS and start[:2] == b"\2\2" and start[2] < 128:
+        if start[2] << 8 | start[3] != width:
+            raise ValueError("is damaged: a line has another length than the picture")
+        place += 4
+        for channel in range(4):
+            values, place = _runs(data, place, width)
+            out[:, channel] = np.frombuffer(values, np.uint8)
+        return place
+    flat = np.frombuffer(data, np.uint8, min(4 * width, (len(data) - place) // 4 * 4), place).reshape(-1, 4)
+    if len(flat) == width and not (flat[:, :3] == 1).all(axis=1).any():
+        out[:] = flat
+        return place + 4 * width
+    return place + 4 * _old_runs(flat, out)
+
+
+def _runs(data: bytes, place: int, width: int) -> tuple[bytearray, int]:
+    """One channel of a line: a count over 128 repeats the next byte, another is followed by so many bytes."""
+    values = bytearray()
+    while len(values) < width:
+        count = data[place] if place < len(data) else 0
+        if count > 128:
+            values += data[place + 1 : place + 2] * (count - 128)
+            place += 2
+        else:
+            values += data[place + 1 : place + 1 + count]
+            place += 1 + count
+        if count == 0 or place > len(data):
+            raise ValueError("is damaged: it ends too early, or a run is empty")
+    if len(values) > width:
+        raise ValueError("is damaged: a run goes beyond its line")
+    return values, place
+
+
+def _old_runs(pixels: np.ndarray, out: np.ndarray) -> int:
+    """Pixels, among which (1, 1, 1, n) repeats the one before n times; returns how many were read.
+
+    Of several such in a row the second counts 256 n, and so on.
+    """
+    written = read = shift = 0
+    while written < len(out):
+        if read == len(pixels):
+            raise ValueError("is damaged: it ends too early")
+        pixel = pixels[read]
+        read += 1
+        if (pixel[:3] != 1).any():
+            out[written], written, shift = pixel, written + 1, 0
+            continue
+        count = int(pixel[3]) << shift
+        if written == 0 or written + count > len(out):
+            raise ValueError("is damaged: a run goes beyond its line")
+        out[written : written + count] = out[written - 1]
+        written, shift = written + count, shift + 8
+    return read
