@@ -57,6 +57,19 @@ class ColourTags:
     analog_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
+def colour_meta(tags: ColourTags) -> dict[str, np.ndarray]:
+    """The entries of a sample's `meta` that say how its colours are rendered, float32.
+
+    `white_balance` (3,), the gains of R, G, B with that of green 1; `cam2rgb` (3, 3), balanced camera RGB to
+    linear sRGB; where there is a ColorMatrix, `cam2xyz` (3, 3), which the published pipeline takes instead.
+    """
+    neutral = np.array(tags.neutral, np.float64)
+    meta = {"white_balance": neutral[1] / neutral, "cam2rgb": camera_to_srgb(tags)}
+    if tags.color_matrices:
+        meta["cam2xyz"] = published_camera_to_xyz(tags)
+    return {name: values.astype(np.float32) for name, values in meta.items()}
+
+
 def camera_to_srgb(tags: ColourTags) -> np.ndarray:
     """Matrix (3, 3) float64 from white-balanced camera RGB to linear sRGB; white stays white: rows sum to 1.
 
