@@ -45,7 +45,7 @@ class GainMap:
         for axis, pixels in enumerate((rows, columns)):
             relative = (pixels + 0.5) / shape[axis]  # of the pixel's centre
             places = (relative - self.origin[axis]) / (self.spacing[axis] or 1.0)
-            gains = _interpolate(gains, places).T
+            gains = _interpolated(gains, places).T
         inside = np.ix_(
             (self.top <= rows) & (rows < self.bottom), (self.left <= columns) & (columns < self.right)
         )
@@ -54,7 +54,7 @@ class GainMap:
         return result
 
 
-def _interpolate(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _interpolated(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Rows of `values` (n, m) at `places` (k,) -> (k, m): linear between rows, the outer rows beyond them."""
     places = np.clip(places, 0, len(values) - 1)
     before = np.minimum(places.astype(int), max(len(values) - 2, 0))
@@ -118,3 +118,16 @@ def plane_gains(maps: list[GainMap], shape: tuple[int, int], cfa: str) -> np.nda
             if one.covers(row, column):
                 gains[plane] *= one.at(2 * down + row, 2 * across + column, shape)
     return gains
+
+
+def resized(gains: np.ndarray, shape: tuple[int, int], rows: slice) -> np.ndarray:
+    """Some rows of gains (4, h', w') resized over planes of `shape`: float32 (4, len(rows), width).
+
+    Bilinearly with half-pixel centres, as `plane_gains` says.
+    """
+    height, width = gains.shape[1:]
+    down = (np.arange(*rows.indices(shape[0])) + 0.5) * height / shape[0] - 0.5
+    across = (np.arange(shape[1]) + 0.5) * width / shape[1] - 0.5
+    return np.stack(
+        [_interpolated(_interpolated(plane, down).T, across).T for plane in gains.astype(np.float32)]
+    ).astype(np.float32)

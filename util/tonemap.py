@@ -8,6 +8,7 @@ import torch
 
 MU = 5000
 LOG_MU = math.log1p(MU)
+LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 Values = TypeVar("Values", np.ndarray, torch.Tensor)
 
@@ -39,3 +40,48 @@ def srgb_decode(code: np.ndarray) -> np.ndarray:
     """sRGB code -> linear light, the inverse of `srgb_encode`; negatives stay on the straight part."""
     curve = ((np.maximum(code, 0.04045) + 0.055) / 1.055) ** 2.4
     return np.where(code <= 0.04045, code / 12.92, curve)
+
+
+def luminance(linear: np.ndarray) -> np.ndarray:
+    """Linear sRGB (..., 3) -> relative luminance (...), ITU-R BT.709."""
+    red, green, blue = LUMINANCE
+    return red * linear[..., 0] + green * linear[..., 1] + blue * linear[..., 2]
+
+
+def exposed(linear: np.ndarray, ev: float) -> np.ndarray:
+    """Linear sRGB -> sRGB code in [0, 1] after `ev` stops more light; what is brighter than white is cut."""
+    return srgb_encode(np.clip(linear * np.float32(2**ev), 0, 1))
+
+
+def reinhard(linear: np.ndarray, scale: float, white: float) -> np.ndarray:
+    """Linear sRGB (..., 3) >= 0 -> sRGB code in [0, 1]; luminance is compressed, hue is kept.
+
+    The global operator, extended by the smallest luminance that becomes white (after scaling), of Reinhard et
+    al., "Photographic tone reproduction for digital images", SIGGRAPH 2002, equations 2 and 4.
+    """
+    scaled = luminance(linear) * np.float32(scale)
+    gain = np.float32(scale) * (1 + scaled / np.float32(white**2)) / (1 + scaled)
+    return srgb_encode(np.clip(linear * gain[..., None], 0, 1))
+
+
+def automatic_reinhard(light: np.ndarray) -> tuple[float, float]:
+    """Scale and white of `reinhard` for the luminances of a picture, any shape.
+
+    The key follows from where the mean lies in the range of the scene (Reinhard, "Parameter estimation for
+    photographic tone reproduction", Journal of Graphics Tools 7(1), 2002); white is the brightest luminance,
+    1 at least, so that a scene of small range is not stretched. Of the darkest and the brightest pixels one
+    in a hundred, for white one in a thousand, does not count.
+    """
+    positive = light[light > 0]
+    if not positive.size:
+        return 1.0, 1.0  # a black picture
+    logs = np.log2(positive)
+    low, high, brightest = (float(level) for level in np.percentile(logs, (1, 99, 99.9)))
+    mean = float(np.clip(logs, low, high).mean())
+    key = 0.18 * 4 ** ((2 * mean - low - high) / max(high - low, 1e-3))
+    return key / 2**mean, max(1.0, key * 2 ** (brightest - mean))
+
+
+def automatic_ev(light: np.ndarray) -> float:
+    """Stops that bring the mean log luminance of a picture to the key that suits its range."""
+    return math.log2(automatic_reinhard(light)[0])
