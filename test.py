@@ -34,7 +34,7 @@ def main() -> None:
     place = device.join(opt)
     dataset = create_dataset(opt, "test")
     for iteration in [None] if opt.load_path else opt.load_iter:
-        model = create_model(opt, place)
+        model = create_model(opt, place, getattr(dataset, "channels", None))
         model.build(opt.load_path or model.checkpoint_path(iteration))
         label = str(iteration or Path(opt.load_path).stem.rpartition("_model_")[2])
         test = Test(model, dataset, opt, label)
@@ -68,7 +68,7 @@ class Test:
         """Restore a sample, write its pictures and score them."""
         frames = self.model.normalised(sample)
         meta, scene, frame = unbatched(sample["meta"]), sample["scene"][0], sample["frame"][0]
-        images = {"restored": self.restore(frames)}
+        images = {"restored": self.restore(frames, sample["exposure"])}
         if self.opt.save_hdr != "none":
             light = linear_srgb(images["restored"][0].numpy(), meta, self.demosaic, white=1.0, clip=False)
             write_radiance(self.radiance_folder / scene / f"{frame}.{self.opt.save_hdr}", light)
@@ -94,10 +94,10 @@ class Test:
             )
             self.report.add(sample["name"][0], shown, row)
 
-    def restore(self, frames: torch.Tensor) -> torch.Tensor:
+    def restore(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """The restored image (1, C, sH, sW) on the CPU; notes the time that it took."""
         start = time.perf_counter()
-        restored = self.model.restore(frames).float().cpu()
+        restored = self.model.restore(frames, exposure).float().cpu()
         megapixels = 4 * restored.shape[-2] * restored.shape[-1] / 1e6
         self.pace.append(1e3 * (time.perf_counter() - start) / megapixels)
         self.shape = self.shape or tuple(frames.shape)

@@ -47,7 +47,7 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     batches = EpochBatches(len(dataset), opt, place.rank, place.world)
     loader = create_loader(dataset, opt, batches)
     validation = create_loader(create_dataset(opt, "val"), opt) if opt.val_freq else None
-    model = create_model(opt, place)
+    model = create_model(opt, place, getattr(dataset, "channels", None))
     demosaic = create_demosaicer(opt, place)
     now = begin(model, opt)
 
@@ -100,6 +100,7 @@ def train_epoch(
         parts.append(sample)
         if len(parts) < opt.accumulate:
             continue
+        model.begin_step(now.seed(opt, rank=0))
         torch.manual_seed(now.seed(opt, model.place.rank))  # of what a network draws, dropout for example
         losses = train_step(model, parts, opt, now)
         parts = []
@@ -139,8 +140,7 @@ def train_step(
         torch.nn.utils.clip_grads_with_norm_(parameters, opt.grad_clip, norm)
     model.scaler.step(model.optimizer)
     model.scaler.update()
-    if model.ema:
-        model.ema.update_parameters(model.network)
+    model.update_averages()
     now.skipped = 0
     return losses
 
@@ -156,7 +156,7 @@ def validate(
         name = sample["name"][0]
         if "gt" not in sample:
             raise UserError(f"sample {name} has no ground truth to validate with; --val_freq 0 goes without")
-        restored = model.restore(model.normalised(sample)).float().cpu()
+        restored = model.restore(model.normalised(sample), sample["exposure"]).float().cpu()
         picture, reference = (
             render_png16(image[0].numpy(), unbatched(sample["meta"]), demosaic, white=model.white)
             for image in (restored, sample["gt"])

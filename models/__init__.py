@@ -19,9 +19,9 @@ def model_class(name: str) -> type:
     return registry.find_class(sys.modules[__name__], "model", name)
 
 
-def create_model(opt: argparse.Namespace, place: Place):
-    """Build `--model` with its networks on this process's device."""
-    return model_class(opt.model)(opt, place)
+def create_model(opt: argparse.Namespace, place: Place, channels: int | None = None):
+    """`--model` on this process's device, for frames of so many planes (None: its own number)."""
+    return model_class(opt.model)(opt, place, channels)
 
 
 def create_demosaicer(opt: argparse.Namespace, place: Place) -> Demosaicer:

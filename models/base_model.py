@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.networks import create_network, network_class, network_options
+from models.networks import create_network, network_class, network_options, takes
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
@@ -18,12 +18,20 @@ from util.errors import UserError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def weight_average(network: nn.Module, decay: float) -> AveragedModel:
+    """A copy of a network whose parameters become decay * copy + (1 - decay) * network at every update."""
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    average.n_averaged.fill_(1)  # at 0 the first update would copy the network
+    return average
+
+
 class BaseModel:
     """A training strategy. A subclass says what is minimised (`compute_loss`) and which network it makes.
 
     Attributes:
         loss_names: names of the losses that `compute_loss` leaves in `losses`, for the log.
-        channels, scale: planes of a frame and of the result, and the factor of super-resolution.
+        channels: planes of a frame and of the result, where the data set does not say otherwise.
+        scale: factor of super-resolution.
         white: value of the result that is white in pictures.
         default_net: network where `--net` does not name one.
     """
@@ -39,8 +47,9 @@ class BaseModel:
         """Add options, or change defaults, for this strategy."""
         parser.set_defaults(net=cls.default_net)
 
-    def __init__(self, opt: argparse.Namespace, place: Place) -> None:
+    def __init__(self, opt: argparse.Namespace, place: Place, channels: int | None = None) -> None:
         self.opt, self.place = opt, place
+        self.published_channels, self.channels = self.channels, channels or self.channels
         self.folder = Path(opt.checkpoints_dir) / opt.name
         self.losses: dict[str, torch.Tensor] = {}
         self.ema: AveragedModel | None = None
@@ -54,8 +63,12 @@ class BaseModel:
         state of `state()` instead, whose network is made; `load_state` then fills it.
 
         Raises:
-            UserError: the checkpoint is missing, damaged, or does not fit.
+            UserError: the checkpoint is missing, damaged, or does not fit; there is nothing to train.
         """
+        if self.opt.is_train and not getattr(network_class(self.opt.net), "trained", True):
+            raise UserError(
+                f"--net {self.opt.net} has no parameters: nothing to train; test.py uses it as it is"
+            )
         state, saved = checkpoint.load_weights(path) if path else (None, None)
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
@@ -90,6 +103,12 @@ class BaseModel:
         asked = presets[self.opt.size] if self.opt.size else {}
         asked = asked | {key: value for key, value in self._explicit_arguments() if value is not None}
         planes = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
+        held = (saved or {}).get("in_channels", self.published_channels)
+        if path and held != self.channels:
+            frames = f"--dataset_name {self.opt.dataset_name} gives {self.channels}"
+            raise UserError(
+                f"{path} is for {held} planes per frame, {frames}: --net exposure_merge takes any"
+            )
         if saved is None:
             return {"num_frames": self.opt.frame_num, **planes, **asked}
         if saved.get("num_frames", self.opt.frame_num) < self.opt.frame_num:
@@ -141,7 +160,7 @@ class BaseModel:
             self.place.device.type, init_scale=4096.0, enabled=opt.precision == "fp16"
         )
         if opt.ema_decay:
-            self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(opt.ema_decay))
+            self.ema = weight_average(self.network, opt.ema_decay)
         self.parallel: nn.Module = self.network
         if self.place.world > 1:
             # A network made for more frames leaves the parameters of the others without a gradient.
@@ -149,6 +168,11 @@ class BaseModel:
             self.parallel = DistributedDataParallel(
                 self.network, gradient_as_bucket_view=True, find_unused_parameters=partial
             )
+
+    def update_averages(self) -> None:
+        """After an optimizer step, let averages of the weights follow."""
+        if self.ema:
+            self.ema.update_parameters(self.network)
 
     def set_learning_rate(self, lr: float) -> None:
         """Learning rate of the steps to come."""
@@ -158,6 +182,7 @@ class BaseModel:
     def set_input(self, sample: dict[str, Any]) -> None:
         """Take a training batch: frames on the scale of the ground truth, and the ground truth."""
         self.frames = self.normalised(sample)
+        self.given = self.extras(sample["exposure"])
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)
 
     def normalised(self, sample: dict[str, Any]) -> torch.Tensor:
@@ -168,9 +193,16 @@ class BaseModel:
         frames = sample.pop("frames").to(self.place.device, non_blocking=True)
         return frames.div_(sample["exposure"].to(frames)[..., None, None, None])
 
+    def extras(self, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the network is given besides the frames: their exposures (N, T), where it asks for them."""
+        return {"exposure": exposure.to(self.place.device)} if takes(self.network, "exposure") else {}
+
+    def begin_step(self, seed: int) -> None:
+        """Draw what holds for a whole step, in all its passes and processes; `seed` is the same in each."""
+
     def forward(self) -> None:
         """Restore the batch of `set_input`."""
-        self.output = self.parallel(self.frames)
+        self.output = self.parallel(self.frames, **self.given)
 
     def compute_loss(self) -> torch.Tensor:
         """What is minimised for the batch of `set_input` and `forward`; fills `losses`."""
@@ -187,17 +219,27 @@ class BaseModel:
 
     # Using and saving
 
-    def restore(self, frames: torch.Tensor) -> torch.Tensor:
-        """Normalised frames (N, T, C, H, W) -> restored images (N, C, sH, sW), in tiles by `--tile`.
+    def restore(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
+        """Normalised frames (N, T, C, H, W) and their exposures (N, T) -> restored images (N, C, sH, sW).
+
+        In tiles by `--tile`.
 
         Raises:
-            UserError: the result is not finite.
+            UserError: more frames than the network takes; the result is not finite.
         """
+        most = getattr(self.network, "max_frames", None)
+        if most and frames.shape[1] > most:
+            takes_most = f"this {type(self.network).__name__} restores at most {most} frames"
+            raise UserError(
+                f"{takes_most}, not {frames.shape[1]}: give --frame_num {most}, or --net exposure_merge"
+            )
         network = self.ema.module if self.ema else self.network
         training = network.training
         network.eval()
         with self.autocast():
-            result = tiling.restore(network, frames, self.opt.tile, self.opt.tile_overlap)
+            result = tiling.restore(
+                network, frames, self.opt.tile, self.opt.tile_overlap, **self.extras(exposure)
+            )
         network.train(training)
         if not torch.isfinite(result).all():
             raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")

@@ -17,7 +17,7 @@ class TemplateModel(BaseModel):
 
     The base class makes the network and the optimizer, loads and saves weights, and goes through the
     precisions, processes and tiles. A strategy with two networks, a teacher or another optimizer overrides
-    `build`, `prepare_training`, `state` and `load_state` as well.
+    `build`, `prepare_training`, `state` and `load_state` as well: see `real_model.py`.
     """
 
     # Names of what `compute_loss` leaves in `self.losses`: they appear in the log and in TensorBoard.
@@ -45,11 +45,12 @@ class TemplateModel(BaseModel):
         The base class does just this, so that a strategy which needs no more can leave it out.
         """
         self.frames = self.normalised(sample)  # (N, T, C, H, W), divided by the exposures
+        self.given = self.extras(sample["exposure"])  # what some networks ask for besides
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)  # (N, C, sH, sW)
 
     def forward(self) -> None:
         """Run the network, through `parallel`: that is what shares gradients between processes."""
-        self.output = self.parallel(self.frames)
+        self.output = self.parallel(self.frames, **self.given)
 
     def compute_loss(self) -> torch.Tensor:
         """What is minimised, a scalar. train.py calls backward and steps the optimizer."""

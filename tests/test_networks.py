@@ -174,13 +174,15 @@ def test_tmrnet_has_the_published_number_of_parameters(scale: int, count: int) -
 
 @every_scale
 @torch.no_grad()
-def test_tmrnet_every_output_ends_with_the_output(scale: int) -> None:
+def test_tmrnet_outputs_of_fewer_frames(scale: int) -> None:
+    """They are what the network makes of these frames alone; asking for some leaves them as they are."""
     network = make("tmrnet", scale=scale)
     frames = random_frames(2, FRAMES, 4, 24, 29)
-    outputs = network(frames, every_output=True)
+    outputs = network(frames, outputs=range(1, FRAMES + 1))
     assert outputs.shape == (2, FRAMES, 4, 24 * scale, 29 * scale)
     for number in range(1, FRAMES + 1):
         assert torch.equal(outputs[:, number - 1], network(frames[:, :number]))
+    assert torch.equal(network(frames, outputs=(1, FRAMES)), outputs[:, [0, -1]])
 
 
 @torch.no_grad()

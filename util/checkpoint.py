@@ -26,9 +26,9 @@ DAMAGE = (
 )
 
 
-def weights_path(folder: Path, network: type[nn.Module], iteration: int | str) -> Path:
-    """`<Network>_model_<iteration>.pth` in the folder of a run."""
-    return folder / f"{network.__name__}_model_{iteration}.pth"
+def weights_path(folder: Path, network: type[nn.Module], iteration: int | str, role: str = "") -> Path:
+    """`<Network><role>_model_<iteration>.pth` in the folder of a run."""
+    return folder / f"{network.__name__}{role}_model_{iteration}.pth"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

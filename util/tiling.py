@@ -10,8 +10,10 @@ from util.device import release_memory
 
 
 @torch.inference_mode()
-def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -> torch.Tensor:
-    """`network(frames)` for frames (N, T, C, H, W), in tiles where a side is longer than `tile` px.
+def restore(
+    network: nn.Module, frames: torch.Tensor, tile: int, overlap: int, **given: torch.Tensor
+) -> torch.Tensor:
+    """`network(frames, **given)` for frames (N, T, C, H, W), in tiles where a side is longer than `tile` px.
 
     What the network says it needs of the whole frame (`whole_frame`, see models.networks) is computed once;
     each tile gets its part. A tile is restored with `overlap` px around it, or more where the network asks
@@ -26,9 +28,9 @@ def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -
     """
     height, width = frames.shape[-2:]
     if tile == 0 or max(height, width) <= tile:
-        return network(frames)
+        return network(frames, **given)
     knows_frame = hasattr(network, "whole_frame")
-    context = network.whole_frame(frames) if knows_frame else {}
+    context = network.whole_frame(frames, **given) if knows_frame else {}
     result = None
     release_memory()
     for rows, row_weight in _spans(height, tile, overlap // 4):
@@ -41,7 +43,7 @@ def restore(network: nn.Module, frames: torch.Tensor, tile: int, overlap: int) -
             top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
             if knows_frame:
                 extra["window"] = (top, left, height, width)
-            restored = network(_cut(frames, rows, columns, reach), **extra).float()
+            restored = network(_cut(frames, rows, columns, reach), **given, **extra).float()
             scale = restored.shape[-1] // _cut(frames, rows, columns, reach).shape[-1]
             if result is None:
                 result = torch.zeros(*restored.shape[:2], height * scale, width * scale)

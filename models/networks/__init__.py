@@ -1,8 +1,14 @@
 """Architectures: tensors in, tensors out. One file per network, one function to make any of them.
 
-A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`.
-It may have, where it can say so:
+A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`,
+where frames are divided by their exposures and in rising order of them. Of the task's arguments
+(`num_frames, in_channels, out_channels, scale`) it takes those that matter to it. It may have:
 
+* `max_frames`: the largest T that it takes, if there is one;
+* `trained = False`: it has no parameters, so that it needs no checkpoint and cannot be trained;
+* a keyword `exposure` of `forward`, and then of `whole_frame` too: it is given the exposures (N, T);
+* a keyword `outputs` of `forward`: numbers of frames, for which it returns (N, len(outputs), C', sH, sW), the
+  results after so many frames; `--model real` needs that;
 * `sizes`: dict, preset name -> keyword arguments (`--size`); "full" is the published network;
 * `pretrained_parts`: dict, submodule -> function from a published file's name of a parameter to ours;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
@@ -64,8 +70,15 @@ def network_options(name: str) -> dict[str, Any]:
     return {key: value.default for key, value in parameters.items() if key not in TASK_ARGUMENTS}
 
 
+def takes(network: nn.Module | type[nn.Module], keyword: str) -> bool:
+    """Whether the `forward` of a network has this keyword."""
+    return keyword in inspect.signature(network.forward).parameters
+
+
 def create_network(name: str, **arguments) -> nn.Module:
     """Build network `name`; `network.arguments` keeps its name and all its arguments for the checkpoint.
+
+    Arguments of the task (`TASK_ARGUMENTS`) that it does not take are left out.
 
     Raises:
         ValueError: no such network, an argument that it does not take, or a value that it cannot be built
@@ -73,9 +86,10 @@ def create_network(name: str, **arguments) -> nn.Module:
     """
     network_type = network_class(name)
     signature = inspect.signature(network_type)
-    for key in arguments:
-        if key not in signature.parameters:
+    for key in set(arguments) - set(signature.parameters):
+        if key not in TASK_ARGUMENTS:
             raise ValueError(f"network '{name}' takes no '{key}'; it takes {', '.join(signature.parameters)}")
+        del arguments[key]
     bound = signature.bind(**arguments)
     bound.apply_defaults()
     network = network_type(**arguments)

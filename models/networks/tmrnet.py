@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Collection
 from typing import ClassVar
 
 import torch
@@ -125,7 +126,7 @@ class TMRNet(nn.Module):
         super().__init__()
         if scale & (scale - 1):
             raise ValueError(f"scale must be a power of 2, not {scale}")
-        self.scale = scale
+        self.scale, self.max_frames = scale, num_frames
         self.spynet = SPyNet(spynet_levels, spynet_width)
         self.feat_extract = Body(2 * in_channels, mid_channels, feature_blocks)
         self.dcn_alignment = FlowGuidedAlignment(mid_channels, deform_groups)
@@ -163,30 +164,31 @@ class TMRNet(nn.Module):
         frames: torch.Tensor,
         flow: torch.Tensor | None = None,
         window: tuple[int, int, int, int] | None = None,
-        every_output: bool = False,
+        outputs: Collection[int] | None = None,
     ) -> torch.Tensor:
         """Frames (N, T, C, H, W), divided by their exposure -> (N, C', sH, sW) on the same scale.
 
         Args:
             flow: `whole_frame(frames)["flow"]`, if it is already known.
             window: (top, left, height, width) if `frames` is a tile of larger frames, all in px of `frames`.
-            every_output: return (N, T, C', sH, sW), the results after 1, 2, ... T frames.
+            outputs: numbers of frames, rising, for which to return (N, len(outputs), C', sH, sW).
         """
-        if frames.shape[1] > self.learn_para.shape[1]:
-            raise ValueError(f"{frames.shape[1]} frames for a TMRNet of at most {self.learn_para.shape[1]}")
+        if frames.shape[1] > self.max_frames:
+            raise ValueError(f"{frames.shape[1]} frames for a TMRNet of at most {self.max_frames}")
         if flow is None:
             flow = self.whole_frame(frames)["flow"]
         base = self.feat_extract(_encode(frames[:, 0]))
         state = torch.zeros_like(base)
-        outputs = []
+        wanted = outputs or (frames.shape[1],)
+        results = []
         for i, frame in enumerate(frames.unbind(1)):
             aligned = base
             if i > 0:
                 aligned = self.dcn_alignment(self.feat_extract(_encode(frame)), base, flow[:, i - 1])
             state = self._update(i, base, aligned, state)
-            if every_output or i == frames.shape[1] - 1:
-                outputs.append(self._reconstruct(base, state, frames[:, 0], window))
-        return torch.stack(outputs, dim=1) if every_output else outputs[0]
+            if i + 1 in wanted:
+                results.append(self._reconstruct(base, state, frames[:, 0], window))
+        return torch.stack(results, dim=1) if outputs else results[0]
 
     def _update(self, i: int, base: torch.Tensor, aligned: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """State after frame i: the common body, then the frame's own, weighted by a learned modulation."""
