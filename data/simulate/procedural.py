@@ -28,12 +28,13 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def _texture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """A field of colour (*size, 3) between two random ones."""
-    return _colour(rng) + _pattern(rng, size)[..., None] * (_colour(rng) - _colour(rng))
+    """A field of colour (*size, 3), float32: a random one and, by a pattern, the difference of two others."""
+    ground, first, second = (_colour(rng) for _ in range(3))
+    return ground + _pattern(rng, size).astype(np.float32)[..., None] * (first - second)
 
 
 def _pattern(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """How the second colour of a texture is spread, float32 of `size`, about [0, 1]."""
+    """Where a texture leaves its ground colour and how far, an array of `size`, about [0, 1]."""
     kind = rng.choice(TEXTURES)
     if kind == "plain":
         return np.zeros(size, np.float32)
@@ -58,7 +59,7 @@ def _fractal(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal(size)) / frequency ** rng.uniform(0.3, 1.8)
     noise = np.fft.irfft2(spectrum, size)
-    return np.clip(0.5 + 0.25 * noise / noise.std(), 0, 1).astype(np.float32)
+    return np.clip(0.5 + 0.25 * noise / noise.std(), 0, 1)
 
 
 def _shape(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:

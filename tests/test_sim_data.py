@@ -1,0 +1,100 @@
+"""The data sets sim and simplus: patches that are simulated when they are asked for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from data import create_dataset, dataset_class
+from data.simulate.photographs import PHOTOGRAPHS, TRAINING_PHOTOGRAPHS
+from data.simulate.procedural import draw_picture
+from data.syn_dataset import SynDataset
+from tests.bracket_sets import draw, options
+from tests.programs import log_rows, run, succeed
+from util.errors import UserError
+
+
+def patch(root: Path, position: int = 0, index: int = 0, **changes) -> dict:
+    opt = options(root, **{"dataset_name": "sim"} | changes)
+    return create_dataset(opt, "train")[draw(index=index, position=position)]
+
+
+@pytest.mark.parametrize(("name", "scale"), [("sim", 1), ("simplus", 4)])
+def test_patch_keeps_the_sample_contract(tmp_path: Path, name: str, scale: int) -> None:
+    sample = patch(tmp_path, dataset_name=name, patch_size=12)
+    assert dataset_class(name).scale == scale
+    assert sample["frames"].shape == (5, 4, 12, 12)
+    assert sample["gt"].shape == (4, 12 * scale, 12 * scale)
+    assert sample["frames"].dtype == sample["gt"].dtype == torch.float32
+    assert sample["exposure"].tolist() == [1 / 16, 1 / 4, 1, 4, 16]
+    levels = sample["frames"] * 1023
+    assert levels.round().allclose(levels, atol=1e-3)
+    assert 0 <= levels.min() <= levels.max() <= 1023.001
+
+
+def test_patch_depends_on_seed_epoch_and_position_alone(tmp_path: Path) -> None:
+    first, again, other = patch(tmp_path, 3), patch(tmp_path, 3), patch(tmp_path, 4)
+    assert torch.equal(first["frames"], again["frames"])
+    assert torch.equal(first["gt"], again["gt"])
+    assert not torch.equal(first["frames"], other["frames"])
+    three = patch(tmp_path, 3, frame_num=3)
+    assert three["frames"].shape[0] == 3
+
+
+@pytest.mark.parametrize("name", ["sim", "simplus"])
+def test_frames_show_the_target(tmp_path: Path, name: str) -> None:
+    """The middle frame, which moves little, is as bright as the target where it does not clip."""
+    ratios = []
+    for position in range(8):
+        sample = patch(tmp_path, position, index=position, dataset_name=name, patch_size=24)
+        truth = F.avg_pool2d(sample["gt"], dataset_class(name).scale)
+        dim = (truth < 0.7) & (truth > 0.02)
+        if dim.sum() > 200:
+            ratios.append(float(sample["frames"][2][dim].mean() / truth[dim].mean()))
+    assert len(ratios) >= 5
+    assert np.median(ratios) == pytest.approx(1, abs=0.03)
+
+
+def test_validation_and_test_are_those_of_syn(brackets: Path) -> None:
+    for split in ("val", "test"):
+        ours = create_dataset(options(brackets, dataset_name="sim"), split)
+        theirs = SynDataset(options(brackets), split)
+        assert len(ours) == len(theirs) > 0
+        assert torch.equal(ours[0]["frames"], theirs[0]["frames"])
+        assert ours.border == theirs.border
+
+
+def test_no_test_photograph_is_trained_on(tmp_path: Path) -> None:
+    held_out = set(PHOTOGRAPHS["Test"].values())
+    assert not held_out & set(TRAINING_PHOTOGRAPHS.values())
+    assert set(create_dataset(options(tmp_path, dataset_name="sim"), "train").scenes) == set(
+        TRAINING_PHOTOGRAPHS
+    )
+
+
+def test_more_frames_than_exposures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--frame_num 6: this data set has 5 exposures"):
+        create_dataset(options(tmp_path, dataset_name="sim", frame_num=6), "train")
+
+
+def test_drawn_pictures_are_varied() -> None:
+    pictures = [draw_picture(np.random.default_rng(seed), (40, 60)) for seed in range(12)]
+    assert all(p.shape == (40, 60, 3) and p.dtype == np.float32 for p in pictures)
+    assert all(0 <= p.min() <= p.max() <= 1 for p in pictures)
+    means = np.array([p.mean(axis=(0, 1)) for p in pictures])
+    assert means.std(axis=0).min() > 0.1  # colours differ from picture to picture
+    assert np.median([np.abs(np.diff(p, axis=1)).max() for p in pictures]) > 0.2  # and have edges
+
+
+def test_trains_without_files_of_its_own(tmp_path: Path, brackets: Path, common) -> None:
+    words = (*common, "--dataset_name", "sim", "--patch_size", 8, "--niter", 1, "--epoch_iters", 2)
+    succeed("train.py", *words, "--name", "sim", "--checkpoints_dir", tmp_path, "--val_freq", 1)
+    assert len(log_rows(tmp_path / "sim", "val")) == 1
+    (tmp_path / "empty").mkdir()
+    words = (*words, "--dataroot", tmp_path / "empty", "--checkpoints_dir", tmp_path, "--name", "none")
+    refused = run("train.py", *words, "--val_freq", 1)
+    assert refused.status == 2
+    assert "has no folder Test; --val_freq 0 trains without validation" in refused.err
+    succeed("train.py", *words, "--val_freq", 0)
