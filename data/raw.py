@@ -1,0 +1,187 @@
+"""Reading raw files with a Bayer mosaic: DNG and whatever else LibRaw knows."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rawpy
+import torch
+
+from data.exif import TIFF_STARTS, camera_name, read_tags
+from data.raw_colour import colour_tags
+from util.bayer import PLANES, pack
+from util.camera_colour import ColourTags, camera_to_srgb
+from util.errors import UserError
+from util.lens_shading import gain_maps, plane_gains
+
+SUFFIXES = frozenset({".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq"}) | {
+    *(".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2"),
+    *(".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+}
+ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # of LibRaw -> EXIF
+OPCODE_LISTS = ("OpcodeList2", "OpcodeList3")  # where gain maps stand
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """The mosaic of a raw file, packed by colour, as its converter left it.
+
+    Attributes:
+        planes: uint16 (h, w, 4), R, G on the R row, G on the B row, B, whatever the pattern; a last row or
+            column that is no whole cell is left out.
+        black, white: level of each plane (4,) float32, and where values clip.
+        cfa: the mosaic's pattern, such as "GRBG".
+        camera: its name, or "".
+        colour, orientation, shading: for rendering. The EXIF orientation 1..8 is not applied to the planes;
+            shading is a gain map per plane, float32 (4, h', w'), or None.
+    """
+
+    planes: np.ndarray
+    black: np.ndarray
+    white: float
+    cfa: str
+    camera: str
+    colour: ColourTags
+    orientation: int
+    shading: np.ndarray | None
+
+    def meta(self) -> dict[str, Any]:
+        """What rendering needs, as a sample's `meta`."""
+        red, green, blue = self.colour.neutral
+        meta = {
+            "white_balance": torch.tensor([green / red, 1.0, green / blue]),
+            "cam2rgb": torch.from_numpy(camera_to_srgb(self.colour)).float(),
+            "cfa": self.cfa,
+            "orientation": self.orientation,
+        }
+        return meta if self.shading is None else meta | {"shading": torch.from_numpy(self.shading)}
+
+
+def normalise(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) -> np.ndarray:
+    """Planes (..., 4) uint16 -> (value - black) / (white - black), float32.
+
+    Values below black stay, as negative numbers, so that the mean of noise stays 0; so do values above the
+    white level, which some files have.
+    """
+    black = np.asarray(black, np.float32)
+    values = planes.astype(np.float32)
+    values -= black
+    values /= np.float32(white) - black
+    return values
+
+
+def read_raw(path: Path) -> RawImage:
+    """The visible part of a raw file's mosaic, its levels and what its file tells of colours.
+
+    A DNG's own tags decide about levels and colours, for others LibRaw. LibRaw applies a linearisation table
+    by itself: levels are those after it.
+
+    Raises:
+        UserError: missing, damaged, not a raw file, or without a Bayer mosaic.
+    """
+    with _opened(path) as raw:
+        raw.unpack()
+        cfa = _pattern(path, raw)
+        visible = raw.raw_image_visible
+        height, width = (side // 2 * 2 for side in visible.shape)
+        planes = np.ascontiguousarray(pack(visible[:height, :width], cfa).transpose(1, 2, 0))
+        tags = read_tags(path)
+        black = _black(raw, tags, cfa, planes)
+        white = _white(raw, tags)
+        if not (black < white).all():
+            raise UserError(f"{path}: the white level {white:g} is not above the black level {black.max():g}")
+        maps = [one for name in OPCODE_LISTS if name in tags for one in _gain_maps(path, tags[name])]
+        return RawImage(
+            planes=planes,
+            black=black,
+            white=white,
+            cfa=cfa,
+            camera=camera_name(tags),
+            colour=colour_tags(tags, raw.camera_whitebalance, raw.rgb_xyz_matrix),
+            orientation=ORIENTATIONS.get(raw.sizes.flip, 1),
+            shading=plane_gains(maps, visible.shape, cfa),
+        )
+
+
+def packed_size(path: Path) -> tuple[int, int]:
+    """Height and width of a raw file's packed planes; the image is not read.
+
+    Raises:
+        UserError: missing, damaged, or not a raw file.
+    """
+    with _opened(path) as raw:
+        return raw.sizes.height // 2, raw.sizes.width // 2
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[rawpy.RawPy]:
+    """A raw file whose header is read; errors of LibRaw in the block are a UserError."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.suffix.lower() == ".raw":
+        with path.open("rb") as file:
+            if file.read(2) not in TIFF_STARTS:  # LibRaw would guess by the size
+                raise UserError(f"{path} has no header that tells its size, levels and colour pattern")
+    try:
+        with rawpy.RawPy() as raw:
+            raw.open_file(str(path))
+            yield raw
+    except rawpy.LibRawFileUnsupportedError:
+        raise UserError(f"{path} is not a raw file of a kind that LibRaw reads") from None
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        reason = error.args[0] if error.args else "no reason given"
+        reason = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+        raise UserError(f"{path} is damaged or cut short (LibRaw: {reason})") from None
+
+
+def _pattern(path: Path, raw: rawpy.RawPy) -> str:
+    """The Bayer pattern of the visible part, such as "RGGB"; UserError if it is no Bayer mosaic."""
+    if raw.raw_type == rawpy.RawType.Flat and raw.raw_pattern is not None and raw.num_colors == 3:
+        letters = "".join(chr(raw.color_desc[index]) for index in raw.raw_pattern.ravel())
+        if letters in PLANES:
+            return letters
+    raise UserError(
+        f"{path} has no Bayer mosaic (2x2 cells of R, G, G, B): X-Trans, Foveon, scans are not read"
+    )
+
+
+def _black(raw: rawpy.RawPy, tags: Mapping[str, Any], cfa: str, planes: np.ndarray) -> np.ndarray:
+    """Black level of each plane (4,) float32.
+
+    A DNG may give levels in a pattern larger than a cell: by how much they lie above the plane's lowest is
+    subtracted from `planes` in place, to the next whole number.
+    """
+    if not {"DNGVersion", "BlackLevel"} <= tags.keys():
+        levels = raw.black_level_per_channel
+        return np.float32([levels[raw.raw_pattern[place]] for place in PLANES[cfa]])
+    size = tags.get("BlackLevelRepeatDim", (1, 1))
+    pattern = np.resize(np.float64(tags["BlackLevel"]), size)  # (rows, columns) from the active area's corner
+    pattern += sum(np.mean(tags[name]) for name in ("BlackLevelDeltaH", "BlackLevelDeltaV") if name in tags)
+    active = tags.get("ActiveArea", (0, 0))  # LibRaw starts at an even row and column
+    pattern = np.roll(pattern, (active[0] - raw.sizes.top_margin, active[1] - raw.sizes.left_margin), (0, 1))
+    cells = pack(np.tile(pattern, (2, 2)), cfa).transpose(1, 2, 0)  # (rows, columns, 4)
+    lowest = cells.min(axis=(0, 1))
+    if size[0] > 2 or size[1] > 2:
+        above = np.rint(cells - lowest).astype(np.uint16)
+        for row, column in np.ndindex(above.shape[:2]):
+            part = planes[row :: above.shape[0], column :: above.shape[1]]
+            part -= np.minimum(part, above[row, column])
+    return np.float32(lowest)
+
+
+def _white(raw: rawpy.RawPy, tags: Mapping[str, Any]) -> float:
+    """Where values clip: as a DNG says, or the camera, or by the bits of a value."""
+    if {"DNGVersion", "WhiteLevel"} <= tags.keys():
+        return float(np.ravel(tags["WhiteLevel"])[0])
+    levels = [level for level in raw.camera_white_level_per_channel or () if level > 0]
+    return float(min([raw.white_level, *levels]))
+
+
+def _gain_maps(path: Path, opcodes: bytes) -> list:
+    try:
+        return gain_maps(opcodes)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

@@ -1,0 +1,143 @@
+"""Writes mosaics as DNG files, and simulated samples in the published layout of real brackets.
+
+Tags: Adobe's Digital Negative Specification 1.4. Layout: BracketIRE specification, 5.4.
+"""
+
+import shutil
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from data.simulate.camera import SRGB_TO_XYZ, Camera
+from data.simulate.noise import WHITE_LEVEL
+from data.simulate.sampling import EXPOSURES, Sample
+from util.bayer import PLANES, pack, unpack
+from util.errors import UserError
+from util.files import write_atomically
+
+BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10  # types of a TIFF tag
+COLOUR_FILTER_ARRAY = 32803  # PhotometricInterpretation
+DAYLIGHT = 21  # EXIF LightSource of D65
+LARGEST_DENOMINATOR = 1_000_000
+REAL_CFA, REAL_ISO = "GRBG", 1600
+SHORTEST_TIME = 1 / 1024  # s
+
+Tag = tuple[int, int, int, object, bool]  # code, type, count, value, written once: as tifffile takes them
+
+
+def write_dng(
+    path: str | Path,
+    mosaic: np.ndarray,
+    *,
+    black: float,
+    white: int,
+    cfa: str,
+    neutral: Sequence[float],
+    color_matrices: Sequence[np.ndarray],
+    illuminants: Sequence[int],
+    exposure_time: float | None = None,
+    iso: int | None = None,
+    f_number: float | None = None,
+    extra: Sequence[Tag] = (),
+) -> None:
+    """Write a Bayer mosaic (H, W) uint16 as an uncompressed DNG, which raw converters read bit by bit.
+
+    Args:
+        black, white: levels of the mosaic. cfa: its pattern, such as "RGGB".
+        neutral: camera RGB of white. color_matrices: one or two (3, 3), XYZ to camera RGB.
+        illuminants: EXIF LightSource of each matrix.
+        exposure_time: in s. The file is silent about what is None.
+        extra: further tags; one that is written anyway is replaced.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    tags = [
+        (33421, SHORT, 2, (2, 2), True),  # CFARepeatPatternDim
+        (33422, BYTE, 4, bytes(_colours(cfa)), True),
+        (50706, BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
+        (50707, BYTE, 4, bytes((1, 1, 0, 0)), True),  # DNGBackwardVersion
+        (50708, ASCII, 0, "Bracketeer simulated camera", True),  # UniqueCameraModel
+        (50714, *_rationals([black]), True),
+        (50717, LONG, 1, white, True),
+        (50728, *_rationals(neutral), True),
+    ]
+    for number, (matrix, light) in enumerate(zip(color_matrices, illuminants, strict=True)):
+        tags += [(50721 + number, *_rationals(np.ravel(matrix), SRATIONAL), True)]
+        tags += [(50778 + number, SHORT, 1, light, True)]
+    for code, value in ((33434, exposure_time), (33437, f_number)):
+        tags += [(code, *_rationals([value]), True)] if value is not None else []
+    tags += [(34855, SHORT, 1, iso, True)] if iso is not None else []
+    replaced = {tag[0] for tag in extra}
+    with write_atomically(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            mosaic,
+            photometric=COLOUR_FILTER_ARRAY,
+            metadata=None,
+            extratags=[*(tag for tag in tags if tag[0] not in replaced), *extra],
+        )
+
+
+def _colours(cfa: str) -> list[int]:
+    """Colour (0 R, 1 G, 2 B) of the four places of a cell, row by row."""
+    colours = dict(zip(PLANES[cfa], (0, 1, 1, 2), strict=True))
+    return [colours[row, column] for row in (0, 1) for column in (0, 1)]
+
+
+def _rationals(values: Sequence[float], kind: int = RATIONAL) -> tuple[int, int, tuple[int, ...]]:
+    """Type, count and value of a tag of fractions."""
+    fractions = [Fraction(float(value)).limit_denominator(LARGEST_DENOMINATOR) for value in values]
+    parts = tuple(part for one in fractions for part in (one.numerator, one.denominator))
+    return kind, len(fractions), parts
+
+
+def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:
+    """Write a simulated sample as five DNG, `exposure.txt` and `raw_gt.npy` into a new folder.
+
+    The files are as those of the published real set: 10 bits, GRBG, white 1023. The mosaic is the sample's
+    without its first and last column, so that a sample of packed width w gives brackets of width w - 1. The
+    target, float32 (h, w - 1, 4) packed by colour, is on the scale of the third bracket. The folder appears
+    when all files are there.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        for number, (exposure, frame) in enumerate(zip(EXPOSURES, sample.frames, strict=True), 1):
+            levels = black + _as_grbg(frame) * ((WHITE_LEVEL - black) / WHITE_LEVEL)
+            write_dng(
+                partial / f"{number}.dng",
+                unpack(np.rint(levels).astype(np.uint16), REAL_CFA),
+                black=black,
+                white=WHITE_LEVEL,
+                cfa=REAL_CFA,
+                **_colour(sample.camera),
+                exposure_time=SHORTEST_TIME * exposure,
+                iso=REAL_ISO,
+            )
+        (partial / "exposure.txt").write_text("".join(f"{exposure}\n" for exposure in EXPOSURES))
+        np.save(partial / "raw_gt.npy", np.ascontiguousarray(_as_grbg(sample.gt).transpose(1, 2, 0)))
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _as_grbg(planes: np.ndarray) -> np.ndarray:
+    """Packed RGGB (h, w, 4) -> packed GRBG (4, h, w - 1): the same mosaic from its second column on."""
+    return pack(unpack(planes.transpose(2, 0, 1))[:, 1:-1], REAL_CFA)
+
+
+def _colour(camera: Camera) -> dict[str, Sequence]:
+    """Tags by which a converter finds exactly the simulated colours: the light is D65, the sRGB white."""
+    gains = np.array([camera.red_gain, 1.0, camera.blue_gain])
+    matrix = np.diag(1 / gains) @ camera.rgb2cam @ np.linalg.inv(SRGB_TO_XYZ)
+    return {"neutral": 1 / gains, "color_matrices": [matrix], "illuminants": [DAYLIGHT]}
