@@ -20,12 +20,13 @@ from models.base_model import BaseModel
 from models.networks import create_network
 from options.test_options import TestOptions
 from util import device
-from util.baselines import BASELINES
+from util.baselines import BASELINES, exposure_average
 from util.complexity import multiply_adds, parameter_count
 from util.errors import run
-from util.evaluation import Evaluation, table, unbatched
+from util.evaluation import Evaluation, prepared, table, unbatched
 from util.images import write_png16, write_radiance
-from util.rendering import linear_srgb, render_png16
+from util.metrics import NO_REFERENCE
+from util.pictures import Pictures
 from util.report import Report
 
 
@@ -50,64 +51,66 @@ class Test:
     def __init__(self, model: BaseModel, dataset: BaseDataset, opt: argparse.Namespace, label: str) -> None:
         self.model, self.dataset, self.opt, self.label = model, dataset, opt, label
         output = f"output_{opt.dataset_name}"
-        self.picture_folder = model.folder / f"{output}_vispng_{label}"
+        kind = "vispng" if opt.tonemap == "mu_law" else opt.tonemap  # vispng is what published scores are of
+        self.picture_folder = model.folder / f"{output}_{kind}_{label}"
         self.radiance_folder = model.folder / f"{output}_hdr_{label}"
         self.report = Report(model.folder / f"report_{opt.dataset_name}_{label}")
-        self.demosaic = create_demosaicer(opt, model.place)
-        settings = {
-            "pu_psnr": {"peak_luminance": opt.peak_luminance},
-            "lpips": {"device": model.place.device},
-        }
+        self.pictures = Pictures(
+            create_demosaicer(opt, model.place),
+            white=model.white,
+            border=dataset.border,
+            isp=opt.isp,
+            tonemap=opt.tonemap,
+            ev=opt.ev,
+        )
         methods = ["restored", *(BASELINES if opt.baselines else ())]
-        self.scores = {name: Evaluation(opt.metrics, dataset.border, settings) for name in methods}
+        metrics = opt.metrics if opt.calc_metrics else []
+        settings = prepared(metrics, opt.peak_luminance, model.place.device)
+        self.scores = {name: Evaluation(metrics, dataset.border, settings) for name in methods}
         self.pace: list[float] = []  # ms per megapixel of each image
         self.shape: tuple[int, ...] = ()
         self.references: set[str] = set()
 
     def one(self, index: int, sample: dict[str, Any]) -> None:
         """Restore a sample, write its pictures and score them."""
-        frames = self.model.normalised(sample)
-        meta, scene, frame = unbatched(sample["meta"]), sample["scene"][0], sample["frame"][0]
-        images = {"restored": self.restore(frames, sample["exposure"])}
-        if self.opt.save_hdr != "none":
-            light = linear_srgb(images["restored"][0].numpy(), meta, self.demosaic, white=1.0, clip=False)
-            write_radiance(self.radiance_folder / scene / f"{frame}.{self.opt.save_hdr}", light)
-        for name in list(self.scores)[1:]:
-            images[name] = BASELINES[name](frames, sample["exposure"], self.model.scale)
-        pictures = {name: self.picture(image, meta) for name, image in images.items()}
-        if self.opt.save_imgs:
-            write_png16(self.picture_folder / scene / f"{frame}.png", pictures["restored"])
+        frames, exposure = self.model.normalised(sample), sample["exposure"]
+        meta, name = unbatched(sample["meta"]), sample["name"][0]
+        file = Path(sample["scene"][0]) / sample["frame"][0]
+        images = {"restored": self.restore(frames, exposure)}
+        for method in list(self.scores)[1:]:
+            images[method] = BASELINES[method](frames, exposure, self.model.scale)
         reference = self.reference(index, sample, meta)
-        row = ""
-        if reference is not None and self.opt.calc_metrics:
-            rows = {
-                name: scores.add(sample["name"][0], pictures[name], reference)
-                for name, scores in self.scores.items()
-            }
-            row = "  ".join(f"{metric} {rows['restored'][metric]:.4f}" for metric in self.opt.metrics)
-        if self.opt.save_imgs:
-            first = self.picture(frames[:, 0], meta, self.dataset.border // self.model.scale)
-            shown = (
-                {"shortest bracket": first}
-                | pictures
-                | ({} if reference is None else {"ground truth": reference})
-            )
-            self.report.add(sample["name"][0], shown, row)
+        if self.opt.save_hdr != "none":
+            light = self.pictures.light(images["restored"], meta, saturates=reference is None)
+            write_radiance(self.radiance_folder / f"{file}.{self.opt.save_hdr}", light)
+        pictures = {method: self.pictures.picture(image, meta) for method, image in images.items()}
+        rows = {
+            method: scores.add(name, pictures[method], reference) for method, scores in self.scores.items()
+        }
+        if not self.opt.save_imgs:
+            return
+        curve = self.pictures.curve(images["restored"], meta)
+        shown = self.pictures.picture(images["restored"], meta, curve) if curve else pictures["restored"]
+        write_png16(self.picture_folder / f"{file}.png", shown)
+        border = self.dataset.border // self.model.scale
+        if reference is None:
+            sheet = self.pictures.as_taken(frames, exposure, meta, border)
+            average = exposure_average(frames, exposure, self.model.scale)
+            sheet |= {"exposure average": self.pictures.picture(average, meta, curve), "restored": shown}
+        else:
+            sheet = {"shortest bracket": self.pictures.picture(frames[:, 0], meta, border=border)}
+            sheet |= pictures | {"ground truth": reference}
+        scores = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
+        self.report.add(name, sheet, scores)
 
     def restore(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """The restored image (1, C, sH, sW) on the CPU; notes the time that it took."""
         start = time.perf_counter()
         restored = self.model.restore(frames, exposure).float().cpu()
-        megapixels = 4 * restored.shape[-2] * restored.shape[-1] / 1e6
-        self.pace.append(1e3 * (time.perf_counter() - start) / megapixels)
+        pixels = restored.shape[-2] * restored.shape[-1] * (4 if restored.shape[1] == 4 else 1)
+        self.pace.append(1e9 * (time.perf_counter() - start) / pixels)
         self.shape = self.shape or tuple(frames.shape)
         return restored
-
-    def picture(self, image: torch.Tensor, meta: dict[str, Any], border: int | None = None) -> np.ndarray:
-        """16-bit picture of (1, 4, h, w), in black around it the border that the data set left out."""
-        border = self.dataset.border if border is None else border
-        picture = render_png16(image[0].cpu().numpy(), meta, self.demosaic, white=self.model.white)
-        return np.pad(picture, ((border, border), (border, border), (0, 0))) if border else picture
 
     def reference(self, index: int, sample: dict[str, Any], meta: dict[str, Any]) -> np.ndarray | None:
         """The picture to compare with: the data set's own, or a rendering of its ground truth, or none."""
@@ -116,28 +119,29 @@ class Test:
             self.references.add("pictures of the data set")
         elif "gt" in sample:
             self.references.add(f"ground truth rendered with {self.opt.demosaic}")
-            picture = self.picture(sample["gt"], meta)
+            picture = self.pictures.picture(sample["gt"], meta)
         return picture
 
     def facts(self) -> dict[str, Any]:
         """How the scores came about."""
         network = self.model.network
-        arguments = dict(network.arguments)
-        with torch.device("meta"):
-            macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
-        return {
+        facts = {
             "network": type(network).__name__,
             "checkpoint": self.label,
             "protocol": self.opt.protocol,
             "border": self.dataset.border,
             "demosaic": self.opt.demosaic,
+            "isp": self.opt.isp,
             "reference": ", ".join(sorted(self.references)) or "none",
             "precision": self.opt.precision,
             "parameters": parameter_count(network),
-            "gmacs_per_image": round(macs / 1e9, 2),
-            "ms_per_megapixel": round(median(self.pace), 1),
-            "images": len(self.dataset),
         }
+        if facts["parameters"]:
+            arguments = dict(network.arguments)
+            with torch.device("meta"):
+                macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
+            facts["gmacs_per_image"] = round(macs / 1e9, 2)
+        return facts | {"ms_per_megapixel": round(median(self.pace), 1), "images": len(self.dataset)}
 
     def summary(self) -> None:
         """Write and print the tables."""
@@ -156,7 +160,8 @@ class Test:
         if means:
             print(table(means))
         elif self.opt.calc_metrics:
-            print("nothing to score: this data set has no ground truth")
+            alone = ", ".join(NO_REFERENCE)
+            print(f"nothing to score: this data set has no ground truth; {alone} need none")
         if self.opt.save_imgs:
             page = self.report.write(self.model.folder.name, facts, means)
             print(f"pictures: {self.picture_folder}\ncontact sheets: {page}")

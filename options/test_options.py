@@ -1,14 +1,28 @@
 """Options of test.py."""
 
+import argparse
+
 from options.base_options import BaseOptions
 from util.errors import UserError
-from util.metrics import METRICS
+from util.metrics import METRICS, NO_REFERENCE
 from util.parser import Parser, amount, boolean, iterations
+from util.pictures import TONE_MAPS
+from util.rendering import ISPS
 
 
 def metric_list(text: str) -> list[str]:
     """A comma list of metrics."""
     return text.split(",")
+
+
+def stops(text: str) -> float | str:
+    """A number of stops, or auto."""
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected auto or a number of stops, not '{text}'") from None
 
 
 class TestOptions(BaseOptions):
@@ -36,16 +50,35 @@ class TestOptions(BaseOptions):
             "--save_hdr", choices=("none", "exr", "hdr"), default="none", help="write linear radiance files"
         )
         group.add_argument(
+            "--tonemap",
+            choices=TONE_MAPS,
+            default="mu_law",
+            help="of the PNGs: mu_law as published, reinhard, or exposure (--ev and sRGB only); scores are "
+            "always those of mu_law pictures",
+        )
+        group.add_argument(
+            "--ev",
+            type=stops,
+            default="auto",
+            help="for --tonemap exposure: stops, 0 = as bright as the shortest frame, or auto",
+        )
+        group.add_argument(
+            "--isp",
+            choices=ISPS,
+            default="full",
+            help="colours of raw files: by all their tags, or the published pipeline (ColorMatrix1, 14 bits)",
+        )
+        group.add_argument(
             "--calc_metrics",
             type=boolean,
             default=True,
-            help="score against the ground truth, where there is one",
+            help="score the pictures, against the ground truth where there is one",
         )
         group.add_argument(
             "--metrics",
             type=metric_list,
             default=["psnr_mu", "ssim_mu"],
-            help="comma list of: " + ", ".join(METRICS),
+            help=f"comma list of: {', '.join(METRICS)}; without ground truth: {', '.join(NO_REFERENCE)}",
         )
         group.add_argument(
             "--protocol",
@@ -65,9 +98,12 @@ class TestOptions(BaseOptions):
 
     def parse(self, arguments=None):
         opt = super().parse(arguments)
-        unknown = [name for name in opt.metrics if name not in METRICS]
+        known = [*METRICS, *NO_REFERENCE]
+        unknown = [name for name in opt.metrics if name not in known]
         if unknown:
-            raise UserError(f"unknown metric '{unknown[0]}'; known: {', '.join(METRICS)}")
+            raise UserError(f"unknown metric '{unknown[0]}'; known: {', '.join(known)}")
+        if opt.ev != "auto" and opt.tonemap != "exposure":
+            raise UserError(f"--ev {opt.ev:g} is for --tonemap exposure; --tonemap {opt.tonemap} has none")
         if opt.chop is False:
             opt.tile = 0
         return opt

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from util.files import write_atomically
-from util.metrics import METRICS, crop_border
+from util.metrics import METRICS, NO_REFERENCE, crop_border, prepare
 
 
 class Evaluation:
-    """Collects scores of 16-bit pictures against their references.
+    """Collects scores of 16-bit pictures, against their references where there are some.
 
     Args:
-        metrics: names in METRICS. border: px left out on each side. settings: per metric, its keyword
-        arguments.
+        metrics: names in METRICS and NO_REFERENCE. border: px left out on each side. settings: per metric,
+        its keyword arguments.
     """
 
     def __init__(
@@ -25,16 +26,27 @@ class Evaluation:
         self.metrics, self.border, self.settings = metrics, border, settings or {}
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, name: str, picture: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
-        """Score a picture (H, W, 3) uint16 against its reference; returns the row."""
-        pair = [crop_border(image, self.border) for image in (picture, reference)]
-        scores = {metric: METRICS[metric](*pair, **self.settings.get(metric, {})) for metric in self.metrics}
-        self.rows.append({"name": name, **scores})
-        return self.rows[-1]
+    def add(self, name: str, picture: np.ndarray, reference: np.ndarray | None) -> dict[str, float]:
+        """Score a picture (H, W, 3) uint16; returns its scores, by the metrics that need no reference only
+        where there is none.
+        """
+        picture = crop_border(picture, self.border)
+        reference = None if reference is None else crop_border(reference, self.border)
+        scores = {}
+        for metric in self.metrics:
+            settings = self.settings.get(metric, {})
+            if metric in NO_REFERENCE:
+                scores[metric] = NO_REFERENCE[metric](picture, **settings)
+            elif reference is not None:
+                scores[metric] = METRICS[metric](picture, reference, **settings)
+        if scores:
+            self.rows.append({"name": name, **scores})
+        return scores
 
     def mean(self) -> dict[str, float]:
-        """Mean of each metric over the images."""
-        return {metric: float(np.mean([row[metric] for row in self.rows])) for metric in self.metrics}
+        """Mean of each metric over the images that have it; metrics that none has are left out."""
+        columns = {metric: [row[metric] for row in self.rows if metric in row] for metric in self.metrics}
+        return {metric: float(np.mean(column)) for metric, column in columns.items() if column}
 
     def write(self, path: Path, facts: dict[str, Any]) -> None:
         """Write `path`.csv, a row per image and the mean, and `path`.json, which states `facts` as well."""
@@ -43,13 +55,28 @@ class Evaluation:
             write_atomically(path.with_name(f"{path.name}.csv")) as temporary,
             temporary.open("w", newline="") as file,
         ):
-            writer = csv.DictWriter(file, fieldnames=["name", *self.metrics])
+            writer = csv.DictWriter(file, fieldnames=["name", *self.mean()])
             writer.writeheader()
             writer.writerows(rows)
         with write_atomically(path.with_name(f"{path.name}.json")) as temporary:
             temporary.write_text(
                 json.dumps({**facts, "mean": self.mean(), "images": self.rows}, indent=1) + "\n"
             )
+
+
+def prepared(
+    metrics: list[str], peak_luminance: float, device: str | torch.device
+) -> dict[str, dict[str, Any]]:
+    """Settings of metrics for an `Evaluation`; what their networks need is loaded, so that a lack shows now.
+
+    Raises:
+        UserError: an optional package or its weights cannot be had.
+    """
+    settings = {"pu_psnr": {"peak_luminance": peak_luminance}}
+    settings |= {metric: {"device": device} for metric in ("lpips", *NO_REFERENCE)}
+    for metric in metrics:
+        prepare(metric, device)
+    return settings
 
 
 def unbatched(value: Any) -> Any:

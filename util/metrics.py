@@ -1,12 +1,16 @@
 """How close a picture is to its target: PSNR, SSIM and LPIPS on the mu-law pictures, PSNR in other domains.
 
 A metric's name says its domain: `mu` the 16-bit mu-law picture, `l` linear light, `pu` perceptual code.
-The data range is always an argument, never guessed. Borders are cut by `crop_border` before.
+The data range is always an argument, never guessed. Borders are cut by `crop_border` before. Metrics of
+NO_REFERENCE judge a picture without a target.
 """
 
+import importlib
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -19,6 +23,7 @@ from util.tonemap import inverse_mu_law
 
 PNG16 = 65535
 SSIM_WINDOW = 11
+GRID, TILE_SIDE = 4, 224  # of the metrics without reference: tiles per side, and the smallest tile in px
 PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
 PU21_LUMINANCE = (0.005, 10000.0)  # cd/m2, the range for which the code was fitted
 PU21_PEAK = 256.0  # the code of 100 cd/m2, about white of a standard display
@@ -140,17 +145,65 @@ def lpips_distance(output: np.ndarray, target: np.ndarray, *, device: str | torc
 
 @cache
 def _lpips_network(device: torch.device) -> torch.nn.Module:
-    try:
-        import lpips  # noqa: PLC0415  optional, and slow to import
-    except ImportError as error:
-        raise UserError(
-            "the metric lpips needs the package lpips: pip install lpips, or leave the metric out"
-        ) from error
+    lpips = _package("lpips", "lpips")
     try:
         network = lpips.LPIPS(net="alex", version="0.1", verbose=False)
     except (OSError, RuntimeError) as error:  # no connection; a download with a wrong checksum
         raise UserError(f"the metric lpips could not get its AlexNet weights: {error}") from error
     return network.eval().to(device)
+
+
+def no_reference_score(picture: np.ndarray, *, metric: str, device: str | torch.device = "cpu") -> float:
+    """Mean score of the 4x4 tiles of a 16-bit picture (H, W, 3) by a metric of pyiqa; higher is better.
+
+    BracketIRE specification, 8.3: cuts at floor(H/4), floor(H/2), floor(3H/4), tiles / 65535.
+
+    Raises:
+        UserError: a tile is smaller than 224x224 px, or the package `pyiqa` or its weights cannot be had.
+    """
+    network = _pyiqa_network(metric, torch.device(device))
+    height, width = picture.shape[:2]
+    if min(height, width) // GRID < TILE_SIDE:
+        least = f"{GRID * TILE_SIDE}x{GRID * TILE_SIDE} px or more"
+        raise UserError(f"{metric} scores 4x4 tiles and so needs pictures of {least}, got {width}x{height}")
+    rows, columns = ([side * cut // GRID for cut in range(GRID + 1)] for side in (height, width))
+    scores = []
+    with torch.inference_mode():
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(columns):
+                tile = picture[top:bottom, left:right].astype(np.float32) / PNG16
+                scores.append(float(network(torch.from_numpy(tile).permute(2, 0, 1)[None].to(device))))
+    return float(np.mean(scores))
+
+
+@cache
+def _pyiqa_network(metric: str, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    pyiqa = _package("pyiqa", metric)
+    try:
+        return pyiqa.create_metric(metric, device=device)
+    except (OSError, RuntimeError) as error:  # no connection; a download with a wrong checksum
+        raise UserError(f"the metric {metric} could not get its weights: {error}") from error
+
+
+def _package(name: str, metric: str) -> ModuleType:
+    """An optional package, imported only for its metric because it is slow to import."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        hint = f"pip install {name}, or leave the metric out"
+        raise UserError(f"the metric {metric} needs the package {name}: {hint}") from error
+
+
+def prepare(metric: str, device: str | torch.device) -> None:
+    """Load the package and the network that a metric needs, if any, so that a lack is known at once.
+
+    Raises:
+        UserError: the package or its weights cannot be had.
+    """
+    if metric == "lpips":
+        _lpips_network(torch.device(device))
+    elif metric in NO_REFERENCE:
+        _pyiqa_network(metric, torch.device(device))
 
 
 def published_validation_view(packed: np.ndarray) -> np.ndarray:
@@ -175,7 +228,10 @@ def published_validation_psnr(output: np.ndarray, target: np.ndarray) -> float:
     return psnr(output, target, float(output.max()))
 
 
-# Functions of two uint16 mu-law pictures (H, W, 3); keyword arguments are the metric's own settings.
+# Functions of one uint16 mu-law picture (H, W, 3), and of two; keywords are the metric's own settings.
+NO_REFERENCE: dict[str, Callable[..., float]] = {
+    metric: partial(no_reference_score, metric=metric) for metric in ("clipiqa", "maniqa")
+}
 METRICS: dict[str, Callable[..., float]] = {
     "psnr_mu": psnr_mu,
     "ssim_mu": ssim_mu,

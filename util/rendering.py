@@ -237,10 +237,10 @@ def _multiplied(matrix: np.ndarray, camera: np.ndarray) -> np.ndarray:
 def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
     """Pictures uint16 RGB side by side, titles (ASCII) in bars above them -> uint8 RGB, at most 936 px high.
 
-    Smaller pictures are enlarged to the size of the largest, of which their sizes must be whole fractions.
+    Smaller pictures are enlarged to the size of the largest.
 
     Raises:
-        UserError: the sizes do not fit together.
+        UserError: their shapes differ by more than a pixel.
     """
     height, width = max(picture.shape[:2] for picture in pictures)
     scale = min(1.0, SHEET_HEIGHT / height)
@@ -248,12 +248,21 @@ def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.n
     columns = []
     for picture, title in zip(pictures, titles, strict=True):
         rows, cols = picture.shape[:2]
-        if height % rows or width % cols or height // rows != width // cols:
+        if abs(rows * width - cols * height) >= max(height, width):
             raise UserError(f"a picture of {cols}x{rows} does not fit beside one of {width}x{height}")
         shrinks = size[1] < rows
         shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST)
         columns.append(np.vstack([_caption(title, size[0]), (shown // 257).astype(np.uint8)]))
     return np.hstack(columns)
+
+
+def reduced(picture: np.ndarray) -> np.ndarray:
+    """A picture as contact sheets show it: not higher than SHEET_HEIGHT, of the same type."""
+    height, width = picture.shape[:2]
+    if height <= SHEET_HEIGHT:
+        return picture
+    size = (max(1, round(width * SHEET_HEIGHT / height)), SHEET_HEIGHT)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def _caption(title: str, width: int) -> np.ndarray:
