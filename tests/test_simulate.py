@@ -14,14 +14,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from data.simulate import brackets
 from data.simulate.brackets import Settings, make_dataset, simulate
-from data.simulate.camera import draw_camera, reduce_x4, reduce_x4_published, respond, unprocess
+from data.simulate.camera import draw_camera, reduce, reduce_published, respond, unprocess
 from data.simulate.motion import draw_path, exposure_spans, view
 from data.simulate.noise import add_noise, draw_noise_levels, quantise
 from data.simulate.photographs import PHOTOGRAPHS, draw_scene, expand_highlights, read_photograph
-from data.simulate.sampling import EXPOSURES, HandHeld, expose, mean, target
+from data.simulate.sampling import EXPOSURES, HandHeld, expose, target
+from data.simulate.warp import mean
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = Settings(seed=3, size=(16, 24))
+SIZES_OF_INPUTS = {"": (16, 24, 4), "x2/": (8, 12, 4), "x4/": (4, 6, 4)}
 
 
 def smooth_scene(size: tuple[int, int], brightest: float) -> np.ndarray:
@@ -125,12 +127,12 @@ def test_first_frame_shows_the_target_without_displacement() -> None:
 
 def test_reduced_plane_is_the_mean_of_what_its_pixel_covers() -> None:
     raw = np.random.default_rng(0).uniform(size=(16, 24, 4)).astype(np.float32)
-    small = reduce_x4(raw)
+    small = reduce(raw, 4)
     assert small.shape == (4, 6, 4)
     assert_allclose(small[1, 2], raw[4:8, 8:12].mean(axis=(0, 1)), rtol=1e-6)
     rows = np.broadcast_to(np.arange(16, dtype=np.float32)[:, None, None] / 16, (16, 24, 4))
-    assert_allclose(reduce_x4(rows)[:, 0, 0] * 16, [1.5, 5.5, 9.5, 13.5])
-    assert_allclose(reduce_x4_published(rows)[:, 0, 0] * 16, [0, 5, 10, 15], atol=1e-5)  # the published drift
+    assert_allclose(reduce(rows, 4)[:, 0, 0] * 16, [1.5, 5.5, 9.5, 13.5])
+    assert_allclose(reduce_published(rows, 4)[:, 0, 0] * 16, [0, 5, 10, 15], atol=1e-5)  # the published drift
 
 
 def test_highlights_expand_to_their_peak_and_shadows_stay() -> None:
@@ -208,13 +210,13 @@ def test_layout_shapes_and_types(dataset: Path) -> None:
     )
     for folder in folders:
         pictures = ["rgb_vis_gt.png", *(f"rgb_vis_{exposure}.png" for exposure in EXPOSURES)]
-        arrays = [f"{sub}raw_{exposure}.npy" for sub in ("", "x4/") for exposure in EXPOSURES]
+        arrays = [f"{sub}raw_{exposure}.npy" for sub in SIZES_OF_INPUTS for exposure in EXPOSURES]
         others = ["raw_gt.npy", "alignratio.npy", "metadata.npy"]
         files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         assert files == {*pictures, *arrays, *others}
         for name in arrays:
             array = np.load(folder / name)
-            assert array.shape == ((4, 6, 4) if name.startswith("x4") else (16, 24, 4))
+            assert array.shape == SIZES_OF_INPUTS[name.removesuffix(Path(name).name)]
             assert array.dtype == np.uint16
             assert array.max() <= 1023
         gt, scene_max = np.load(folder / "raw_gt.npy"), np.load(folder / "alignratio.npy")

@@ -58,7 +58,11 @@ def simulate(split: str, scene: str, frame: int, settings: Settings) -> Sample:
     light = draw_scene(rng("scene"), read_photograph(scene), canvas_size(mosaic_size), lamps=split == "Train")
     hand_held = HandHeld(light, draw_shake(rng("shake"), STEPS), mosaic_size)
     recipe = PUBLISHED if settings.published else Recipe()
-    return take(hand_held, draw_camera(rng("camera")), rng("noise"), rng("noise_x4"), recipe)
+
+    def noise(factor: int) -> np.random.Generator:
+        return rng("noise" if factor == 1 else f"noise_x{factor}")
+
+    return take(hand_held, draw_camera(rng("camera")), noise, recipe)
 
 
 def write_sample(folder: Path, sample: Sample) -> None:
@@ -66,10 +70,11 @@ def write_sample(folder: Path, sample: Sample) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        (partial / "x4").mkdir(parents=True)
-        for exposure, frame, small in zip(EXPOSURES, sample.frames, sample.frames_x4, strict=True):
-            np.save(partial / f"raw_{exposure}.npy", frame)
-            np.save(partial / "x4" / f"raw_{exposure}.npy", small)
+        for factor, frames in sample.reduced.items():
+            inputs = partial if factor == 1 else partial / f"x{factor}"
+            inputs.mkdir(parents=True)
+            for exposure, frame in zip(EXPOSURES, frames, strict=True):
+                np.save(inputs / f"raw_{exposure}.npy", frame)
         np.save(partial / "raw_gt.npy", sample.gt)
         np.save(partial / "alignratio.npy", np.float32(sample.scene_max))
         np.save(partial / "metadata.npy", np.array(sample.camera.metadata(), dtype=object))

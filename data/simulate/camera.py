@@ -5,11 +5,13 @@ Source: specification of BracketIRE, sections 9.1 to 9.4 (camera of a Xiaomi 10S
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from util.bayer import pack
+from data.simulate.warp import Picture
+from util.bayer import PLANES
 
 XYZ_TO_CAMERA = np.array(
     [[0.734375, -0.125, -0.0859375], [-0.2734375, 1.109375, 0.140625], [-0.015625, 0.21875, 0.40625]]
@@ -24,6 +26,7 @@ ALEXA_TO_SRGB = np.array(  # for row vectors: rgb @ matrix
         [-0.080236814118512, -0.264040321432512, 1.248055603261060],
     ]
 )
+SITES = tuple(zip(PLANES["RGGB"], (0, 1, 1, 2), strict=True))  # (row, column) and colour of each plane
 RED_GAINS = (1 / 0.91, 1 / 0.40)
 BLUE_GAINS = (1 / 0.75, 1 / 0.39)
 
@@ -64,50 +67,85 @@ def alexa_to_srgb(linear: np.ndarray) -> np.ndarray:
     Light below 0 is cut off before the matrix; negative values that the matrix makes (colours outside sRGB)
     stay.
     """
-    return (np.maximum(linear, 0) * 2.0**-4 @ ALEXA_TO_SRGB).astype(np.float32)
+    return _mix(np.maximum(linear, 0).astype(np.float32), ALEXA_TO_SRGB.T * 2.0**-4)
 
 
-def respond(linear: np.ndarray, camera: Camera) -> np.ndarray:
-    """What an ideal sensor without a white level measures: linear sRGB (2h, 2w, 3) -> packed RGGB (h, w, 4).
+def _mix(rgb: Picture, matrix: np.ndarray) -> Picture:
+    """`matrix` (3, 3) times every colour of a picture (H, W, 3), float32."""
+    if isinstance(rgb, torch.Tensor):
+        return rgb @ torch.tensor(matrix.T, dtype=torch.float32, device=rgb.device)
+    return cv2.transform(rgb, np.float32(matrix))  # nine times as fast as NumPy's product
 
-    A linear map, so light may be integrated before or after it, and scaled on either side.
+
+def balanced(linear: Picture, camera: Camera) -> Picture:
+    """What an ideal sensor without a white level measures behind each of its colour filters.
+
+    Linear sRGB (H, W, 3) -> camera RGB (H, W, 3), before white balance. A linear map, so light may be
+    integrated and moved before or after it, and scaled on either side.
     """
-    sensor = linear @ np.float32(camera.rgb2cam.T)
-    return _mosaic(sensor * np.float32([1 / camera.red_gain, 1, 1 / camera.blue_gain]))
+    return _mix(linear, np.diag([1 / camera.red_gain, 1, 1 / camera.blue_gain]) @ camera.rgb2cam)
 
 
-def unprocess(linear: np.ndarray, camera: Camera) -> np.ndarray:
+def colours(linear: Picture, camera: Camera) -> list[Picture]:
+    """`balanced` light (H, W, 3) as three pictures (H, W)."""
+    rgb = balanced(linear, camera)
+    return list(rgb.permute(2, 0, 1).contiguous() if isinstance(rgb, torch.Tensor) else cv2.split(rgb))
+
+
+def respond(linear: Picture, camera: Camera) -> Picture:
+    """`balanced` as a mosaic: linear sRGB (2h, 2w, 3) -> packed RGGB (h, w, 4)."""
+    return mosaic(balanced(linear, camera))
+
+
+def unprocess(linear: Picture, camera: Camera) -> Picture:
     """The published response (section 9.3): linear sRGB (2h, 2w, 3) -> packed RGGB (h, w, 4) in [0, 1].
 
     The light is clipped to [0, 1] as sRGB, and the division by the white balance fades out from a camera-RGB
     mean of 0.9 to 1, so that what is white in the picture is at the white level in all four planes.
     """
-    sensor = np.clip(linear, 0, 1) @ np.float32(camera.rgb2cam.T)
-    inverse_gains = np.float32([1 / camera.red_gain, 1, 1 / camera.blue_gain])
-    protect = (np.maximum(sensor.mean(axis=-1, keepdims=True) - 0.9, 0) / 0.1) ** 2
-    gains = np.maximum(protect + (1 - protect) * inverse_gains, inverse_gains)
-    return _mosaic(np.clip(sensor * gains, 0, 1))
+    sensor = _mix(linear.clip(0, 1), camera.rgb2cam)
+    protect = ((sensor.mean(-1) - 0.9).clip(min=0) / 0.1) ** 2
+    gains = (1 / camera.red_gain, 1, 1 / camera.blue_gain)
+    planes = [
+        (sensor[row::2, column::2, colour] * _protected(gains[colour], protect[row::2, column::2])).clip(0, 1)
+        for (row, column), colour in SITES
+    ]
+    return packed(planes)
 
 
-def _mosaic(rgb: np.ndarray) -> np.ndarray:
+def _protected(gain: float, protect: Picture) -> Picture:
+    """The inverse gain of a colour, `protect` of the way to 1, but not below itself."""
+    return (protect + (1 - protect) * gain).clip(min=gain)
+
+
+def mosaic(rgb: Picture) -> Picture:
     """Camera RGB (2h, 2w, 3) -> packed RGGB (h, w, 4): each photosite keeps its own colour."""
-    red, green, blue = (pack(rgb[..., channel]) for channel in range(3))  # (4, h, w) each
-    return np.stack([red[0], green[1], green[2], blue[3]], axis=-1)
+    return packed([rgb[row::2, column::2, colour] for (row, column), colour in SITES])
 
 
-def reduce_x4(raw: np.ndarray) -> np.ndarray:
-    """Packed raw (4h, 4w, 4) -> (h, w, 4), the mean of each plane: small pixel i covers 4i to 4i+3."""
+def packed(planes: list[Picture]) -> Picture:
+    """Planes (h, w) -> (h, w, planes), a view of an array in which each plane lies by itself."""
+    if isinstance(planes[0], torch.Tensor):
+        return torch.stack(planes).permute(1, 2, 0)
+    return np.stack(planes).transpose(1, 2, 0)
+
+
+def reduce(raw: np.ndarray, factor: int) -> np.ndarray:
+    """Packed raw (H, W, 4) -> (H / factor, W / factor, 4), the means of each plane.
+
+    Small pixel i covers factor * i to factor * (i + 1) - 1.
+    """
     height, width, planes = raw.shape
-    return raw.reshape(height // 4, 4, width // 4, 4, planes).mean(axis=(1, 3))
+    return raw.reshape(height // factor, factor, width // factor, factor, planes).mean(axis=(1, 3))
 
 
-def reduce_x4_published(raw: np.ndarray) -> np.ndarray:
-    """The published reduction of packed raw (H, W, 4) to (H/4, W/4, 4) (section 9.4), clipped to [0, 1].
+def reduce_published(raw: np.ndarray, factor: int) -> np.ndarray:
+    """The published reduction of packed raw (H, W, 4) to (H / factor, W / factor, 4) (section 9.4) in [0, 1].
 
-    Bicubic between aligned corners without antialiasing: it drifts by 1.5 px from the centre of the picture
-    to its borders.
+    Bicubic between aligned corners without antialiasing: at factor 4 it drifts by 1.5 px from the centre of
+    the picture to its borders.
     """
     planes = torch.from_numpy(np.ascontiguousarray(raw.transpose(2, 0, 1)))[None]
-    size = (raw.shape[0] // 4, raw.shape[1] // 4)
+    size = (raw.shape[0] // factor, raw.shape[1] // factor)
     small = F.interpolate(planes, size=size, mode="bicubic", align_corners=True)[0]
     return small.clamp(0, 1).numpy().transpose(1, 2, 0)

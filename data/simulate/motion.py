@@ -5,10 +5,12 @@ Time runs in sub-frames of about 1.3 ms (1/32 of a video frame at 24 frames/s; s
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
-import cv2
 import numpy as np
+
+from data.simulate.warp import Picture, warp_affine
 
 SUBFRAME_SECONDS = 1 / (24 * 32)
 TREMOR_HERTZ = 10.0  # the frequency above which a hand hardly shakes
@@ -52,22 +54,41 @@ def canvas_size(size: tuple[int, int]) -> tuple[int, int]:
     return size[0] + 2 * margin, size[1] + 2 * margin
 
 
-def view(scene: np.ndarray, pose: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def view(scene: Picture, pose: np.ndarray, size: tuple[int, int]) -> Picture:
     """What the camera sees at one pose (x and y in px, angle in radians): float32 (*size, C).
 
     `scene` (H, W, C) float32 is larger than `size` by an even number of px, and the pose 0 looks at its
     centre: an exact crop. Elsewhere the light is interpolated bilinearly, which keeps it positive, and
     mirrored at the border.
     """
+    return warp_affine(scene, to_scene(scene.shape[:2], pose, size), size)
+
+
+def photosites(
+    colours: Sequence[Picture], pose: np.ndarray, size: tuple[int, int], sites: Sequence
+) -> list[Picture]:
+    """As `view`, but only at the photosites of a mosaic: planes (size / 2), one for each of `sites`.
+
+    `colours` (H, W) are the scene's; a site is its (row, column) in the cell of 2x2 px and its colour.
+    """
+    matrix = to_scene(colours[0].shape[:2], pose, size)
+    half = (size[0] // 2, size[1] // 2)
+    planes = []
+    for (row, column), colour in sites:
+        cell_to_px = np.array([[2, 0, column], [0, 2, row], [0, 0, 1]])
+        planes.append(warp_affine(colours[colour], matrix @ cell_to_px, half))
+    return planes
+
+
+def to_scene(scene: tuple[int, int], pose: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The map (2, 3) of a view's places (x, y, 1) to those of the scene, both by their height and width."""
     x, y, angle = pose
     cosine, sine = np.cos(angle), np.sin(angle)
     view_y, view_x = (size[0] - 1) / 2, (size[1] - 1) / 2
-    scene_y, scene_x = (scene.shape[0] - 1) / 2, (scene.shape[1] - 1) / 2
-    to_scene = np.array(
+    scene_y, scene_x = (scene[0] - 1) / 2, (scene[1] - 1) / 2
+    return np.array(
         [
             [cosine, -sine, scene_x + x - cosine * view_x + sine * view_y],
             [sine, cosine, scene_y + y - sine * view_x - cosine * view_y],
         ]
     )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(scene, to_scene, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101)

@@ -3,42 +3,54 @@
 Source: specification of BracketIRE, sections 9.2 to 9.4, and the Recipe below for what differs from it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
+import torch
 
 from data.simulate import camera as sensor
-from data.simulate.camera import Camera
-from data.simulate.motion import exposure_spans, view
+from data.simulate.camera import SITES, Camera
+from data.simulate.motion import exposure_spans, photosites, view
 from data.simulate.noise import draw_noise_levels, measure
+from data.simulate.warp import Picture, mean
 
 EXPOSURES = (1, 4, 16, 64, 256)
 SPANS = exposure_spans(len(EXPOSURES))
 STEPS = SPANS[-1].stop  # sub-frames of a bracket
+FACTORS = (1, 2, 4)  # by which the frames of a sample are reduced
 
 
 class Scene(Protocol):
-    """Something to take pictures of."""
+    """Something to take pictures of. Its light is a NumPy array, or a tensor on any device."""
 
-    def views(self, steps: range) -> Iterator[np.ndarray]:
+    def views(self, steps: range) -> Iterator[Picture]:
         """Linear sRGB light at these sub-frames, float32 (2h, 2w, 3); 1 = white of the third frame."""
+
+    def raw(self, steps: range, camera: Camera) -> Iterator[Picture]:
+        """What the camera's photosites see of these views, float32 (h, w, 4), without a white level."""
 
 
 @dataclass(frozen=True)
 class HandHeld:
     """A still scene (H, W, 3) before a moving camera; `path` (STEPS, 3) holds x, y in px and the angle."""
 
-    light: np.ndarray
+    light: Picture
     path: np.ndarray
     size: tuple[int, int]  # of the mosaic, px
 
-    def views(self, steps: range) -> Iterator[np.ndarray]:
-        return (
-            view(self.light, pose, self.size) for pose in self.path[steps.start : steps.stop : steps.step]
-        )
+    def views(self, steps: range) -> Iterator[Picture]:
+        return (view(self.light, pose, self.size) for pose in self._poses(steps))
+
+    def raw(self, steps: range, camera: Camera) -> Iterator[Picture]:
+        # The response is linear, so it may come before the motion; then a photosite's own colour will do.
+        colours = sensor.colours(self.light, camera)
+        for pose in self._poses(steps):
+            yield sensor.packed(photosites(colours, pose, self.size, SITES))
+
+    def _poses(self, steps: range) -> np.ndarray:
+        return self.path[steps.start : steps.stop : steps.step]
 
 
 @dataclass(frozen=True)
@@ -48,31 +60,34 @@ class Recipe:
     Attributes:
         clip_subframes: clip every sub-frame before the mean over an exposure, not the exposure as a whole,
             and protect highlights from the inverse white balance (9.2, 9.3).
-        drifting_x4: reduce by bicubic interpolation between aligned corners, which moves the picture by up to
-            1.5 px, not by exactly registered means (9.4).
+        drifting: make x2 and x4 by bicubic interpolation between aligned corners, which moves the picture by
+            up to 1.5 px, not by exactly registered means (9.4).
     """
 
     clip_subframes: bool = False
-    drifting_x4: bool = False
+    drifting: bool = False
 
 
-PUBLISHED = Recipe(clip_subframes=True, drifting_x4=True)
+PUBLISHED = Recipe(clip_subframes=True, drifting=True)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Five measured frames (h, w, 4) uint16, their x4 reduced forms, the target on the scale of frame 3.
+    """Five measured frames (h, w, 4) uint16 at each of FACTORS, and the target on the scale of frame 3.
 
-    `noise` and `noise_x4` are the shot and read levels of each frame.
+    `noise` are the shot and read levels of each frame, in the order of the frames.
     """
 
-    frames: list[np.ndarray]
-    frames_x4: list[np.ndarray]
+    reduced: dict[int, list[np.ndarray]]
+    noise: dict[int, list[tuple[float, float]]]
     gt: np.ndarray
     scene_max: float
     camera: Camera
-    noise: list[tuple[float, float]]
-    noise_x4: list[tuple[float, float]]
+
+    @property
+    def frames(self) -> list[np.ndarray]:
+        """The frames at full size."""
+        return self.reduced[1]
 
 
 def expose(scene: Scene, camera: Camera, clip_subframes: bool = False) -> list[np.ndarray]:
@@ -83,21 +98,18 @@ def expose(scene: Scene, camera: Camera, clip_subframes: bool = False) -> list[n
     """
     frames = []
     for n, span in enumerate(SPANS):
-        gain = np.float32(4.0 ** (n - 2))
+        gain = 4.0 ** (n - 2)
         if clip_subframes:
-            frames.append(mean(sensor.unprocess(light * gain, camera) for light in scene.views(span)))
-        else:  # the response is linear: one of the mean light will do
-            frames.append(sensor.respond(mean(scene.views(span)) * gain, camera))
+            frame = mean(sensor.unprocess(light * gain, camera) for light in scene.views(span))
+        else:
+            frame = mean(scene.raw(span, camera)) * gain
+        frames.append(_array(frame))
     return frames
 
 
-def mean(images: Iterable[np.ndarray]) -> np.ndarray:
-    """The mean of float32 images, one of which is held at a time beside their sum."""
-    total, count = None, 0
-    for image in images:
-        total = image.copy() if total is None else cv2.accumulate(image, total)
-        count += 1
-    return total / np.float32(count)
+def _array(picture: Picture) -> np.ndarray:
+    """A picture or tensor as a NumPy array of the usual order."""
+    return np.ascontiguousarray(picture.cpu().numpy() if isinstance(picture, torch.Tensor) else picture)
 
 
 def target(first: np.ndarray, camera: Camera, protect_highlights: bool = False) -> np.ndarray:
@@ -111,9 +123,11 @@ def target(first: np.ndarray, camera: Camera, protect_highlights: bool = False) 
     return sensor.unprocess(first / scene_max, camera) * scene_max
 
 
-def reduce(frames: list[np.ndarray], drifting: bool = False) -> list[np.ndarray]:
-    """Clean frames (4h, 4w, 4) at a quarter of the size."""
-    return [(sensor.reduce_x4_published if drifting else sensor.reduce_x4)(frame) for frame in frames]
+def reduce(frames: list[np.ndarray], factor: int = 4, drifting: bool = False) -> list[np.ndarray]:
+    """Clean frames (factor * h, factor * w, 4) at h x w."""
+    if factor == 1:
+        return frames
+    return [(sensor.reduce_published if drifting else sensor.reduce)(frame, factor) for frame in frames]
 
 
 def measured(
@@ -131,21 +145,17 @@ def measured(
 def take(
     scene: Scene,
     camera: Camera,
-    rng: np.random.Generator,
-    rng_x4: np.random.Generator,
+    noise: Callable[[int], np.random.Generator],
     recipe: Recipe = Recipe(),
 ) -> Sample:
-    """A bracket of a scene at both sizes, with its target; the generators draw the noise of either size."""
+    """A bracket of a scene at all sizes, with its target; `noise` gives the generator for each of FACTORS."""
     clean = expose(scene, camera, recipe.clip_subframes)
-    frames, noise = measured(clean, rng)
-    frames_x4, noise_x4 = measured(reduce(clean, recipe.drifting_x4), rng_x4)
-    first = next(scene.views(range(1)))
+    taken = {factor: measured(reduce(clean, factor, recipe.drifting), noise(factor)) for factor in FACTORS}
+    first = _array(next(scene.views(range(1))))
     return Sample(
-        frames=frames,
-        frames_x4=frames_x4,
-        gt=target(first, camera, protect_highlights=recipe.clip_subframes),
+        reduced={factor: frames for factor, (frames, _) in taken.items()},
+        noise={factor: levels for factor, (_, levels) in taken.items()},
+        gt=_array(target(first, camera, protect_highlights=recipe.clip_subframes)),
         scene_max=float(first.max()),
         camera=camera,
-        noise=noise,
-        noise_x4=noise_x4,
     )

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.simulate.camera import Camera, alexa_to_srgb, reduce_x4_published, unprocess
+from data.simulate.camera import Camera, alexa_to_srgb, reduce_published, unprocess
 from data.simulate.noise import add_noise, noise_levels, quantise
 from data.simulate.sampling import target
 from util.tonemap import srgb_decode, srgb_encode
@@ -18,7 +18,7 @@ def check_isp(data) -> None:
     camera = _camera(data)
     assert_allclose(camera.metadata()["cam2rgb"], data["meta_cam2rgb"], atol=1e-5)
     assert_allclose(unprocess(srgb_decode(data["rgb"]), camera), data["raw"], atol=2e-6)
-    assert_allclose(reduce_x4_published(data["raw"]), data["raw_x4"], atol=2e-6)
+    assert_allclose(reduce_published(data["raw"], 4), data["raw_x4"], atol=2e-6)
     frames = srgb_decode(data["frames"])
     for n in range(5):
         clean = np.mean([unprocess(frame * np.float32(4.0 ** (n - 2)), camera) for frame in frames], axis=0)
