@@ -1,5 +1,6 @@
 """Metrics against scikit-image, closed forms and each other."""
 
+import csv
 import math
 import sys
 from types import SimpleNamespace
@@ -11,7 +12,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from util import metrics
 from util.errors import UserError
-from util.metrics import METRICS, crop_border, psnr, pu21_encode, pu_psnr, ssim
+from util.evaluation import Evaluation, prepared
+from util.metrics import METRICS, NO_REFERENCE, crop_border, psnr, pu21_encode, pu_psnr, ssim
 from util.tonemap import inverse_mu_law
 
 
@@ -159,6 +161,106 @@ def test_lpips_gets_whole_pictures_in_minus_one_to_one(pictures, monkeypatch, fr
     output, target = pictures
     expected = np.abs(output.astype(float) - target).mean() / 32767.5
     assert METRICS["lpips"](output, target) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.fixture
+def fake_pyiqa(monkeypatch):
+    """A package whose scores are the mean value of red in a tile; records devices and tile sizes."""
+    seen = []
+
+    def create_metric(name, device):
+        def score(tile):
+            assert tile.dtype == torch.float32
+            assert 0 <= tile.min() <= tile.max() <= 1
+            seen.append((name, str(device), tuple(tile.shape)))
+            return tile[:, 0].mean().view(1)
+
+        return score
+
+    metrics._pyiqa_network.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyiqa", SimpleNamespace(create_metric=create_metric))
+    yield seen
+    metrics._pyiqa_network.cache_clear()
+
+
+@pytest.mark.parametrize("metric", NO_REFERENCE)
+def test_scores_without_reference_are_means_over_sixteen_tiles(metric, fake_pyiqa):
+    """Cuts at floor(H/4), floor(H/2), floor(3H/4): unequal tiles count equally."""
+    picture = np.zeros((899, 902, 3), np.uint16)
+    picture[: 899 // 4, : 902 // 4, 0] = 65535  # the first tile, exactly
+    picture[3 * 899 // 4 :, 3 * 902 // 4 :, 0] = 32768  # the last one
+    assert NO_REFERENCE[metric](picture) == pytest.approx((1 + 32768 / 65535) / 16, rel=1e-6)
+    assert len(fake_pyiqa) == 16
+    assert {name for name, _, _ in fake_pyiqa} == {metric}
+    heights, widths = (
+        [shape[axis] for _, _, shape in fake_pyiqa[:: 1 if axis == 3 else 4][:4]] for axis in (2, 3)
+    )
+    assert (heights, widths) == ([224, 225, 225, 225], [225, 226, 225, 226])
+
+
+@pytest.mark.parametrize("shape", [(895, 2000, 3), (2000, 895, 3)])
+def test_tiles_that_are_too_small_are_a_clear_error(shape, fake_pyiqa):
+    with pytest.raises(
+        UserError, match=f"clipiqa.*pictures of 896x896 px or more, got {shape[1]}x{shape[0]}"
+    ):
+        NO_REFERENCE["clipiqa"](np.zeros(shape, np.uint16))
+    assert not fake_pyiqa
+
+
+@pytest.mark.parametrize("metric, package", [("clipiqa", "pyiqa"), ("maniqa", "pyiqa"), ("lpips", "lpips")])
+def test_a_missing_package_is_known_before_anything_is_scored(metric, package, monkeypatch, fresh_lpips):
+    monkeypatch.setitem(sys.modules, package, None)
+    metrics._pyiqa_network.cache_clear()
+    with pytest.raises(
+        UserError, match=f"metric {metric} needs the package {package}: pip install {package}"
+    ):
+        prepared(["psnr_mu", metric], 1000.0, "cpu")
+    assert prepared(["psnr_mu", "pu_psnr"], 400.0, "cpu")["pu_psnr"] == {"peak_luminance": 400.0}
+
+
+def test_weights_without_connection_are_a_clear_error(monkeypatch):
+    def unreachable(name, device):
+        raise OSError("no connection")
+
+    metrics._pyiqa_network.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyiqa", SimpleNamespace(create_metric=unreachable))
+    with pytest.raises(UserError, match="the metric maniqa could not get its weights: no connection"):
+        prepared(["maniqa"], 1000.0, "cpu")
+
+
+def test_evaluation_scores_what_it_can(fake_pyiqa, tmp_path):
+    """One image with and one without reference: each mean is over the images that have the score."""
+    rng = np.random.default_rng(0)
+    reference, picture = rng.integers(0, 65536, (2, 912, 920, 3)).astype(np.uint16)
+    evaluation = Evaluation(["psnr_mu", "clipiqa"], 4, prepared(["clipiqa"], 1000.0, "cpu"))
+    both = evaluation.add("a", picture, reference)
+    alone = evaluation.add("b", reference, None)
+    assert both["psnr_mu"] == psnr(crop_border(picture, 4), crop_border(reference, 4), 65535)
+    assert both["clipiqa"] == NO_REFERENCE["clipiqa"](crop_border(picture, 4))
+    assert list(alone) == ["clipiqa"]
+    mean = evaluation.mean()
+    assert mean == {
+        "psnr_mu": both["psnr_mu"],
+        "clipiqa": pytest.approx((both["clipiqa"] + alone["clipiqa"]) / 2),
+    }
+    evaluation.write(tmp_path / "scores", {"network": "n"})
+    with (tmp_path / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["a", "b", "mean"]
+    assert rows[1]["psnr_mu"] == ""
+    assert float(rows[2]["clipiqa"]) == mean["clipiqa"]
+
+
+def test_evaluation_without_references_has_only_what_needs_none(fake_pyiqa, tmp_path):
+    picture = np.full((900, 900, 3), 65535, np.uint16)
+    evaluation = Evaluation(["psnr_mu", "maniqa"], 0)
+    evaluation.add("a", picture, None)
+    assert evaluation.mean() == {"maniqa": 1}
+    evaluation.write(tmp_path / "scores", {})
+    assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "name,maniqa"
+    nothing = Evaluation(["psnr_mu"], 0)
+    assert nothing.add("a", picture, None) == {}
+    assert nothing.rows == []
 
 
 def test_published_validation_cannot_see_a_gain():

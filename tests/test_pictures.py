@@ -1,0 +1,184 @@
+"""Tone curves, highlights, contact sheets, and the pictures of a test."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.test_rendering import make_meta, make_packed
+from util import rendering
+from util.demosaic import menon
+from util.errors import UserError
+from util.highlights import neutral_highlights
+from util.pictures import Pictures
+from util.rendering import contact_sheet, reduced, render_png16, scene_luminance
+from util.tonemap import (
+    automatic_ev,
+    automatic_reinhard,
+    exposed,
+    inverse_mu_law,
+    mu_law,
+    reinhard,
+    srgb_decode,
+    srgb_encode,
+)
+
+
+def test_tone_curves_agree_and_invert():
+    x = np.linspace(0, 3, 1001)
+    assert mu_law(np.array([0.0, 1.0])).tolist() == [0, 1]
+    assert mu_law(np.array([0.01]))[0] == pytest.approx(math.log(51) / math.log(5001), abs=1e-12)
+    np.testing.assert_allclose(inverse_mu_law(mu_law(x)), x, atol=1e-12)
+    np.testing.assert_allclose(mu_law(torch.from_numpy(x)).numpy(), mu_law(x), atol=1e-12)
+    np.testing.assert_allclose(inverse_mu_law(torch.from_numpy(x)).numpy(), inverse_mu_law(x), rtol=1e-12)
+    assert mu_law(x.astype(np.float32)).dtype == np.float32
+
+
+def test_srgb_keeps_negatives_and_highlights():
+    x = np.array([-0.5, 0.0, 0.003, 0.2, 1.0, 9.0])
+    np.testing.assert_allclose(srgb_decode(srgb_encode(x)), x, atol=1e-6)
+    assert srgb_encode(x)[0] == pytest.approx(-6.46)
+    assert srgb_encode(x)[4] == pytest.approx(1)
+    assert srgb_encode(np.array([0.2140411]))[0] == pytest.approx(0.5, abs=1e-6)
+
+
+def test_contact_sheet_puts_pictures_side_by_side():
+    large = np.full((40, 60, 3), 65535, np.uint16)
+    small = np.zeros((10, 15, 3), np.uint16)
+    small[0, 0] = 257 * 200
+    sheet = contact_sheet([large, small], ["target", "a title much too long for so small a picture"])
+    assert sheet.dtype == np.uint8
+    assert sheet.shape == (40 + rendering.CAPTION_HEIGHT, 120, 3)
+    pictures = sheet[rendering.CAPTION_HEIGHT :]
+    assert (pictures[:, :60] == 255).all()
+    assert (pictures[:4, 60:64] == 200).all()  # enlarged four times, not smoothed
+    assert (pictures[4:, 60:] == 0).all()
+    assert sheet[: rendering.CAPTION_HEIGHT, :60].max() > 150  # the caption
+
+
+def test_contact_sheet_of_large_pictures_is_made_smaller():
+    sheet = contact_sheet([np.zeros((1800, 600, 3), np.uint16)] * 2, ["a", "b"])
+    assert sheet.shape == (rendering.SHEET_HEIGHT + rendering.CAPTION_HEIGHT, 600, 3)
+
+
+def test_contact_sheet_refuses_sizes_that_do_not_fit():
+    pictures = [np.zeros((40, 60, 3), np.uint16), np.zeros((11, 15, 3), np.uint16)]
+    with pytest.raises(UserError, match="15x11 does not fit beside one of 60x40"):
+        contact_sheet(pictures, ["a", "b"])
+
+
+def test_pictures_are_reduced_alike_whatever_their_size():
+    """Input frames are reduced before the sheet is made, and smaller than an enlarged result."""
+    for height, width in ((2500, 1667), (901, 1350), (777, 333)):
+        large = np.full((4 * height, 4 * width, 3), 257 * 100, np.uint16)
+        small = reduced(np.full((height, width, 3), 257 * 200, np.uint16))
+        assert small.shape[0] == min(height, rendering.SHEET_HEIGHT)
+        assert small.dtype == np.uint16
+        sheet = contact_sheet([small, large], ["a", "b"])[rendering.CAPTION_HEIGHT :]
+        middle = sheet.shape[1] // 2
+        assert sheet.shape == (900, 2 * round(900 * width / height), 3)
+        assert (np.abs(sheet[:, :middle] - 200.0) <= 1).all()
+        assert (np.abs(sheet[:, middle:] - 100.0) <= 1).all()
+
+
+GAINS = np.array([1.9, 1.0, 1.0, 1.4], np.float32)
+
+
+def highlight(red: float, green: float, blue: float, saturation: float = 1.0) -> list[float]:
+    """Balanced red, green and blue after the rule, of measured values."""
+    planes = (np.array([red, green, green, blue], np.float32) * GAINS)[:, None, None]
+    before = planes.copy()
+    result = neutral_highlights(planes, GAINS, saturation)
+    assert np.array_equal(planes, before)
+    assert result[1] == result[2]
+    return result[[0, 1, 3], 0, 0].tolist()
+
+
+def test_saturated_white_is_neutral_at_the_highest_level():
+    assert highlight(1, 1, 1) == pytest.approx([1.9] * 3)
+    assert highlight(16, 16, 16, saturation=16) == pytest.approx([16 * 1.9] * 3)
+    assert highlight(0.8, 1, 1) == pytest.approx([1.52] * 3)  # red tells how bright it was
+    assert highlight(0.7, 1, 0.9) == pytest.approx([1.33, 1.295, 1.26])  # green from the other two
+
+
+@pytest.mark.parametrize(
+    "lamp", [(1, 0.3, 0.1), (0.2, 1, 0.1), (0.1, 0.3, 1), (1, 1, 0.05), (0.8, 0.89, 0.7)]
+)
+def test_coloured_lamps_and_what_is_not_saturated_keep_their_colours(lamp):
+    assert highlight(*lamp) == pytest.approx((np.array(lamp) * GAINS[[0, 1, 3]]).tolist())
+
+
+def test_the_rule_sets_in_without_a_step():
+    values = np.array([highlight(0.95, green, 0.95) for green in np.linspace(0.85, 1.05, 201)])
+    assert np.abs(np.diff(values, axis=0)).max() < 0.02
+    assert (np.diff(values[:, 1]) >= 0).all()
+
+
+def test_reinhard_compresses_luminance_by_its_equation():
+    grey = np.array([0.25, 1.0, 4.0, 16.0], np.float32)[:, None] * np.ones(3, np.float32)
+    scaled = 0.5 * grey[:, 0]
+    expected = scaled * (1 + scaled / 64) / (1 + scaled)
+    np.testing.assert_allclose(srgb_decode(reinhard(grey, 0.5, 8.0))[:, 1], expected, rtol=1e-5)
+    assert reinhard(grey, 0.5, 8.0)[3, 0] == pytest.approx(1, abs=1e-6)  # white is the luminance 8
+    assert reinhard(np.ones((1, 3)), 1.0, 1e9)[0, 0] == pytest.approx(srgb_encode(np.array(0.5)))
+    colour = np.array([[0.2, 0.1, 0.05]])
+    shown = srgb_decode(reinhard(colour, 1.0, 4.0))
+    np.testing.assert_allclose(shown / shown[0, 0], colour / colour[0, 0], rtol=1e-6)
+
+
+def test_exposure_is_light_times_a_power_of_two():
+    assert srgb_decode(exposed(np.array([0.1]), 2.0))[0] == pytest.approx(0.4)
+    assert exposed(np.array([0.3, 5.0]), 2.0).tolist() == pytest.approx([1, 1])
+
+
+def test_automatic_settings_follow_the_scene():
+    logs = np.random.default_rng(0).uniform(-10, 0, 100_000)
+    scale, white = automatic_reinhard(2.0**logs)
+    assert scale * 2**-5.0 == pytest.approx(0.18, rel=0.01)  # a symmetrical range: middle grey
+    assert white == pytest.approx(0.18 * 2**5, rel=0.01)
+    assert automatic_ev(2.0**logs) == pytest.approx(math.log2(0.18) + 5, abs=0.02)
+    dark, _ = automatic_reinhard(np.concatenate([2.0**logs, np.full(200_000, 2.0**-9)]))
+    assert dark < 0.18 * 2**8  # a dark scene stays darker than middle grey
+    assert dark > scale
+    assert automatic_reinhard(4 * 2.0**logs)[0] == pytest.approx(scale / 4, rel=1e-6)
+    assert automatic_reinhard(np.full((4, 4), 0.36))[1] == 1  # a flat scene is not stretched
+    assert automatic_reinhard(np.zeros((4, 4))) == (1, 1)
+
+
+def make_pictures(**changed) -> Pictures:
+    settings = {"white": 16.0, "border": 0, "isp": "full", "tonemap": "mu_law", "ev": "auto"}
+    return Pictures(menon, **settings | changed)
+
+
+def test_pictures_by_the_tone_map_asked_for():
+    image, meta = torch.from_numpy(make_packed(24, 20))[None], make_meta()
+    light = scene_luminance(image[0].numpy(), meta)
+    values = np.linspace(0, 3, 30, dtype=np.float32).reshape(10, 3)
+    assert make_pictures().curve(image, meta) is None
+    assert np.array_equal(make_pictures().picture(image, meta), render_png16(image[0].numpy(), meta, menon))
+    for tonemap, ev, expected in (
+        ("exposure", 1.5, exposed(values, 1.5)),
+        ("exposure", "auto", exposed(values, automatic_ev(light))),
+        ("reinhard", "auto", reinhard(values, *automatic_reinhard(light))),
+    ):
+        curve = make_pictures(tonemap=tonemap, ev=ev).curve(image, meta)
+        assert np.array_equal(curve(values), expected)
+
+
+def test_frames_are_shown_as_taken_at_their_own_exposures():
+    """A frame of exposure e shows the scene e times as bright, and its white level is white."""
+    scene = torch.full((1, 5, 4, 20, 30), 0.8)
+    exposure = torch.tensor([[1 / 16, 1 / 4, 1, 4, 16]])
+    frames = torch.minimum(scene, 1 / exposure[..., None, None, None])
+    meta = {"white_balance": torch.ones(3), "cam2rgb": torch.eye(3), "cfa": "RGGB"}
+    taken = make_pictures(border=4).as_taken(frames, exposure, meta, 4)
+    assert list(taken) == ["frame 1 of 5: 1x", "frame 3 of 5: 16x", "frame 5 of 5: 256x"]
+    for picture, value in zip(taken.values(), (0.05, 0.8, 1.0), strict=True):
+        assert picture.shape == (48, 68, 3)
+        assert picture[:4].max() == picture[:, -4:].max() == 0
+        np.testing.assert_allclose(picture[4:-4, 4:-4] / 65535, srgb_encode(np.array(value)), atol=1e-4)
+    assert list(make_pictures().as_taken(frames[:, :2], exposure[:, :2], meta, 0)) == [
+        "frame 1 of 2: 1x",
+        "frame 2 of 2: 4x",
+    ]
