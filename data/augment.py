@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from util.bayer import PLANES
+
 
 class Augmentation(NamedTuple):
     """Which of the three published operations are applied, in this order."""
@@ -55,6 +57,16 @@ def augment_cfa(planes: np.ndarray, how: Augmentation) -> np.ndarray:
         part = part[..., ::-1, :] if how.vertical else part
         result[..., plane] = part[..., ::-1] if how.horizontal else part
     return transpose_cfa(result) if how.transpose else result
+
+
+def augment_pattern(planes: np.ndarray, how: Augmentation, pattern: str) -> np.ndarray:
+    """`augment_cfa` of a mosaic of any Bayer pattern, which its planes (..., h + 1, w + 1, 4) keep.
+
+    Every pattern is RGGB seen in a mirror.
+    """
+    row, column = PLANES[pattern][0]  # of red
+    mirrored = planes[..., :: 1 - 2 * row, :: 1 - 2 * column, :]
+    return augment_cfa(mirrored, how)[..., :: 1 - 2 * row, :: 1 - 2 * column, :]
 
 
 def transpose_cfa(planes: np.ndarray) -> np.ndarray:

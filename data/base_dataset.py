@@ -21,11 +21,11 @@ class BaseDataset(Dataset):
 
     Attributes:
         border: px of the output that evaluation leaves out on each side.
-        scale: of the ground truth's size against the frames'.
+        scale: of the ground truth's size against the frames'; None = there need not be any.
     """
 
     border = 0
-    scale = 1
+    scale: int | None = 1
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:

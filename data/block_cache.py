@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,18 @@ from util.files import write_atomically
 
 BLOCK = 64  # side of a block in packed px of the input
 
-Pair = tuple[np.ndarray, np.ndarray]  # brackets uint16 (T, H, W, 4) and target float32 (sH, sW, 4)
+
+class Content(NamedTuple):
+    """A sample, or a window of it.
+
+    Attributes:
+        raw, target: brackets uint16 (T, H, W, 4), target float32 (sH, sW, 4).
+        notes: numbers that belong to each bracket, float32 (T, notes).
+    """
+
+    raw: np.ndarray
+    target: np.ndarray
+    notes: np.ndarray | float = 0.0
 
 
 class BlockCache:
@@ -19,16 +31,20 @@ class BlockCache:
     Args:
         cache_dir: where the copies go; each data set and choice of brackets has a folder of its own there.
         root, inputs: folder of the data set, and of the brackets inside a sample's folder.
-        frames: brackets per sample. scale: of the target against the input.
+        frames: brackets per sample. scale: of the target against the input; 0 = there is no target.
+        notes: numbers kept with each bracket.
     """
 
-    def __init__(self, cache_dir: str, root: Path, inputs: str, frames: int, scale: int) -> None:
+    def __init__(
+        self, cache_dir: str, root: Path, inputs: str, frames: int, scale: int, notes: int = 0
+    ) -> None:
         key = hashlib.sha256(f"{root.resolve()} {inputs} {frames} {scale}".encode()).hexdigest()[:16]
         self.folder, self.root = Path(cache_dir) / key, root
         self.scale = scale
         self.block = np.dtype(
             [
                 ("size", "<i4", 2),  # H, W of the whole input
+                ("notes", "<f4", (frames, notes)),
                 ("raw", "<u2", (frames, BLOCK, BLOCK, 4)),
                 ("target", "<f4", (BLOCK * scale, BLOCK * scale, 4)),
             ]
@@ -38,22 +54,23 @@ class BlockCache:
         self,
         folder: Path,
         sources: list[Path],
-        load: Callable[[], Pair],
+        load: Callable[[], Content],
         top: int,
         left: int,
         height: int,
         width: int,
-    ) -> Pair:
+    ) -> Content:
         """The window of a sample's brackets (T, height, width, 4) and target (s height, s width, 4).
 
         `load` gives the whole sample when there is no copy yet, or one older than a file of `sources`.
         """
         path = self.folder / folder.parent.relative_to(self.root) / f"{folder.name}.blocks"
         if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
-            self._write(path, *load())
+            self._write(path, load())
         columns = -(-int(np.fromfile(path, self.block["size"], count=1)[0, 1]) // BLOCK)
         raw = np.empty((self.block["raw"].shape[0], height, width, 4), np.uint16)
         target = np.empty((height * self.scale, width * self.scale, 4), np.float32)
+        notes = np.empty(self.block["notes"].shape, np.float32)
         first, last = left // BLOCK, -(-(left + width) // BLOCK)
         for row in range(top // BLOCK, -(-(top + height) // BLOCK)):
             offset = (row * columns + first) * self.block.itemsize
@@ -63,19 +80,22 @@ class BlockCache:
                 place = (row * BLOCK - top, column * BLOCK - left)
                 _paste(raw, block["raw"], place)
                 _paste(target, block["target"], (place[0] * self.scale, place[1] * self.scale))
-        return raw, target
+                notes[...] = block["notes"]
+        return Content(raw, target, notes)
 
-    def _write(self, path: Path, raw: np.ndarray, target: np.ndarray) -> None:
-        height, width = raw.shape[1:3]
-        rows, columns = -(-height // BLOCK), -(-width // BLOCK)
-        blocks = np.zeros((rows, columns), self.block)
-        blocks["size"] = height, width
-        for row, column in np.ndindex(rows, columns):
-            for image, name, side in ((raw, "raw", BLOCK), (target, "target", BLOCK * self.scale)):
-                part = image[..., row * side : (row + 1) * side, column * side : (column + 1) * side, :]
-                blocks[name][row, column, ..., : part.shape[-3], : part.shape[-2], :] = part
-        with write_atomically(path) as temporary:
-            blocks.tofile(temporary)
+    def _write(self, path: Path, whole: Content) -> None:
+        height, width = whole.raw.shape[1:3]
+        with write_atomically(path) as temporary, temporary.open("wb") as file:
+            for row in range(-(-height // BLOCK)):  # one after the other: a frame is large
+                blocks = np.zeros(-(-width // BLOCK), self.block)
+                blocks["size"] = height, width
+                blocks["notes"] = whole.notes
+                for name, side in (("raw", BLOCK), ("target", BLOCK * self.scale)):
+                    strip = getattr(whole, name)[..., row * side : (row + 1) * side, :, :]
+                    for column, block in enumerate(blocks[name]):
+                        part = strip[..., column * side : (column + 1) * side, :]
+                        block[..., : part.shape[-3], : part.shape[-2], :] = part
+                blocks.tofile(file)
 
 
 def _paste(image: np.ndarray, block: np.ndarray, place: tuple[int, int]) -> None:

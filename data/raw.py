@@ -1,7 +1,7 @@
 """Reading raw files with a Bayer mosaic: DNG and whatever else LibRaw knows."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,23 @@ def read_raw(path: Path) -> RawImage:
             orientation=ORIENTATIONS.get(raw.sizes.flip, 1),
             shading=plane_gains(maps, visible.shape, cfa),
         )
+
+
+def read_alike(files: Sequence[Path]) -> Iterator[RawImage]:
+    """The raw files of a set, one after the other.
+
+    Raises:
+        UserError: as `read_raw`; or one has another camera, size or pattern than the first.
+    """
+    first = None
+    for file in files:
+        image = read_raw(file)
+        facts = (f"{image.planes.shape[1]} x {image.planes.shape[0]} cells", image.cfa, image.camera)
+        first = first or facts
+        for own, other in zip(facts, first, strict=True):
+            if own != other and own and other:
+                raise UserError(f"{file} does not fit {files[0].name}: {own}, not {other}")
+        yield image
 
 
 def packed_size(path: Path) -> tuple[int, int]:

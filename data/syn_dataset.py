@@ -11,7 +11,7 @@ import torch
 from data.arrays import OPEN_MAPS, MappedArray, read_metadata
 from data.augment import Augmentation, augment_cfa, augment_pixels, transpose_cfa
 from data.base_dataset import BaseDataset
-from data.block_cache import BlockCache
+from data.block_cache import BlockCache, Content
 from data.draws import Draw
 from util.errors import UserError
 from util.images import read_png
@@ -131,8 +131,8 @@ class SynDataset(BaseDataset):
         top, left = (int(rng.integers(self.margin, size - side - self.margin + 1)) for size in shape[:2])
         if self.cache:
             sources = [*(folder / self.inputs / file for file in self.files), folder / "raw_gt.npy"]
-            raw, target = self.cache.read(
-                folder, sources, lambda: self._read(folder, 0, 0, *shape[:2]), top, left, side, side
+            raw, target, _ = self.cache.read(
+                folder, sources, lambda: Content(*self._read(folder, 0, 0, *shape[:2])), top, left, side, side
             )
         else:
             raw, target = self._read(folder, top, left, side, side)

@@ -65,7 +65,9 @@ class BaseOptions:
             "--frame_num", type=positive, default=5, help="exposures per sample, from the shortest on"
         )
         group.add_argument(
-            "--cache_dir", help="keep a block copy of the data here (a fast disk), for slow DATAROOTs"
+            "--cache_dir",
+            help="train from a block copy of the data that is kept here (a fast disk): for slow DATAROOTs, "
+            "and for raw files, which are far slower without",
         )
         group = parser.add_argument_group("where and how")
         group.add_argument("--checkpoints_dir", default="./ckpt", help="folder of all runs")
@@ -154,7 +156,7 @@ class BaseOptions:
             if vars(opt).pop(name) is not None:
                 print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
         scale, expected = data.dataset_class(opt.dataset_name).scale, models.model_class(opt.model).scale
-        if scale != expected:
+        if scale not in (None, expected):
             pair = f"--model {opt.model} enlarges by {expected}"
             raise UserError(f"{pair}, but the targets of --dataset_name {opt.dataset_name} by {scale}")
         if opt.demosaic == "net" and not opt.demosaic_weights:

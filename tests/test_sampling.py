@@ -244,12 +244,11 @@ def test_cache_reads_any_window(large: Path, tmp_path: Path, name: str, inputs: 
     height, width = frames.shape[-2:]
     block = block_cache.BLOCK
     edges = sorted({0, 1, block - 1, block, min(height, width) - 3})
+    whole = block_cache.Content(*dataset._read(folder, 0, 0, height, width))
     for top, left in itertools.product([e for e in edges if e < height], [e for e in edges if e < width]):
         for h, w in ((1, 2), (height - top, width - left)):
             source = folder / inputs / "raw_1.npy"
-            raw, part = dataset.cache.read(
-                folder, [source], lambda: dataset._read(folder, 0, 0, height, width), top, left, h, w
-            )
+            raw, part, _ = dataset.cache.read(folder, [source], lambda: whole, top, left, h, w)
             assert_array_equal(
                 raw.transpose(0, 3, 1, 2) / np.float32(1023), frames[..., top : top + h, left : left + w]
             )

@@ -1,0 +1,171 @@
+"""One's own photographs: brackets of one scene in a folder, or a folder of such folders."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from data import picture_stack, raw
+from data.base_dataset import BaseDataset
+from data.exif import read_shot
+from data.exposures import set_exposures
+from data.picture_stack import RESPONSES, linearise, read_picture, tone_curve
+from data.raw import normalise, read_alike
+from util.errors import UserError
+
+FEWEST, MOST = 2, 9  # frames of a scene
+SHORTEST = 1 / 16  # exposure of the shortest frame: what it clips at is 16, as in the published brackets
+
+
+class Brackets(NamedTuple):
+    """The frames of a scene from the shortest to the longest, and their relative exposures (T,)."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    exposures: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+
+class FolderDataset(BaseDataset):
+    """Scenes to restore, without ground truth: raw files with a Bayer mosaic, or developed pictures.
+
+    Frames are sorted by exposure. Those of raw files are packed planes, black 0 on average and no value above
+    white, 1; those of pictures are linear sRGB, without the tone curve that `--response` names.
+
+    Attributes:
+        channels: 4 for raw files, 3 for pictures, known by their suffixes.
+    """
+
+    scale = None  # there are no targets
+
+    @staticmethod
+    def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
+        parser.add_argument(
+            "--response",
+            choices=RESPONSES,
+            default="debevec",
+            help="tone curve of JPEG, TIFF and PNG files; debevec estimates it from each scene's frames",
+        )
+        parser.set_defaults(frame_num=None)  # all
+
+    @staticmethod
+    def describe_layout() -> str:
+        kinds = "raw files (DNG, CR2, NEF, ARW, RAF, ...) or JPEG, TIFF, PNG files"
+        return f"{FEWEST} to {MOST} {kinds} of one scene, or folders that hold such scenes"
+
+    def __init__(self, opt: argparse.Namespace, split: str) -> None:
+        super().__init__(opt, split)
+        if split != "test":
+            raise UserError(
+                "--dataset_name folder has no targets: test.py restores it, nothing is trained on it"
+            )
+        folders = [self.root] if _frames(self.root) else _scene_folders(self.root)
+        if not folders:
+            raise UserError(f"{self.root} holds no pictures; expected: {self.describe_layout()}")
+        self.scenes = [self._open(folder) for folder in folders[: opt.max_dataset_size]]
+        kinds = {_is_raw(scene.files[0]) for scene in self.scenes}
+        if len(kinds) > 1:
+            raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
+        self.channels = 4 if kinds.pop() else 3
+        opt.frame_num = max(len(scene.files) for scene in self.scenes)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def _open(self, folder: Path) -> Brackets:
+        """The frames of a scene that `--frame_num` chooses; their headers are read."""
+        files, wanted = _one_kind(_frames(folder)), self.opt.frame_num
+        if len(files) < FEWEST:
+            raise UserError(f"{folder} holds a single frame, {files[0].name}: brackets are {FEWEST} or more")
+        if wanted is None and len(files) > MOST:
+            raise UserError(
+                f"{folder} holds {len(files)} frames, {MOST} are the most: "
+                f"--frame_num {MOST} takes that many, spread over their exposures"
+            )
+        if wanted is not None and wanted > min(len(files), MOST):
+            raise UserError(f"--frame_num {wanted}: {folder} holds {len(files)} frames, {MOST} are the most")
+        shots = [read_shot(file, _is_raw(file)) for file in files]
+        exposures = set_exposures(folder, files, shots)
+        order = np.argsort(exposures)
+        order = order[np.rint(np.linspace(0, len(files) - 1, wanted or len(files))).astype(int)]
+        return Brackets(folder, tuple(files[index] for index in order), exposures[order])
+
+    def whole(self, index: int) -> dict:
+        scene = self.scenes[index]
+        frames, meta = _read_raw(scene.files) if self.channels == 4 else self._read_pictures(scene)
+        place = {"scene": scene.name, "frame": scene.files[0].stem}
+        return place | {
+            "frames": frames,
+            "exposure": torch.from_numpy(SHORTEST * scene.exposures / scene.exposures[0]).float(),
+            "meta": meta,
+            "name": f"{scene.name}-{scene.files[0].stem}",
+        }
+
+    def _read_pictures(self, scene: Brackets) -> tuple[torch.Tensor, dict]:
+        """Linear frames (T, 3, H, W), and nothing that rendering needs to know."""
+        pictures = []
+        for file in scene.files:
+            pictures.append(read_picture(file))
+            sizes = [f"{picture.shape[1]} x {picture.shape[0]}" for picture in (pictures[-1], pictures[0])]
+            if sizes[0] != sizes[1]:
+                raise UserError(f"{file} does not fit {scene.files[0].name}: {sizes[0]} px, not {sizes[1]}")
+        curve = tone_curve(pictures, scene.exposures, self.opt.response)
+        height, width, _ = pictures[0].shape
+        frames = np.empty((len(pictures), 3, height, width), np.float32)
+        for frame, picture in zip(frames, pictures, strict=True):
+            frame[...] = linearise(picture, curve).transpose(2, 0, 1)
+        return torch.from_numpy(frames), {}
+
+
+def _read_raw(files: Sequence[Path]) -> tuple[torch.Tensor, dict]:
+    """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
+    frames, meta = None, {}
+    for number, image in enumerate(read_alike(files)):
+        if frames is None:
+            height, width, _ = image.planes.shape
+            frames, meta = np.empty((len(files), 4, height, width), np.float32), image.meta()
+        values = normalise(image.planes, image.black, image.white)
+        frames[number] = np.minimum(values, 1, out=values).transpose(2, 0, 1)
+    return torch.from_numpy(frames), meta
+
+
+def _is_raw(file: Path) -> bool:
+    return file.suffix.lower() in raw.SUFFIXES
+
+
+def _frames(folder: Path) -> list[Path]:
+    """The pictures in a folder by name, without hidden files."""
+    suffixes = raw.SUFFIXES | picture_stack.SUFFIXES
+    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    return sorted(file for file in files if file.suffix.lower() in suffixes)
+
+
+def _scene_folders(root: Path) -> list[Path]:
+    """The folders with pictures in a folder by name."""
+    folders = (entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(folder for folder in folders if _frames(folder))
+
+
+def _one_kind(files: list[Path]) -> list[Path]:
+    """All files if they are of one kind; the raw files if each picture was stored by the camera beside one.
+
+    Raises:
+        UserError: raw files and pictures that do not belong together.
+    """
+    raws = [file for file in files if _is_raw(file)]
+    pictures = [file for file in files if not _is_raw(file)]
+    if not raws or not pictures:
+        return files
+    stems = {file.stem for file in raws}
+    others = [file for file in pictures if file.stem not in stems]
+    if others:
+        raise UserError(f"{others[0]} is no raw file, {raws[0].name} is one: keep one kind in a folder")
+    print(f"note: {files[0].parent}: the raw files are taken, not the pictures beside them", file=sys.stderr)
+    return raws

@@ -1,0 +1,219 @@
+"""The real BracketIRE data set in its published layout: night brackets as DNG (specification, 5.4)."""
+
+import argparse
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from data.arrays import MappedArray
+from data.augment import Augmentation, augment_pattern, augment_pixels
+from data.base_dataset import BaseDataset
+from data.block_cache import BlockCache, Content
+from data.draws import Draw
+from data.exif import read_shot
+from data.exposures import from_shots, read_list
+from data.raw import normalise, packed_size, read_alike
+from data.syn_dataset import FOLDERS, subfolders
+from util.bayer import PLANES
+from util.errors import UserError
+from util.parser import boolean
+
+FEWEST = 3  # frames of a scene: the third has exposure 1
+SCENES_AT_HAND = 2  # that a process keeps decoded when there is no `--cache_dir`
+NOTES = 6  # of a frame: black of the four planes, white, and which of PATTERNS its mosaic has
+PATTERNS = tuple(PLANES)
+
+
+class RealDataset(BaseDataset):
+    """Brackets of raw files without ground truth; `frames` are clipped to [0, 1] as published.
+
+    Levels, pattern and size are what each file says. Exposures are those of exposure.txt, or of EXIF where
+    there is none. A simulated scene may hold raw_gt.npy, float32 (sh, sw, 4) on the scale of the third frame:
+    it is the `gt` of whole samples, while patches have none.
+
+    Attributes:
+        scale: by which the model enlarges: 4 for those whose names end in "plus".
+    """
+
+    scale = None  # whatever the model's is: there are no targets that would have to fit
+    channels = 4
+    validation_size, validation_corner = (128, 512), (1000, 1000)  # packed px
+
+    @staticmethod
+    def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
+        parser.add_argument(
+            "--centre_quarter",
+            type=boolean,
+            help="restore the central quarter of both sides only; by default where --model enlarges",
+        )
+        if is_train:
+            parser.add_argument(
+                "--augment",
+                choices=("published", "cfa", "none"),
+                default="published",
+                help="flips and transposition: as published, or so that the Bayer pattern is kept, or none",
+            )
+
+    @staticmethod
+    def describe_layout() -> str:
+        return "Train/ and Test/ with <scene>/ that hold exposure.txt and *.dng, by name from the shortest on"
+
+    def __init__(self, opt: argparse.Namespace, split: str) -> None:
+        super().__init__(opt, split)
+        folder = self.root / FOLDERS[split]
+        if not folder.is_dir():
+            raise UserError(f"{self.root} has no folder {folder.name}; expected: {self.describe_layout()}")
+        self.folders = subfolders(folder)[:: 3 if split == "val" else 1][: opt.max_dataset_size]
+        if not self.folders:
+            raise UserError(f"{folder} holds no scenes; expected: {self.describe_layout()}")
+        self.scale = 4 if opt.model.endswith("plus") else 1
+        self.central = self.scale > 1 if opt.centre_quarter is None else opt.centre_quarter
+        self.cache = None
+        if opt.cache_dir:
+            self.cache = BlockCache(opt.cache_dir, self.root, ".", opt.frame_num, scale=0, notes=NOTES)
+        if split == "train" and not opt.skip_damaged:
+            self._check_patch(open_brackets(self.folders[0], opt.frame_num))
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def _extra(self) -> int:
+        """Px that a patch is read wider, so that flips which keep the Bayer pattern can lose one."""
+        return 1 if self.opt.augment == "cfa" else 0
+
+    def _check_patch(self, brackets: "Brackets") -> None:
+        room = min(brackets.size) - self._extra()
+        if self.opt.patch_size > room:
+            file = brackets.files[0]
+            raise UserError(f"--patch_size {self.opt.patch_size} is larger than the {room} px of {file}")
+
+    def patch(self, draw: Draw) -> dict:
+        folder = self.folders[draw.index]
+        brackets = open_brackets(folder, self.opt.frame_num)
+        self._check_patch(brackets)
+        rng = draw.generator()
+        side = self.opt.patch_size + self._extra()
+        top, left = (int(rng.integers(size - side + 1)) for size in brackets.size)
+        if self.cache:
+            raw, _, notes = self.cache.read(
+                folder, [*brackets.files], lambda: decode(brackets.files), top, left, side, side
+            )
+        else:
+            raw, _, notes = decode_recent(brackets.files)
+            raw = raw[:, top : top + side, left : left + side]
+        frames = _clipped(raw, notes[:, None, None, :4], notes[:, None, None, 4:5])
+        frames = self._augmented(draw, rng, frames, PATTERNS[int(notes[0, 5])])
+        return {
+            "frames": torch.from_numpy(frames).permute(0, 3, 1, 2),
+            "exposure": brackets.exposure,
+            "name": brackets.name,
+        }
+
+    def _augmented(self, draw: Draw, rng: np.random.Generator, frames: np.ndarray, cfa: str) -> np.ndarray:
+        """Frames (T, h, w, 4) after --augment."""
+        if self.opt.augment == "none":
+            return frames
+        if self.opt.augment == "published":  # one draw for the whole batch
+            return augment_pixels(frames, Augmentation.draw(draw.batch_generator()))
+        return np.ascontiguousarray(augment_pattern(frames, Augmentation.draw(rng), cfa))
+
+    def whole(self, index: int) -> dict:
+        folder = self.folders[index]
+        brackets = open_brackets(folder, self.opt.frame_num)
+        rows, columns = self._window(brackets.size)
+        frames, meta = [], {}
+        for image in read_alike(brackets.files):
+            frames.append(_clipped(image.planes[rows, columns], image.black, image.white).transpose(2, 0, 1))
+            meta = meta or image.meta()
+        sample = {
+            "frames": torch.from_numpy(np.stack(frames)),
+            "exposure": brackets.exposure,
+            "meta": meta,
+            "name": brackets.name,
+            "scene": folder.name,
+            "frame": brackets.files[0].stem,
+        }
+        target = self._target(folder, brackets.size, rows, columns)
+        return sample if target is None else sample | {"gt": target}
+
+    def _window(self, size: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of a frame of `size` that validation and testing see."""
+        if self.split == "val":
+            sides = [min(*pair) for pair in zip(self.validation_size, size, strict=True)]
+            corner = [
+                min(first, whole - side)
+                for first, whole, side in zip(self.validation_corner, size, sides, strict=True)
+            ]
+            return tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
+        if self.central:
+            return tuple(slice(3 * side // 8, 5 * side // 8) for side in size)
+        return slice(0, size[0]), slice(0, size[1])
+
+    def _target(
+        self, folder: Path, size: tuple[int, int], rows: slice, columns: slice
+    ) -> torch.Tensor | None:
+        """The window's part of raw_gt.npy (4, sh, sw); None if there is none, or none of this scale."""
+        path = folder / "raw_gt.npy"
+        if not path.exists():
+            return None
+        array = MappedArray(path, "float32", 4)
+        fitting = {tuple(scale * side for side in size): scale for scale in (1, 4)}
+        if array.shape[:2] not in fitting:
+            found = " x ".join(map(str, array.shape[:2]))
+            raise UserError(f"{path}: {found} does not fit brackets of {size[0]} x {size[1]} packed px")
+        scale = fitting[array.shape[:2]]
+        if scale != self.scale:
+            return None
+        height, width = (scale * (part.stop - part.start) for part in (rows, columns))
+        target = np.empty((height, width, 4), np.float32)
+        array.read(scale * rows.start, scale * columns.start, target)
+        return torch.from_numpy(target).permute(2, 0, 1)
+
+
+def _clipped(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) -> np.ndarray:
+    values = normalise(planes, black, white)
+    return np.clip(values, 0, 1, out=values)
+
+
+class Brackets(NamedTuple):
+    """The files of a scene, their exposures (T,) relative to the third, their packed size, and its name."""
+
+    files: tuple[Path, ...]
+    exposure: torch.Tensor
+    size: tuple[int, int]
+    name: str
+
+
+@functools.cache
+def open_brackets(folder: Path, frames: int) -> Brackets:
+    """The first `frames` brackets of a scene; no image is read.
+
+    Raises:
+        UserError: too few files, no exposures, or such that do not rise with the names.
+    """
+    files = sorted(file for file in folder.glob("*.dng") if not file.name.startswith("."))
+    needed = max(frames, FEWEST)
+    if len(files) < needed:
+        raise UserError(f"{folder}: {len(files)} files *.dng, {needed} are needed for --frame_num {frames}")
+    listed = read_list(folder, files)
+    exposures = listed[0] if listed else from_shots(files, [read_shot(file, is_raw=True) for file in files])
+    if not (np.diff(exposures) > 0).all():
+        shown = ", ".join(f"{exposure:.4g}" for exposure in exposures)
+        raise UserError(f"{listed[1] if listed else folder}: exposures {shown} do not rise as the names do")
+    chosen = tuple(files[:frames])
+    exposure = torch.from_numpy(exposures[:frames] / exposures[2]).float()
+    return Brackets(chosen, exposure, packed_size(chosen[0]), f"{folder.name}-{chosen[0].stem}")
+
+
+def decode(files: tuple[Path, ...]) -> Content:
+    """Whole brackets (T, H, W, 4) uint16, no target, and what a window of them must know."""
+    images = list(read_alike(files))
+    notes = [[*image.black, image.white, PATTERNS.index(image.cfa)] for image in images]
+    raw = np.stack([image.planes for image in images])
+    return Content(raw, np.empty((0, 0, 4), np.float32), np.float32(notes))
+
+
+decode_recent = functools.lru_cache(SCENES_AT_HAND)(decode)
