@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -55,14 +54,7 @@ class Test:
         self.picture_folder = model.folder / f"{output}_{kind}_{label}"
         self.radiance_folder = model.folder / f"{output}_hdr_{label}"
         self.report = Report(model.folder / f"report_{opt.dataset_name}_{label}")
-        self.pictures = Pictures(
-            create_demosaicer(opt, model.place),
-            white=model.white,
-            border=dataset.border,
-            isp=opt.isp,
-            tonemap=opt.tonemap,
-            ev=opt.ev,
-        )
+        self.demosaic = create_demosaicer(opt, model.place)
         methods = ["restored", *(BASELINES if opt.baselines else ())]
         metrics = opt.metrics if opt.calc_metrics else []
         settings = prepared(metrics, opt.peak_luminance, model.place.device)
@@ -74,34 +66,44 @@ class Test:
     def one(self, index: int, sample: dict[str, Any]) -> None:
         """Restore a sample, write its pictures and score them."""
         frames, exposure = self.model.normalised(sample), sample["exposure"]
-        meta, name = unbatched(sample["meta"]), sample["name"][0]
-        file = Path(sample["scene"][0]) / sample["frame"][0]
+        name, file = sample["name"][0], Path(sample["scene"][0]) / sample["frame"][0]
         images = {"restored": self.restore(frames, exposure)}
         for method in list(self.scores)[1:]:
             images[method] = BASELINES[method](frames, exposure, self.model.scale)
-        reference = self.reference(index, sample, meta)
+        given = self.dataset.picture(index)
+        has_target = given is not None or "gt" in sample
+        view = Pictures(
+            self.demosaic,
+            unbatched(sample["meta"]),
+            white=self.model.white if has_target else 1 / float(exposure.min()),
+            border=self.dataset.border,
+            isp=self.opt.isp,
+        )
         if self.opt.save_hdr != "none":
-            light = self.pictures.light(images["restored"], meta, saturates=reference is None)
+            light = view.light(images["restored"], saturates=not has_target)
             write_radiance(self.radiance_folder / f"{file}.{self.opt.save_hdr}", light)
-        pictures = {method: self.pictures.picture(image, meta) for method, image in images.items()}
+        pictures = {method: view.picture(image) for method, image in images.items()}
+        reference = view.picture(sample["gt"]) if has_target and given is None else given
+        if has_target:
+            rendered = f"ground truth rendered with {self.opt.demosaic}"
+            self.references.add(rendered if given is None else "pictures of the data set")
         rows = {
             method: scores.add(name, pictures[method], reference) for method, scores in self.scores.items()
         }
-        if not self.opt.save_imgs:
-            return
-        curve = self.pictures.curve(images["restored"], meta)
-        shown = self.pictures.picture(images["restored"], meta, curve) if curve else pictures["restored"]
-        write_png16(self.picture_folder / f"{file}.png", shown)
-        border = self.dataset.border // self.model.scale
-        if reference is None:
-            sheet = self.pictures.as_taken(frames, exposure, meta, border)
-            average = exposure_average(frames, exposure, self.model.scale)
-            sheet |= {"exposure average": self.pictures.picture(average, meta, curve), "restored": shown}
-        else:
-            sheet = {"shortest bracket": self.pictures.picture(frames[:, 0], meta, border=border)}
-            sheet |= pictures | {"ground truth": reference}
-        scores = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
-        self.report.add(name, sheet, scores)
+        if self.opt.save_imgs:
+            curve = view.curve(self.opt.tonemap, self.opt.ev, images["restored"])
+            shown = view.picture(images["restored"], curve) if curve else pictures["restored"]
+            write_png16(self.picture_folder / f"{file}.png", shown)
+            border = self.dataset.border // self.model.scale
+            if has_target:
+                sheet = {"shortest bracket": view.picture(frames[:, 0], border=border), **pictures}
+                sheet["ground truth"] = reference
+            else:
+                average = exposure_average(frames, exposure, self.model.scale)
+                sheet = view.as_taken(frames, exposure, border)
+                sheet |= {"exposure average": view.picture(average, curve), "restored": shown}
+            scores = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
+            self.report.add(name, sheet, scores)
 
     def restore(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """The restored image (1, C, sH, sW) on the CPU; notes the time that it took."""
@@ -111,16 +113,6 @@ class Test:
         self.pace.append(1e9 * (time.perf_counter() - start) / pixels)
         self.shape = self.shape or tuple(frames.shape)
         return restored
-
-    def reference(self, index: int, sample: dict[str, Any], meta: dict[str, Any]) -> np.ndarray | None:
-        """The picture to compare with: the data set's own, or a rendering of its ground truth, or none."""
-        picture = self.dataset.picture(index)
-        if picture is not None:
-            self.references.add("pictures of the data set")
-        elif "gt" in sample:
-            self.references.add(f"ground truth rendered with {self.opt.demosaic}")
-            picture = self.pictures.picture(sample["gt"], meta)
-        return picture
 
     def facts(self) -> dict[str, Any]:
         """How the scores came about."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_rendering import make_meta, make_packed
+from tests.test_rendering import CAM2RGB, make_meta, make_packed
 from util import rendering
 from util.demosaic import menon
 from util.errors import UserError
@@ -147,23 +147,33 @@ def test_automatic_settings_follow_the_scene():
 
 
 def make_pictures(**changed) -> Pictures:
-    settings = {"white": 16.0, "border": 0, "isp": "full", "tonemap": "mu_law", "ev": "auto"}
-    return Pictures(menon, **settings | changed)
+    return Pictures(menon, **{"meta": make_meta(), "white": 16.0, "border": 0, "isp": "full"} | changed)
 
 
 def test_pictures_by_the_tone_map_asked_for():
     image, meta = torch.from_numpy(make_packed(24, 20))[None], make_meta()
     light = scene_luminance(image[0].numpy(), meta)
     values = np.linspace(0, 3, 30, dtype=np.float32).reshape(10, 3)
-    assert make_pictures().curve(image, meta) is None
-    assert np.array_equal(make_pictures().picture(image, meta), render_png16(image[0].numpy(), meta, menon))
+    pictures = make_pictures()
+    assert pictures.curve("mu_law", "auto", image) is None
+    assert np.array_equal(pictures.picture(image), render_png16(image[0].numpy(), meta, menon))
     for tonemap, ev, expected in (
         ("exposure", 1.5, exposed(values, 1.5)),
         ("exposure", "auto", exposed(values, automatic_ev(light))),
         ("reinhard", "auto", reinhard(values, *automatic_reinhard(light))),
     ):
-        curve = make_pictures(tonemap=tonemap, ev=ev).curve(image, meta)
-        assert np.array_equal(curve(values), expected)
+        assert np.array_equal(pictures.curve(tonemap, ev, image)(values), expected)
+
+
+def test_linear_light_has_the_scale_of_the_image_and_white_highlights_where_asked():
+    image = torch.full((1, 4, 12, 12), 16.0)
+    picture = make_pictures(white=16.0)
+    np.testing.assert_allclose(picture.light(image, saturates=True), 16 * 2.1, rtol=1e-5)
+    magenta = picture.light(image, saturates=False)[6, 6]
+    np.testing.assert_allclose(magenta, CAM2RGB @ np.array([1.9, 1, 2.1]) * 16, rtol=1e-5)
+    np.testing.assert_allclose(
+        make_pictures(white=32.0).light(image, saturates=True)[6, 6], magenta, rtol=1e-5
+    )
 
 
 def test_frames_are_shown_as_taken_at_their_own_exposures():
@@ -172,13 +182,12 @@ def test_frames_are_shown_as_taken_at_their_own_exposures():
     exposure = torch.tensor([[1 / 16, 1 / 4, 1, 4, 16]])
     frames = torch.minimum(scene, 1 / exposure[..., None, None, None])
     meta = {"white_balance": torch.ones(3), "cam2rgb": torch.eye(3), "cfa": "RGGB"}
-    taken = make_pictures(border=4).as_taken(frames, exposure, meta, 4)
+    pictures = make_pictures(meta=meta, border=8)
+    taken = pictures.as_taken(frames, exposure, 4)
     assert list(taken) == ["frame 1 of 5: 1x", "frame 3 of 5: 16x", "frame 5 of 5: 256x"]
     for picture, value in zip(taken.values(), (0.05, 0.8, 1.0), strict=True):
         assert picture.shape == (48, 68, 3)
         assert picture[:4].max() == picture[:, -4:].max() == 0
         np.testing.assert_allclose(picture[4:-4, 4:-4] / 65535, srgb_encode(np.array(value)), atol=1e-4)
-    assert list(make_pictures().as_taken(frames[:, :2], exposure[:, :2], meta, 0)) == [
-        "frame 1 of 2: 1x",
-        "frame 2 of 2: 4x",
-    ]
+    two = pictures.as_taken(frames[:, :2], exposure[:, :2], 0)
+    assert list(two) == ["frame 1 of 2: 1x", "frame 2 of 2: 4x"]

@@ -1,4 +1,4 @@
-"""The pictures of a test: what is scored, what is shown, and linear light."""
+"""The pictures of a sample: what is scored, what is shown, and linear light."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,58 +17,56 @@ Curve = Callable[[np.ndarray], np.ndarray]
 
 
 class Pictures:
-    """Renders images (1, C, h, w), on the scale where `white` is the white of the shortest frame.
+    """Renders the images (1, C, h, w) of a sample.
 
     Args:
-        border: px around an image that its data set left out; pictures have them in black. isp: of ISPS.
-        tonemap: of TONE_MAPS, and ev: stops or "auto", of the pictures that are shown. Scores are always
-            those of mu-law pictures.
+        meta: the sample's. white: value of the images at which the shortest frame is white.
+        border: px around an image that its data set left out; pictures have them in black.
+        isp: of util.rendering.ISPS.
     """
 
     def __init__(
-        self, demosaic: Demosaicer, *, white: float, border: int, isp: str, tonemap: str, ev: float | str
+        self, demosaic: Demosaicer, meta: Mapping[str, Any], *, white: float, border: int, isp: str
     ) -> None:
-        self.demosaic, self.white, self.border, self.isp = demosaic, white, border, isp
-        self.tonemap, self.ev = tonemap, ev
+        self.demosaic, self.meta, self.white, self.border, self.isp = demosaic, meta, white, border, isp
 
-    def curve(self, image: torch.Tensor, meta: Mapping[str, Any]) -> Curve | None:
-        """The tone curve that suits an image; None is the mu-law."""
-        if self.tonemap == "mu_law":
+    def curve(self, tonemap: str, ev: float | str, image: torch.Tensor) -> Curve | None:
+        """The curve of one of TONE_MAPS that suits an image; None is the mu-law. `ev`: stops, or "auto"."""
+        if tonemap == "mu_law":
             return None
-        if self.tonemap == "exposure" and self.ev != "auto":
-            return partial(exposed, ev=self.ev)
-        light = scene_luminance(_array(image), meta, white=self.white, isp=self.isp)
-        if self.tonemap == "exposure":
+        if tonemap == "exposure" and ev != "auto":
+            return partial(exposed, ev=ev)
+        light = scene_luminance(_array(image), self.meta, white=self.white, isp=self.isp)
+        if tonemap == "exposure":
             return partial(exposed, ev=automatic_ev(light))
         scale, white = automatic_reinhard(light)
         return partial(reinhard, scale=scale, white=white)
 
     def picture(
-        self,
-        image: torch.Tensor,
-        meta: Mapping[str, Any],
-        curve: Curve | None = None,
-        border: int | None = None,
+        self, image: torch.Tensor, curve: Curve | None = None, border: int | None = None
     ) -> np.ndarray:
         """16-bit picture by a tone curve (None: mu-law, clipped at white, as it is scored)."""
         picture = render_png16(
-            _array(image), meta, self.demosaic, white=self.white, isp=self.isp, curve=curve
+            _array(image), self.meta, self.demosaic, white=self.white, isp=self.isp, curve=curve
         )
         return _framed(picture, self.border if border is None else border)
 
-    def light(self, image: torch.Tensor, meta: Mapping[str, Any], saturates: bool) -> np.ndarray:
+    def light(self, image: torch.Tensor, saturates: bool) -> np.ndarray:
         """Linear sRGB (H, W, 3) float32, not clipped, on the scale of the image: `white` stays `white`.
 
         With `saturates`, white that is brighter than what the shortest frame could measure is neutral.
         """
-        saturation = self.white if saturates else None
         return linear_srgb(
-            _array(image), meta, self.demosaic, white=1.0, clip=False, saturation=saturation, isp=self.isp
+            _array(image),
+            self.meta,
+            self.demosaic,
+            white=1.0,
+            clip=False,
+            saturation=self.white if saturates else None,
+            isp=self.isp,
         )
 
-    def as_taken(
-        self, frames: torch.Tensor, exposure: torch.Tensor, meta: Mapping[str, Any], border: int
-    ) -> dict[str, np.ndarray]:
+    def as_taken(self, frames: torch.Tensor, exposure: torch.Tensor, border: int) -> dict[str, np.ndarray]:
         """The shortest, middle and longest of the normalised frames (1, T, C, h, w) as a camera shows them.
 
         Each at its own exposure, its white level white, without a tone curve but that of sRGB; reduced to
@@ -79,7 +77,7 @@ class Pictures:
         for index in sorted({0, count // 2, count - 1}):
             measured = _array(frames[:, index]) * float(exposure[0, index])
             picture = render_png16(
-                measured, meta, self.demosaic, white=1.0, isp=self.isp, curve=partial(exposed, ev=0.0)
+                measured, self.meta, self.demosaic, white=1.0, isp=self.isp, curve=partial(exposed, ev=0.0)
             )
             title = f"frame {index + 1} of {count}: {times[index]:.3g}x"
             pictures[title] = reduced(_framed(picture, border))
