@@ -20,7 +20,8 @@ from util.lens_shading import resized
 from util.tonemap import luminance, mu_law
 
 STRIP_ROWS = 64  # packed rows rendered at a time, or more where the demosaicer reaches far
-SHEET_HEIGHT = 900
+SHEET_HEIGHT, SHEET_WIDTH = 900, 4096  # px of a contact sheet's pictures, and of a row of them
+BACKGROUND = 32
 CAPTION_HEIGHT = 36
 ISPS = ("full", "published")
 PUBLISHED_LEVELS = 16383  # the published pipeline for real brackets demosaics whole numbers
@@ -235,9 +236,10 @@ def _multiplied(matrix: np.ndarray, camera: np.ndarray) -> np.ndarray:
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
-    """Pictures uint16 RGB side by side, titles (ASCII) in bars above them -> uint8 RGB, at most 936 px high.
+    """Pictures uint16 RGB side by side, titles (ASCII) in bars above them -> uint8 RGB.
 
-    Smaller pictures are enlarged to the size of the largest.
+    Each is at most 900 px high; smaller ones are enlarged to the size of the largest. Where they would be
+    wider than 4096 px together, they stand in rows of about equal length.
 
     Raises:
         UserError: their shapes differ by more than a pixel.
@@ -245,15 +247,19 @@ def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.n
     height, width = max(picture.shape[:2] for picture in pictures)
     scale = min(1.0, SHEET_HEIGHT / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    columns = []
-    for picture, title in zip(pictures, titles, strict=True):
-        rows, cols = picture.shape[:2]
-        if abs(rows * width - cols * height) >= max(height, width):
-            raise UserError(f"a picture of {cols}x{rows} does not fit beside one of {width}x{height}")
-        shrinks = size[1] < rows
+    rows = math.ceil(len(pictures) / max(1, SHEET_WIDTH // size[0]))
+    columns = math.ceil(len(pictures) / rows)
+    sheet = np.full((rows * (CAPTION_HEIGHT + size[1]), columns * size[0], 3), BACKGROUND, np.uint8)
+    for index, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        if abs(picture.shape[0] * width - picture.shape[1] * height) >= max(height, width):
+            found = f"{picture.shape[1]}x{picture.shape[0]}"
+            raise UserError(f"a picture of {found} does not fit beside one of {width}x{height}")
+        shrinks = size[1] < picture.shape[0]
         shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST)
-        columns.append(np.vstack([_caption(title, size[0]), (shown // 257).astype(np.uint8)]))
-    return np.hstack(columns)
+        top, left = index // columns * (CAPTION_HEIGHT + size[1]), index % columns * size[0]
+        column = sheet[top : top + CAPTION_HEIGHT + size[1], left : left + size[0]]
+        column[:CAPTION_HEIGHT], column[CAPTION_HEIGHT:] = _caption(title, size[0]), shown // 257
+    return sheet
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:
@@ -267,7 +273,7 @@ def reduced(picture: np.ndarray) -> np.ndarray:
 
 def _caption(title: str, width: int) -> np.ndarray:
     """A dark bar (CAPTION_HEIGHT, width, 3) with a light text, made smaller where it would not fit."""
-    bar = np.full((CAPTION_HEIGHT, width, 3), 32, np.uint8)
+    bar = np.full((CAPTION_HEIGHT, width, 3), BACKGROUND, np.uint8)
     (text_width, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.7, 1)
     scale = 0.7 * min(1.0, (width - 12) / max(text_width, 1))
     place = (6, CAPTION_HEIGHT - 12)
