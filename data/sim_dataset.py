@@ -16,6 +16,8 @@ from data.syn_dataset import SynDataset
 DRAWN_SHARE = 0.4  # of the patches show drawn pictures, the others photographs
 MEDIAN_LEVELS = (0.004, 0.6)  # of a patch, where 1 is the third frame's white: parts of frames differ more
 BRIGHTEST_LEVELS = (1.0, 96.0)  # than whole ones
+COLOUR_STRENGTHS = (0.5, 3.0)  # factors of the difference from gray
+CAST = 0.5  # standard deviation of the logarithm of the red, green and blue of a patch
 
 
 class SimDataset(SynDataset):
@@ -63,4 +65,16 @@ class SimDataset(SynDataset):
             picture = draw_picture(rng, canvas)
         else:
             picture = read_photograph(self.scenes[index])
-        return draw_scene(rng, picture, canvas, True, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
+        light = draw_scene(rng, recoloured(rng, picture), canvas, True, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
+        cast = np.exp(rng.normal(0, CAST, 3))
+        return light * np.float32(cast / cast.mean())
+
+
+def recoloured(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) in [0, 1] with its colours exchanged and made paler or stronger.
+
+    Few photographs hold few colours, and a network soon believes in them more than in the brackets.
+    """
+    gray = picture.mean(axis=-1, keepdims=True)
+    strength = np.float32(rng.uniform(*COLOUR_STRENGTHS))
+    return np.clip(gray + strength * (picture[..., rng.permutation(3)] - gray), 0, 1)
