@@ -47,7 +47,10 @@ class TestOptions(BaseOptions):
             "--save_imgs", type=boolean, default=True, help="write 16-bit PNGs and contact sheets"
         )
         group.add_argument(
-            "--save_hdr", choices=("none", "exr", "hdr"), default="none", help="write linear radiance files"
+            "--save_hdr",
+            choices=("none", "exr", "hdr"),
+            default="none",
+            help="write linear radiance files, on the scale of the frames divided by their exposures",
         )
         group.add_argument(
             "--tonemap",

@@ -206,5 +206,7 @@ def test_frames_are_shown_as_taken_at_their_own_exposures():
         assert picture.shape == (48, 68, 3)
         assert picture[:4].max() == picture[:, -4:].max() == 0
         np.testing.assert_allclose(picture[4:-4, 4:-4] / 65535, srgb_encode(np.array(value)), atol=1e-4)
+    static = pictures.as_taken(frames, exposure * torch.tensor([1, 1, 1, 1, 128]), 0)
+    assert list(static)[-1] == "frame 5 of 5: 32,768x"
     two = pictures.as_taken(frames[:, :2], exposure[:, :2], 0)
     assert list(two) == ["frame 1 of 2: 1x", "frame 2 of 2: 4x"]

@@ -72,14 +72,15 @@ class Pictures:
         Each at its own exposure, its white level white, without a tone curve but that of sRGB; reduced to
         the size of contact sheets, and titled; `border` px around them are black.
         """
-        count, times = frames.shape[1], exposure[0] / exposure[0].min()
+        count = frames.shape[1]
         pictures = {}
         for index in sorted({0, count // 2, count - 1}):
             measured = _array(frames[:, index]) * float(exposure[0, index])
             picture = render_png16(
                 measured, self.meta, self.demosaic, white=1.0, isp=self.isp, curve=partial(exposed, ev=0.0)
             )
-            title = f"frame {index + 1} of {count}: {times[index]:.3g}x"
+            times = float(exposure[0, index] / exposure.min())
+            title = f"frame {index + 1} of {count}: {f'{times:,.0f}' if times >= 100 else f'{times:.3g}'}x"
             pictures[title] = reduced(_framed(picture, border))
         return pictures
 
