@@ -15,6 +15,7 @@ from data.exif import read_shot
 from data.exposures import set_exposures
 from data.picture_stack import RESPONSES, linearise, read_picture, tone_curve
 from data.raw import normalise, read_alike
+from data.syn_dataset import subfolders
 from util.errors import UserError
 
 FEWEST, MOST = 2, 9  # frames of a scene
@@ -66,7 +67,7 @@ class FolderDataset(BaseDataset):
             raise UserError(
                 "--dataset_name folder has no targets: test.py restores it, nothing is trained on it"
             )
-        folders = [self.root] if _frames(self.root) else _scene_folders(self.root)
+        folders = find_scenes(self.root)
         if not folders:
             raise UserError(f"{self.root} holds no pictures; expected: {self.describe_layout()}")
         self.scenes = [self._open(folder) for folder in folders[: opt.max_dataset_size]]
@@ -147,10 +148,14 @@ def _frames(folder: Path) -> list[Path]:
     return sorted(file for file in files if file.suffix.lower() in suffixes)
 
 
-def _scene_folders(root: Path) -> list[Path]:
-    """The folders with pictures in a folder by name."""
-    folders = (entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    return sorted(folder for folder in folders if _frames(folder))
+def raw_frames(folder: Path) -> list[Path]:
+    """The raw files in a folder by name."""
+    return [file for file in _frames(folder) if _is_raw(file)]
+
+
+def find_scenes(root: Path) -> list[Path]:
+    """The folder itself if it holds pictures, else those in it that do, by name."""
+    return [root] if _frames(root) else [folder for folder in subfolders(root) if _frames(folder)]
 
 
 def _one_kind(files: list[Path]) -> list[Path]:

@@ -13,7 +13,7 @@ import torch
 from data.exif import TIFF_STARTS, camera_name, read_tags
 from data.raw_colour import colour_tags
 from util.bayer import PLANES, pack
-from util.camera_colour import ColourTags, camera_to_srgb
+from util.camera_colour import ColourTags, colour_meta
 from util.errors import UserError
 from util.lens_shading import gain_maps, plane_gains
 
@@ -50,14 +50,11 @@ class RawImage:
 
     def meta(self) -> dict[str, Any]:
         """What rendering needs, as a sample's `meta`."""
-        red, green, blue = self.colour.neutral
-        meta = {
-            "white_balance": torch.tensor([green / red, 1.0, green / blue]),
-            "cam2rgb": torch.from_numpy(camera_to_srgb(self.colour)).float(),
-            "cfa": self.cfa,
-            "orientation": self.orientation,
-        }
-        return meta if self.shading is None else meta | {"shading": torch.from_numpy(self.shading)}
+        arrays = colour_meta(self.colour)
+        if self.shading is not None:
+            arrays["shading"] = self.shading
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return tensors | {"cfa": self.cfa, "orientation": self.orientation}
 
 
 def normalise(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) -> np.ndarray:

@@ -1,0 +1,130 @@
+"""What can be wrong with real brackets in their published layout (`python -m data.check`)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data.exif import read_shot
+from data.exposures import contradiction, from_shots, read_list
+from data.measurements import level_ratio, percentiles
+from data.raw import RawImage, normalise, read_raw
+from data.real_dataset import FEWEST, RealDataset
+from data.syn_check import ALL_CLIPPED, MOSTLY_CLIPPED, RATIO_TOLERANCE, Finding
+from data.syn_dataset import subfolders
+from util.errors import UserError
+
+SPLITS = ("Train", "Test")
+KNOWN_IN_SCENE = ("exposure.txt", "raw_gt.npy")
+PUBLISHED_FRAMES = 5
+CLIPPED = 0.98  # of the white level
+WELL_EXPOSED = (0.05, 0.9)
+BLACK_TOLERANCE = 0.01  # by which most of the shortest frame may lie under the black level
+
+
+class RealCheck:
+    """Checks of a data set of class `dataset` (RealDataset) at `root`.
+
+    Args:
+        min_samples: scenes that each split should have.
+
+    Raises:
+        UserError: `root` is not a folder, or has none of the splits.
+    """
+
+    def __init__(self, dataset: type[RealDataset], root: Path, min_samples: int = 1) -> None:
+        self.root, self.min_samples = root, min_samples
+        self.splits = [root / name for name in SPLITS if (root / name).is_dir()]
+        if not self.splits:
+            raise UserError(f"--dataroot {root}: expected there: {dataset.describe_layout()}")
+
+    def samples(self) -> list[Path]:
+        """Folders of all scenes of all splits."""
+        return [scene for split in self.splits for scene in subfolders(split)]
+
+    def layout(self) -> Iterator[Finding]:
+        """What is wrong above the level of scenes: a missing split, and one with too few of them."""
+        for name in SPLITS:
+            split = self.root / name
+            if split not in self.splits:
+                yield Finding(split, "there is no such folder", is_fault=False)
+            elif (count := len(subfolders(split))) < self.min_samples:
+                yield Finding(split, f"{count} scenes, expected {self.min_samples} or more")
+
+    def sample(self, folder: Path) -> list[Finding]:
+        """All findings in the folder of a scene."""
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        files = [entry for entry in entries if entry.suffix == ".dng"]
+        findings = [
+            Finding(entry, "does not belong here")
+            for entry in entries
+            if entry not in files and entry.name not in KNOWN_IN_SCENE
+        ]
+        if len(files) < FEWEST:
+            return [*findings, Finding(folder, f"{len(files)} files *.dng, {FEWEST} or more are needed")]
+        if len(files) != PUBLISHED_FRAMES:
+            findings.append(Finding(folder, f"{len(files)} brackets, published are 5", is_fault=False))
+        images = {}
+        for file in files:
+            try:
+                images[file] = read_raw(file)
+            except UserError as error:
+                findings.append(Finding(file, str(error).removeprefix(str(file)).lstrip(": ")))
+        exposures, wrong = _exposures(folder, files)
+        findings += [*_alike(images), *wrong]
+        if len(images) == len(files) and exposures is not None:
+            findings += _levels(images, exposures)
+        return findings
+
+
+def _alike(images: dict[Path, RawImage]) -> Iterator[Finding]:
+    """Whether all frames are of the first one's kind."""
+    kinds = {
+        file: f"{image.planes.shape[0]} x {image.planes.shape[1]} packed px, {image.cfa}, "
+        f"white {image.white:g}, camera '{image.camera}'"
+        for file, image in images.items()
+    }
+    first = next(iter(kinds.values()), "")
+    for file, kind in kinds.items():
+        if kind != first:
+            yield Finding(file, f"is {kind}; the first file is {first}")
+
+
+def _exposures(folder: Path, files: list[Path]) -> tuple[np.ndarray | None, list[Finding]]:
+    """Exposures of the files (T,), None if they are useless, and what is wrong with them."""
+    shots = [read_shot(file, is_raw=True) for file in files]
+    try:
+        listed = read_list(folder, files)
+        exposures = listed[0] if listed else from_shots(files, shots)
+    except UserError as error:
+        return None, [Finding(folder, str(error).removeprefix(f"{folder}/"))]
+    findings = []
+    if listed and (note := contradiction(*listed, files, shots)):
+        findings.append(Finding(listed[1], note.removeprefix(f"{listed[1]}: "), is_fault=False))
+    if (np.diff(exposures) > 0).all():
+        return exposures, findings
+    return None, [*findings, Finding(folder, f"exposures {exposures} do not rise as the names do")]
+
+
+def _levels(images: dict[Path, RawImage], exposures: np.ndarray) -> Iterator[Finding]:
+    """Saturation, black level and brightness of a full set of frames against their exposures."""
+    levels = []
+    for number, (file, image) in enumerate(images.items()):
+        values = normalise(image.planes, image.black, image.white)
+        green = (values[..., 1] + values[..., 2]) / 2
+        levels.append(percentiles(green))
+        share = float((values > CLIPPED).mean())
+        if share > (ALL_CLIPPED if number else MOSTLY_CLIPPED):
+            yield Finding(file, f"{share:.0%} of the values are saturated")
+        if levels[-1][49] < -BLACK_TOLERANCE:
+            yield Finding(
+                file, f"half of the values lie {-levels[-1][49]:.1%} of the range under the black level"
+            )
+        if number == 0:
+            continue
+        factor = exposures[number] / exposures[number - 1]
+        ratio = level_ratio(levels[number - 1], levels[number], *WELL_EXPOSED)
+        if ratio is not None and not 1 / RATIO_TOLERANCE < ratio / factor < RATIO_TOLERANCE:
+            yield Finding(
+                file, f"{ratio:.2g} times as bright as the frame before, expected {factor:.3g}: mislabelled?"
+            )

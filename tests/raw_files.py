@@ -1,0 +1,44 @@
+"""Small DNG files for tests, and the folder of real ones."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data.simulate.dng import write_dng
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"  # real files, where they are at hand
+XYZ_TO_CAMERA = np.array([[0.7, -0.1, -0.1], [-0.3, 1.1, 0.1], [0.0, 0.2, 0.4]])
+SHORT, LONG, RATIONAL, SRATIONAL, UNDEFINED = 3, 4, 5, 10, 7
+SETTINGS = {
+    "black": 64,
+    "white": 1023,
+    "cfa": "RGGB",
+    "neutral": (0.5, 1.0, 0.6),
+    "color_matrices": [XYZ_TO_CAMERA],
+    "illuminants": [21],
+    "exposure_time": 1 / 60,
+    "iso": 100,
+    "f_number": 2.8,
+}
+
+
+def random_mosaic(seed: int = 0, size: tuple[int, int] = (30, 42)) -> np.ndarray:
+    """10-bit values (H, W) uint16."""
+    return np.random.default_rng(seed).integers(0, 1024, size, dtype=np.uint16)
+
+
+def make_dng(path: Path, mosaic: np.ndarray | None = None, **changes) -> np.ndarray:
+    """Write a DNG with SETTINGS, or changed ones, and return its mosaic."""
+    mosaic = random_mosaic() if mosaic is None else mosaic
+    write_dng(path, mosaic, **SETTINGS | changes)
+    return mosaic
+
+
+def make_scene(folder: Path, times: tuple[float, ...] = (1, 4, 16, 64, 256), **changes) -> Path:
+    """Files 1.dng, 2.dng ... whose values are 64 + 10 times their number, exposed for `times` / 1000 s."""
+    folder.mkdir(parents=True)
+    for number, time in enumerate(times, 1):
+        mosaic = np.full(changes.get("size", (30, 42)), 64 + 10 * number, np.uint16)
+        settings = {key: value for key, value in changes.items() if key != "size"}
+        make_dng(folder / f"{number}.dng", mosaic, **{"exposure_time": time / 1000} | settings)
+    return folder
