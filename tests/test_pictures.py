@@ -63,20 +63,20 @@ def test_contact_sheet_of_large_pictures_is_made_smaller():
 
 
 def test_many_wide_pictures_stand_in_rows():
-    pictures = [np.full((800, 1200, 3), 257 * value, np.uint16) for value in (50, 60, 70, 80)]
+    pictures = [np.full((800, 1300, 3), 257 * value, np.uint16) for value in (50, 60, 70, 80)]
     sheet = contact_sheet(pictures, list("abcd"))
     bar = rendering.CAPTION_HEIGHT
-    assert sheet.shape == (2 * (800 + bar), 2400, 3)
-    assert [sheet[y, x, 0] for y in (bar, 2 * bar + 800) for x in (0, 1200)] == [50, 60, 70, 80]
-    assert contact_sheet(pictures[:3], list("abc")).shape == (800 + bar, 3600, 3)
+    assert sheet.shape == (2 * (800 + bar), 2600, 3)
+    assert [sheet[y, x, 0] for y in (bar, 2 * bar + 800) for x in (0, 1300)] == [50, 60, 70, 80]
+    assert contact_sheet(pictures[:3], list("abc")).shape == (800 + bar, 3900, 3)
     assert contact_sheet([np.zeros((10, 5000, 3), np.uint16)] * 2, ["a", "b"]).shape == (
         2 * (10 + bar),
         5000,
         3,
     )
     five = contact_sheet([*pictures, pictures[0]], list("abcde"))
-    assert five.shape == (2 * (800 + bar), 3600, 3)
-    assert (five[-800:, 2400:] == rendering.BACKGROUND).all()
+    assert five.shape == (2 * (800 + bar), 3900, 3)
+    assert (five[-800:, 2600:] == rendering.BACKGROUND).all()
 
 
 def test_contact_sheet_refuses_sizes_that_do_not_fit():

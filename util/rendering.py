@@ -20,7 +20,7 @@ from util.lens_shading import resized
 from util.tonemap import luminance, mu_law
 
 STRIP_ROWS = 64  # packed rows rendered at a time, or more where the demosaicer reaches far
-SHEET_HEIGHT, SHEET_WIDTH = 900, 4096  # px of a contact sheet's pictures, and of a row of them
+SHEET_HEIGHT, SHEET_WIDTH = 900, 4900  # px of a contact sheet's pictures, and of a row of them
 BACKGROUND = 32
 CAPTION_HEIGHT = 36
 ISPS = ("full", "published")
@@ -239,7 +239,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.n
     """Pictures uint16 RGB side by side, titles (ASCII) in bars above them -> uint8 RGB.
 
     Each is at most 900 px high; smaller ones are enlarged to the size of the largest. Where they would be
-    wider than 4096 px together, they stand in rows of about equal length.
+    wider than 4900 px together, they stand in rows of about equal length.
 
     Raises:
         UserError: their shapes differ by more than a pixel.
