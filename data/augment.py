@@ -62,7 +62,7 @@ def augment_cfa(planes: np.ndarray, how: Augmentation) -> np.ndarray:
 def augment_pattern(planes: np.ndarray, how: Augmentation, pattern: str) -> np.ndarray:
     """`augment_cfa` of a mosaic of any Bayer pattern, which its planes (..., h + 1, w + 1, 4) keep.
 
-    Every pattern is RGGB seen in a mirror.
+    Every pattern is RGGB seen in mirrors; in one mirror, transposition is about the other diagonal.
     """
     row, column = PLANES[pattern][0]  # of red
     mirrored = planes[..., :: 1 - 2 * row, :: 1 - 2 * column, :]

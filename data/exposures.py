@@ -129,13 +129,14 @@ def contradiction(
         noted = from_shots(files, shots)
     except UserError:
         return None
-    ratios = exposures / noted
-    low, high = int(ratios.argmin()), int(ratios.argmax())
-    if ratios[high] <= TOLERANCE * ratios[low]:
+    stops = np.log2(exposures / noted).round(6)
+    pair = int(stops.argmin()), int(stops.argmax())
+    if np.ptp(stops) <= np.log2(TOLERANCE):
         return None
-    names = f"{files[high].name} was exposed {{:.3g}} times as long as {files[low].name}"
-    said = names.format(exposures[high] / exposures[low])
-    return f"{path}: {said}, but by EXIF {noted[high] / noted[low]:.3g} times; the list counts"
+    short, long = sorted(pair, key=lambda index: exposures[index])
+    said, otherwise = (values[long] / values[short] for values in (exposures, noted))
+    times = f"{said:.3g} times as long as {files[short].name}, but by EXIF {otherwise:.3g} times"
+    return f"{path}: {files[long].name} was exposed {times}; the list counts"
 
 
 def check_different(exposures: np.ndarray, files: Sequence[Path], source: object) -> None:

@@ -1,0 +1,313 @@
+"""The real data set: layout, exposures, windows, patches with and without a cache, and its checks."""
+
+import argparse
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from data import block_cache, check, create_dataset, real_dataset
+from data.augment import Augmentation, augment, augment_pattern
+from tests.bracket_sets import draw, options
+from tests.raw_files import make_dng, make_scene, random_mosaic
+from util.bayer import PLANES, pack, unpack
+from util.errors import UserError
+
+ALL_AUGMENTATIONS = [Augmentation(*bits) for bits in itertools.product((False, True), repeat=3)]
+EXPOSURES = (1, 4, 16, 64, 256)
+SIZE = (150, 210)  # of a mosaic: 75 x 105 packed px, more than a block of the cache
+
+
+def real_options(root: Path, **changes) -> argparse.Namespace:
+    settings = {"dataset_name": "real", "model": "real", "centre_quarter": None}
+    return options(root, **settings | changes)
+
+
+def write_scene(folder: Path, seed: int, cfa: str = "GRBG", size: tuple[int, int] = SIZE) -> Path:
+    """Five random frames with exposure.txt; their exposures by EXIF agree."""
+    folder.mkdir(parents=True)
+    for number, exposure in enumerate(EXPOSURES, 1):
+        mosaic = random_mosaic(10 * seed + number, size)
+        make_dng(folder / f"{number}.dng", mosaic, cfa=cfa, exposure_time=exposure / 1000)
+    (folder / "exposure.txt").write_text("1 4 16\n64 256\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("real")
+    for number, scene in enumerate(("a", "b", "c-d")):
+        write_scene(root / "Train" / scene, number)
+    for number, scene in enumerate("abcd"):
+        write_scene(root / "Test" / scene, 5 + number)
+    return root
+
+
+def values_of(folder: Path, cfa: str = "GRBG") -> np.ndarray:
+    """Normalised and clipped frames (5, 4, h, w) of a scene of `write_scene`, computed from its seed."""
+    seed = {"Train": 0, "Test": 5}[folder.parent.name] + "abcd".index(folder.name[0])
+    mosaics = [random_mosaic(10 * seed + number, SIZE) for number in range(1, 6)]
+    return np.clip((np.stack([pack(mosaic, cfa) for mosaic in mosaics]) - 64.0) / 959, 0, 1)
+
+
+# Whole samples
+
+
+def test_a_whole_sample_is_what_was_measured(root: Path) -> None:
+    dataset = create_dataset(real_options(root), "test")
+    assert len(dataset) == 4
+    sample = dataset[1]
+    assert sample["frames"].dtype == torch.float32 and sample["frames"].shape == (5, 4, 75, 105)
+    assert_allclose(sample["frames"], values_of(root / "Test" / "b"), atol=1e-6)
+    assert sample["exposure"].tolist() == [1 / 16, 1 / 4, 1, 4, 16]
+    assert (sample["scene"], sample["frame"], sample["name"]) == ("b", "1", "b-1")
+    assert sample["meta"]["cfa"] == "GRBG" and sample["meta"]["orientation"] == 1
+    assert "gt" not in sample and dataset.channels == 4 and dataset.border == 0
+
+
+def test_fewer_frames_keep_the_scale_of_the_third(root: Path) -> None:
+    sample = create_dataset(real_options(root, frame_num=2), "test")[0]
+    assert sample["frames"].shape[0] == 2 and sample["exposure"].tolist() == [1 / 16, 1 / 4]
+
+
+def test_levels_and_pattern_are_those_of_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "Test" / "a"
+    folder.mkdir(parents=True)
+    mosaics = [random_mosaic(number) * 4 + 500 for number in range(5)]
+    for number, mosaic in enumerate(mosaics):
+        settings = {"black": 512, "white": 4000, "cfa": "BGGR", "exposure_time": 2.0**number}
+        make_dng(folder / f"{number}.dng", mosaic, **settings)
+    sample = create_dataset(real_options(tmp_path), "test")[0]
+    expected = [np.clip((pack(mosaic, "BGGR") - 512.0) / 3488, 0, 1) for mosaic in mosaics]
+    assert_allclose(sample["frames"], expected, atol=1e-6)
+    assert_allclose(sample["exposure"], (0.25, 0.5, 1, 2, 4))  # by EXIF: there is no exposure.txt
+    assert sample["meta"]["cfa"] == "BGGR"
+
+
+def test_validation_takes_every_third_scene_and_the_published_crop(tmp_path: Path) -> None:
+    for scene in "abcd":
+        make_scene(tmp_path / "Test" / scene)
+    dataset = create_dataset(real_options(tmp_path), "val")
+    assert [folder.name for folder in dataset.folders] == ["a", "d"]
+    dataset.validation_size, dataset.validation_corner = (4, 6), (2, 3)
+    assert dataset._window((15, 21)) == (slice(2, 6), slice(3, 9))
+    assert dataset._window((5, 4)) == (slice(1, 5), slice(0, 4))  # moved and cut, so that it lies inside
+    published = real_dataset.RealDataset
+    assert (published.validation_size, published.validation_corner) == ((128, 512), (1000, 1000))
+
+
+def test_models_that_enlarge_are_tested_on_the_central_quarter(root: Path) -> None:
+    whole = values_of(root / "Test" / "a")
+    sample = create_dataset(real_options(root, model="realplus"), "test")[0]
+    assert_allclose(sample["frames"], whole[..., 28:46, 39:65], atol=1e-6)  # 3/8 to 5/8 of 75 and 105
+    everything = create_dataset(real_options(root, model="realplus", centre_quarter=False), "test")[0]
+    assert everything["frames"].shape[-2:] == (75, 105)
+    quarter = create_dataset(real_options(root, centre_quarter=True), "test")[0]
+    assert_array_equal(quarter["frames"], sample["frames"])
+
+
+@pytest.mark.parametrize(("model", "scale"), [("real", 1), ("realplus", 4)])
+def test_a_simulated_target_of_the_right_scale_is_given(tmp_path: Path, model: str, scale: int) -> None:
+    folder = make_scene(tmp_path / "Test" / "a")
+    target = np.random.default_rng(0).uniform(0, 16, (15 * scale, 21 * scale, 4)).astype(np.float32)
+    np.save(folder / "raw_gt.npy", target)
+    dataset = create_dataset(real_options(tmp_path, model=model, centre_quarter=False), "test")
+    assert_array_equal(dataset[0]["gt"], target.transpose(2, 0, 1))
+    other = "realplus" if scale == 1 else "real"
+    assert "gt" not in create_dataset(real_options(tmp_path, model=other), "test")[0]
+    central = create_dataset(real_options(tmp_path, model=model, centre_quarter=True), "test")[0]["gt"]
+    rows, columns = slice(5 * scale, 9 * scale), slice(7 * scale, 13 * scale)
+    assert_array_equal(central, target[rows, columns].transpose(2, 0, 1))
+
+
+# Patches
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+def test_any_pattern_survives_cfa_augmentation(cfa: str) -> None:
+    rows, columns = np.mgrid[:14, :14]
+    mosaic = 1000 * rows + columns
+    colours = {place: "RGGB"[plane] for plane, place in enumerate(PLANES[cfa])}
+    ways = set()
+    for how in ALL_AUGMENTATIONS:
+        planes = augment_pattern(pack(mosaic, cfa).transpose(1, 2, 0), how, cfa)
+        result = unpack(planes.transpose(2, 0, 1), cfa)
+        y, x = np.divmod(result[:2, :2], 1000)
+        assert all(colours[place] == colours[y[place] % 2, x[place] % 2] for place in np.ndindex(2, 2))
+        down, right = int(result[1, 0] - result[0, 0]), int(result[0, 1] - result[0, 0])
+        assert {abs(down), abs(right)} == {1, 1000}
+        assert_array_equal(result, result[0, 0] + down * rows[:12, :12] + right * columns[:12, :12])
+        ways.add((down, right))
+    assert len(ways) == 8  # flips and transpositions of a piece of the mosaic, all of them
+
+
+def place_of(patch: np.ndarray, whole: np.ndarray) -> tuple[int, int] | None:
+    """Row and column at which the first plane of a patch (T, 4, h, w) lies in the whole frames."""
+    side = patch.shape[-1]
+    for top, left in np.ndindex(whole.shape[-2] - side + 1, whole.shape[-1] - side + 1):
+        window = whole[..., top : top + side, left : left + side]
+        if np.allclose(patch[0, 0], window[0, 0], atol=1e-6):
+            return top, left
+    return None
+
+
+def test_patches_are_windows_of_all_frames_and_cover_them(root: Path) -> None:
+    dataset = create_dataset(real_options(root), "train")
+    whole = values_of(root / "Train" / "b")
+    places = []
+    for position in range(12):
+        sample = dataset[draw(1, position)]
+        assert set(sample) == {"frames", "exposure", "name"} and sample["name"] == "b-1"
+        top, left = place_of(sample["frames"].numpy(), whole)
+        assert_allclose(sample["frames"], whole[..., top : top + 16, left : left + 16], atol=1e-6)
+        places.append((top, left))
+    assert len(set(places)) > 10 and torch.equal(dataset[draw(1, 3)]["frames"], dataset[draw(1, 3)]["frames"])
+
+
+def test_published_augmentation_is_shared_by_a_batch(root: Path) -> None:
+    plain, flipped = (
+        create_dataset(real_options(root, augment=mode), "train") for mode in ("none", "published")
+    )
+    for batch in range(6):
+        found = set()
+        for one in (draw(0, 2 * batch, batch=batch), draw(1, 2 * batch + 1, batch=batch)):
+            patch, result = (
+                dataset[one]["frames"].permute(0, 2, 3, 1).numpy() for dataset in (plain, flipped)
+            )
+            found.add(next(how for how in ALL_AUGMENTATIONS if np.array_equal(augment(patch, how), result)))
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("mode", ["published", "cfa", "none"])
+def test_cached_patches_are_bit_equal(root: Path, tmp_path: Path, mode: str) -> None:
+    direct, cached = (
+        create_dataset(real_options(root, augment=mode, patch_size=70, cache_dir=cache), "train")
+        for cache in (None, str(tmp_path))
+    )
+    assert block_cache.BLOCK < 70  # so that blocks meet inside a patch
+    for position in range(12):
+        one = draw(position % 3, position)
+        expected, sample = direct[one], cached[one]
+        assert torch.equal(sample["frames"], expected["frames"])
+        assert torch.equal(sample["exposure"], expected["exposure"])
+
+
+def test_raw_files_are_read_once_with_a_cache(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opt = real_options(root, cache_dir=str(tmp_path))
+    create_dataset(opt, "train")[draw(0)]
+    size = next(tmp_path.rglob("a.blocks")).stat().st_size
+    assert size == pytest.approx(2 * 2 * 5 * 4 * 64 * 64 * 2, rel=0.01)  # four blocks of 16 bits, no target
+    monkeypatch.setattr(real_dataset, "read_alike", None)
+    create_dataset(opt, "train")[draw(0, 1)]
+
+
+# Mistakes
+
+
+def test_the_layout_is_named_where_it_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no folder Train; expected: Train/ and Test/ with <scene>/"):
+        create_dataset(real_options(tmp_path), "train")
+    (tmp_path / "Train").mkdir()
+    with pytest.raises(UserError, match="Train holds no scenes; expected"):
+        create_dataset(real_options(tmp_path), "train")
+
+
+def test_too_few_files_are_refused(tmp_path: Path) -> None:
+    make_scene(tmp_path / "Test" / "a", (1, 4, 16, 64))
+    dataset = create_dataset(real_options(tmp_path), "test")
+    with pytest.raises(UserError, match=r"Test/a: 4 files \*\.dng, 5 are needed for --frame_num 5"):
+        dataset[0]
+
+
+def test_exposures_must_rise_with_the_names(tmp_path: Path) -> None:
+    folder = make_scene(tmp_path / "Test" / "a", (1, 4, 64, 16, 256))
+    dataset = create_dataset(real_options(tmp_path), "test")
+    with pytest.raises(UserError, match=r"Test/a: exposures .* do not rise as the names do"):
+        dataset[0]
+    (folder / "exposure.txt").write_text("1 4 16 64 256")
+    assert dataset[0]["exposure"].tolist() == [1 / 16, 1 / 4, 1, 4, 16]
+
+
+def test_a_patch_larger_than_the_frame_is_refused(root: Path) -> None:
+    with pytest.raises(UserError, match=r"--patch_size 75 is larger than the 74 px of .*1\.dng"):
+        create_dataset(real_options(root, augment="cfa", patch_size=75), "train")
+
+
+def test_a_target_that_fits_no_scale_is_refused(tmp_path: Path) -> None:
+    folder = make_scene(tmp_path / "Test" / "a")
+    np.save(folder / "raw_gt.npy", np.zeros((14, 21, 4), np.float32))
+    message = r"raw_gt\.npy: 14 x 21 does not fit brackets of 15 x 21 packed px"
+    with pytest.raises(UserError, match=message):
+        create_dataset(real_options(tmp_path), "test")[0]
+
+
+def test_a_damaged_frame_is_named_and_can_be_left_out(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    copy = Path(shutil.copytree(root, tmp_path / "set"))
+    damaged = copy / "Train" / "a" / "3.dng"
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"Train/a/3\.dng is damaged"):
+        create_dataset(real_options(copy), "train")[draw(0)]
+    sample = create_dataset(real_options(copy, skip_damaged=True), "train")[draw(0)]
+    assert sample["name"] == "b-1" and "left out" in capsys.readouterr().err
+
+
+# python -m data.check
+
+
+def checked(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> tuple[int, str]:
+    """Status and output of the check of a data set."""
+    command = ["check", "--dataset_name", "real", "--dataroot", str(root), "-j", "1"]
+    monkeypatch.setattr("sys.argv", command)
+    status = check.main()
+    captured = capsys.readouterr()
+    return status, captured.out + captured.err
+
+
+def plausible_set(root: Path) -> Path:
+    """Scenes whose frames are as bright as their exposures say."""
+    light = np.random.default_rng(0).uniform(0.001, 0.1, (32, 48))
+    for split in ("Train", "Test"):
+        folder = root / split / "a"
+        folder.mkdir(parents=True)
+        for number, exposure in enumerate(EXPOSURES, 1):
+            mosaic = (64 + 959 * np.clip(light * exposure / 16, 0, 1)).astype(np.uint16)
+            make_dng(folder / f"{number}.dng", mosaic, cfa="GRBG", exposure_time=exposure / 1000)
+        (folder / "exposure.txt").write_text("1 4 16 64 256")
+    return root
+
+
+def test_a_clean_set_has_no_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    status, output = checked(plausible_set(tmp_path), monkeypatch, capsys)
+    assert status == 0 and output.endswith("2 samples: 0 faults in 0 places, 0 notes\n"), output
+
+
+def test_every_fault_has_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    train, test = plausible_set(tmp_path) / "Train" / "a", tmp_path / "Test" / "a"
+    make_dng(train / "5.dng", random_mosaic(size=(32, 48)), cfa="BGGR", exposure_time=0.256)
+    shutil.copy(train / "3.dng", train / "4.dng")
+    (train / "stray.jpg").touch()
+    (test / "2.dng").write_bytes((test / "2.dng").read_bytes()[:900])
+    (test / "exposure.txt").write_text("1 2 3")
+    status, output = checked(tmp_path, monkeypatch, capsys)
+    assert status == 1
+    for line in (
+        "fault: {train}/stray.jpg: does not belong here",
+        "fault: {train}/5.dng: is 16 x 24 packed px, BGGR",
+        "fault: {train}/4.dng: 1 times as bright as the frame before, expected 4",
+        "note: {train}/exposure.txt: 4.dng was exposed 64 times as long as 1.dng, but by EXIF 16 times",
+        "fault: {test}/2.dng: is damaged",
+        "fault: {test}: exposure.txt: 3 numbers for 5 frames",
+    ):
+        assert line.format(train=train, test=test) in output, output
