@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from data import check
-from data.simulate.brackets import Settings, simulate, write_sample
+from data.simulate.making import simulate
+from data.simulate.scenes import BuiltIn, Shot
+from data.simulate.settings import Settings
+from data.simulate.storage import write_sample
 from util.errors import UserError, run
 
 SAMPLE, OTHER = Path("Train/town/000000"), Path("Test/harbour/000000")
@@ -249,8 +252,8 @@ def test_small_motion_is_no_fault(root: Path, name: str, monkeypatch: pytest.Mon
 def test_simulated_sets_are_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split, scene in (("Train", "chelsea"), ("Test", "coffee")):
         (tmp_path / split / scene).mkdir(parents=True)
-        settings = Settings(size=(96, 128))
-        write_sample(tmp_path / split / scene / "000000", simulate(split, scene, 0, settings))
+        sample, _ = simulate(BuiltIn(scene), 0, Shot(split, scene, 0, Settings(size=(96, 128))))
+        write_sample(tmp_path / split / scene / "000000", sample)
     for name in ("syn", "synplus"):
         assert look(monkeypatch, tmp_path, "--dataset_name", name) == 0
 

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.simulate import brackets
-from data.simulate.brackets import Settings, make_dataset, simulate
+from data.simulate import storage
 from data.simulate.camera import draw_camera, reduce, reduce_published, respond, unprocess
+from data.simulate.lighting import expand_highlights
+from data.simulate.making import make_dataset, simulate
 from data.simulate.motion import draw_path, exposure_spans, view
 from data.simulate.noise import add_noise, draw_noise_levels, quantise
-from data.simulate.photographs import PHOTOGRAPHS, draw_scene, expand_highlights, read_photograph
+from data.simulate.photographs import PHOTOGRAPHS, draw_scene, read_photograph
 from data.simulate.sampling import EXPOSURES, HandHeld, expose, target
+from data.simulate.scenes import BuiltIn, Shot
+from data.simulate.settings import Settings
 from data.simulate.warp import mean
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,7 +117,7 @@ def test_target_is_the_first_subframe_unclipped() -> None:
 
 
 def test_first_frame_shows_the_target_without_displacement() -> None:
-    sample = simulate("Test", "coffee", 0, Settings(size=(64, 96)))
+    sample, _ = simulate(BuiltIn("coffee"), 0, Shot("Test", "coffee", 0, Settings(size=(64, 96))))
     frame = sample.frames[0] / np.float32(1023) * 16
     truth = np.clip(sample.gt, 0, 16)
 
@@ -191,7 +194,7 @@ def read_metadata(path: Path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("simulated") / "set"
-    assert make_dataset(out, SMALL, frames_per_scene=2) == 20
+    assert make_dataset(out, SMALL, frames_per_scene=2).written == 20
     return out
 
 
@@ -211,7 +214,7 @@ def test_layout_shapes_and_types(dataset: Path) -> None:
     for folder in folders:
         pictures = ["rgb_vis_gt.png", *(f"rgb_vis_{exposure}.png" for exposure in EXPOSURES)]
         arrays = [f"{sub}raw_{exposure}.npy" for sub in SIZES_OF_INPUTS for exposure in EXPOSURES]
-        others = ["raw_gt.npy", "alignratio.npy", "metadata.npy"]
+        others = ["raw_gt.npy", "alignratio.npy", "metadata.npy", "parameters.json"]
         files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         assert files == {*pictures, *arrays, *others}
         for name in arrays:
@@ -245,16 +248,16 @@ def test_same_seed_same_bytes_other_seed_other_data(dataset: Path, tmp_path: Pat
     again = tmp_path / "again"
     make_dataset(again, SMALL, frames_per_scene=2)
     assert digests(again) == digests(dataset)
-    sample = simulate("Test", "coffee", 1, SMALL)
+    sample, _ = simulate(BuiltIn("coffee"), 0, Shot("Test", "coffee", 1, SMALL))
     stored = np.load(dataset / "Test" / "coffee" / "000001" / "raw_16.npy")
     assert_array_equal(sample.frames[2], stored)
-    other = simulate("Test", "coffee", 1, Settings(seed=4, size=SMALL.size))
+    other, _ = simulate(BuiltIn("coffee"), 0, Shot("Test", "coffee", 1, Settings(seed=4, size=SMALL.size)))
     assert (other.frames[2] != stored).mean() > 0.5
 
 
 def test_interrupted_run_is_completed(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "set"
-    write_pictures, calls = brackets.write_pictures, []
+    write_pictures, calls = storage._write_pictures, []
 
     def interrupt(*arguments) -> None:
         calls.append(arguments)
@@ -263,20 +266,20 @@ def test_interrupted_run_is_completed(dataset: Path, tmp_path: Path, monkeypatch
         write_pictures(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(brackets, "write_pictures", interrupt)
+        patch.setattr(storage, "_write_pictures", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make_dataset(out, SMALL, frames_per_scene=2)
     assert len(list(out.glob("*/*/*"))) == 3
     left_by_a_kill = out / "Train" / "brick" / ".000001.partial"
     left_by_a_kill.mkdir()
     (left_by_a_kill / "raw_1.npy").write_bytes(b"half")
-    assert make_dataset(out, SMALL, frames_per_scene=2) == 17
+    assert make_dataset(out, SMALL, frames_per_scene=2).written == 17
     assert digests(out) == digests(dataset)
-    assert make_dataset(out, SMALL, frames_per_scene=2) == 0
+    assert make_dataset(out, SMALL, frames_per_scene=2).written == 0
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "data.simulate.brackets", *arguments]
+    command = [sys.executable, "-m", "data.simulate", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -1,153 +1,31 @@
-"""Makes BracketIRE and BracketIRE+ pairs, without a download, in the official layout.
+"""Makes BracketIRE and BracketIRE+ pairs of footage or photographs, in the official layout.
 
-    python -m data.simulate.brackets --out datasets/demo
+    python -m data.simulate --out datasets/demo
+    python -m data.simulate --out datasets/mine --source my_footage/ --split 0.1 --workers 8
 
-A scene is a photograph lit as a night; a hand-held camera takes five exposures of it in sequence, and the
-target is what an ideal sensor sees at the first moment. Every draw is a function of (seed, split, scene,
-frame), so the data depend neither on the order in which samples are made nor on which of them existed
-already. Layout and physics: specification of BracketIRE, sections 5.1, 5.2 and 9.
+Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
+taken in sequence, and the target is what an ideal sensor sees at the first moment. Every draw is a function
+of (seed, split, scene, number of the sample), so the data depend neither on the order in which samples are
+made nor on which of them existed already. Layout and physics: specification of BracketIRE, sections 5 and 9.
 """
 
 import argparse
-import json
-import shutil
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
+import torch
 
-from data.simulate.camera import draw_camera
-from data.simulate.motion import canvas_size, draw_shake
-from data.simulate.noise import WHITE_LEVEL
-from data.simulate.photographs import PHOTOGRAPHS, draw_scene, read_photograph
-from data.simulate.sampling import EXPOSURES, PUBLISHED, STEPS, HandHeld, Recipe, Sample, take
-from util.demosaic import menon
+from data.simulate.making import make_dataset
+from data.simulate.sampling import Recipe
+from data.simulate.settings import BUILT_IN_SIZE, SMALLEST, STEPS_PER_FRAME, Settings
+from data.simulate.sources import COLOURS, KINDS, built_in, describe, find_sources, split_sources
+from util.device import gpu_list
 from util.errors import UserError, run
-from util.files import write_atomically
-from util.images import write_png8, write_png16
-from util.parser import Parser, positive, whole
-from util.rendering import linear_srgb, render_png16
-from util.tonemap import srgb_encode
+from util.parser import Parser, amount, positive, whole
+from util.stop import StopRequest
 
-SIZES = range(16, 1025, 4)  # packed px
-RECORD = "simulation.json"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the data depend on: seed, packed height and width of a sample, published recipe or not."""
-
-    seed: int = 0
-    size: tuple[int, int] = (192, 256)
-    published: bool = False
-
-    def rng(self, split: str, scene: str, frame: int, purpose: str) -> np.random.Generator:
-        """The random numbers of one purpose in one sample, independent of all others."""
-        return np.random.default_rng([self.seed, *f"{split}/{scene}/{frame}/{purpose}".encode()])
-
-
-def simulate(split: str, scene: str, frame: int, settings: Settings) -> Sample:
-    """One sample; the same for the same arguments, always."""
-    mosaic_size = (2 * settings.size[0], 2 * settings.size[1])
-
-    def rng(purpose: str) -> np.random.Generator:
-        return settings.rng(split, scene, frame, purpose)
-
-    light = draw_scene(rng("scene"), read_photograph(scene), canvas_size(mosaic_size), lamps=split == "Train")
-    hand_held = HandHeld(light, draw_shake(rng("shake"), STEPS), mosaic_size)
-    recipe = PUBLISHED if settings.published else Recipe()
-
-    def noise(factor: int) -> np.random.Generator:
-        return rng("noise" if factor == 1 else f"noise_x{factor}")
-
-    return take(hand_held, draw_camera(rng("camera")), noise, recipe)
-
-
-def write_sample(folder: Path, sample: Sample) -> None:
-    """Write the files of sections 5.1 and 5.2 into a new folder, which appears when all of them are there."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        for factor, frames in sample.reduced.items():
-            inputs = partial if factor == 1 else partial / f"x{factor}"
-            inputs.mkdir(parents=True)
-            for exposure, frame in zip(EXPOSURES, frames, strict=True):
-                np.save(inputs / f"raw_{exposure}.npy", frame)
-        np.save(partial / "raw_gt.npy", sample.gt)
-        np.save(partial / "alignratio.npy", np.float32(sample.scene_max))
-        np.save(partial / "metadata.npy", np.array(sample.camera.metadata(), dtype=object))
-        write_pictures(partial, sample)
-        partial.rename(folder)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def write_pictures(folder: Path, sample: Sample) -> None:
-    """The reference picture of the metrics, 16 bit, and sRGB previews of the five frames, 8 bit.
-
-    The published reference is demosaiced by a network whose weights are not ours to ship; this one by Menon
-    2007.
-    """
-    camera = sample.camera
-    meta = {
-        "white_balance": (camera.red_gain, 1.0, camera.blue_gain),
-        "cam2rgb": camera.metadata()["cam2rgb"],
-        "cfa": "RGGB",
-    }
-    write_png16(folder / "rgb_vis_gt.png", render_png16(sample.gt.transpose(2, 0, 1), meta, menon))
-    for exposure, frame in zip(EXPOSURES, sample.frames, strict=True):
-        linear = linear_srgb(frame.transpose(2, 0, 1), meta, menon, white=WHITE_LEVEL)
-        preview = np.round(srgb_encode(linear) * 255).astype(np.uint8)
-        write_png8(folder / f"rgb_vis_{exposure}.png", preview)
-
-
-def open_dataset(out: Path, settings: Settings) -> None:
-    """Make `out` a data set of these settings, or check that it is one: `simulation.json` records them.
-
-    Raises:
-        UserError: `out` is a file, holds something else, or was made with other settings.
-    """
-    wanted = {"seed": settings.seed, "size": list(settings.size), "published": settings.published}
-    record = out / RECORD
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file: give a folder to --out")
-    if not record.exists():
-        if out.exists() and any(out.iterdir()):
-            raise UserError(
-                f"{out} is not empty and was not made by this command: give another folder to --out"
-            )
-        with write_atomically(record) as temporary:
-            temporary.write_text(json.dumps(wanted) + "\n")
-        return
-    try:
-        found = json.loads(record.read_text())
-    except ValueError as error:
-        raise UserError(f"{record} is damaged: delete {out}, or give another folder to --out") from error
-    if found != wanted:
-        raise UserError(f"{out} was made with {found}, not {wanted}: give another folder to --out")
-
-
-def make_dataset(out: Path, settings: Settings, frames_per_scene: int) -> int:
-    """Write what is missing of a data set; returns how many samples were written.
-
-    Raises:
-        UserError: see `open_dataset`; or a file cannot be written, or a photograph not be read.
-    """
-    open_dataset(out, settings)
-    samples = [
-        (split, scene, frame)
-        for split, scenes in PHOTOGRAPHS.items()
-        for scene in scenes
-        for frame in range(frames_per_scene)
-        if not (out / split / scene / f"{frame:06d}").is_dir()
-    ]
-    for split, scene, frame in tqdm(samples, desc=str(out), unit="sample"):
-        write_sample(out / split / scene / f"{frame:06d}", simulate(split, scene, frame, settings))
-    return len(samples)
+SIZES = range(SMALLEST, 1025, 4)  # packed px
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -156,45 +34,150 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     Raises:
         UserError: a value is outside its range.
     """
-    parser = Parser(prog="python -m data.simulate.brackets", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m data.simulate", description=__doc__.splitlines()[0])
+    add_source_options(parser)
+    add_physics_options(parser)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the data set; an unfinished one is completed"
     )
     parser.add_argument("--seed", type=whole, default=0, help="another seed gives other data")
-    parser.add_argument(
-        "--frames_per_scene", type=positive, default=5, help="samples of each of the ten photographs"
-    )
-    parser.add_argument(
-        "--size",
-        type=int,
-        nargs=2,
-        default=[192, 256],
-        metavar=("HEIGHT", "WIDTH"),
-        help="of a packed sample, multiples of 4; photographs are enlarged where they are too small",
-    )
-    parser.add_argument(
-        "--published",
-        action="store_true",
-        help="clip before integrating, protect highlights, reduce with drift, as the published data do",
-    )
+    parser.add_argument("--workers", "-j", type=positive, default=1, help="processes, each with one thread")
+    parser.add_argument("--gpu_ids", default="all", help="all, -1 = CPU, or numbers such as 0,1")
     options = parser.parse_strictly(arguments)
-    for length in options.size:
+    for length in options.size or ():
         if length not in SIZES:
             raise UserError(
                 f"--size {length}: must be a multiple of 4 from {SIZES[0]} to {SIZES[-1]} packed pixels"
             )
+    if options.foreground > 1:
+        raise UserError(f"--foreground {options.foreground:g}: a share is at most 1")
+    if options.split and not options.source:
+        raise UserError("--split is for --source: the built-in photographs have their own")
     return options
 
 
-def main() -> None:
-    options = parse()
-    settings = Settings(options.seed, tuple(options.size), options.published)
-    written = make_dataset(options.out, settings, options.frames_per_scene)
-    counts = ", ".join(
-        f"{len(scenes) * options.frames_per_scene} {split} samples of {', '.join(scenes)}"
-        for split, scenes in PHOTOGRAPHS.items()
+def add_source_options(parser: Parser) -> None:
+    """Options that say of what the data are made."""
+    parser.add_argument(
+        "--source",
+        type=Path,
+        action="append",
+        help="footage: a file or a folder, searched with its subfolders; may be given several times; "
+        "none = photographs that come with scikit-image",
     )
-    print(f"{options.out}: {counts} ({written} written now)")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        default="auto",
+        help="of pictures in a folder; auto: a video if they are numbered without a gap and the first two "
+        "show one scene",
+    )
+    parser.add_argument(
+        "--colour",
+        choices=COLOURS,
+        default="auto",
+        help="of linear light; auto: alexa (AlexaWideGamut, at the published exposure) for .exr of scenes "
+        "that are called as those of HdM-HDR-2014",
+    )
+    parser.add_argument(
+        "--split", help="Train (the default), Test, or the share of the scenes that are Test, such as 0.1"
+    )
+    parser.add_argument("--frames_per_scene", type=positive, default=5, help="samples of each photograph")
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of a packed sample, multiples of 4: a part of the picture at a random zoom; "
+        f"default: all of it, {BUILT_IN_SIZE[0]} {BUILT_IN_SIZE[1]} for the built-in photographs",
+    )
+    parser.add_argument(
+        "--foreground", type=amount, default=0.0, help="share of the photographs before which something moves"
+    )
+
+
+def add_physics_options(parser: Parser) -> None:
+    """Options that say how the camera sees it, and how it is written."""
+    parser.add_argument(
+        "--subframes_per_frame",
+        type=positive,
+        default=STEPS_PER_FRAME,
+        help="sub-frames from one frame of a video to the next; a sample takes 341",
+    )
+    parser.add_argument(
+        "--interpolator",
+        default="",
+        metavar="PACKAGE.MODULE:FUNCTION",
+        help="makes the sub-frames of videos instead of the built-in motion compensation",
+    )
+    parser.add_argument(
+        "--clip",
+        choices=("integrated", "per_subframe"),
+        default="integrated",
+        help="at white: after integration, as a sensor does, or before and with protected highlights, as in "
+        "the published data",
+    )
+    parser.add_argument(
+        "--x4",
+        choices=("registered", "published"),
+        default="registered",
+        help="reduction for BracketIRE+: exactly registered, or with the drift of the published data",
+    )
+    parser.add_argument(
+        "--published", action="store_true", help="--clip per_subframe --x4 published: the published recipe"
+    )
+    parser.add_argument(
+        "--layout",
+        choices=("bracketire", "real"),
+        default="bracketire",
+        help="of the files: as the published synthetic data, or DNG as the published real ones",
+    )
+
+
+def read_settings(options: argparse.Namespace) -> Settings:
+    """The settings of a command line.
+
+    Raises:
+        UserError: there is no such interpolator.
+    """
+    recipe = Recipe(
+        clip_subframes=options.published or options.clip == "per_subframe",
+        drifting=options.published or options.x4 == "published",
+    )
+    settings = Settings(
+        seed=options.seed,
+        size=tuple(options.size) if options.size else None,
+        recipe=recipe,
+        steps_per_frame=options.subframes_per_frame,
+        interpolator=options.interpolator,
+        foreground=options.foreground,
+        layout=options.layout,
+    )
+    settings.find_interpolator()
+    return settings
+
+
+def main() -> int:
+    options = parse()
+    settings = read_settings(options)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a video that cannot be played is one line of ours
+    sources = built_in()
+    if options.source:
+        found = find_sources(options.source, options.kind, options.colour)
+        print(describe(found))
+        sources = split_sources(found, options.split or "Train", options.seed)
+    use_gpu = torch.cuda.is_available() or options.gpu_ids != "all"
+    devices = [torch.device("cuda", number) for number in gpu_list(options.gpu_ids)] if use_gpu else []
+    stop = StopRequest()
+    made = make_dataset(
+        options.out, settings, options.frames_per_scene, sources, options.workers, devices, stop.__bool__
+    )
+    for folder in made.cut:
+        print(f"{folder}: left out, its frames show two scenes")
+    print(f"{options.out}: {made.written} samples written now, {made.missing} missing")
+    if made.missing:
+        print("the same command goes on")
+    return stop.status
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ rises towards the highlights, and the whole is dimmed. Eight photographs, some o
 training scenes are lit by coloured lamps, so that a network learns to take colour from the brackets.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import cv2
 import numpy as np
 import skimage
 
+from data.simulate.lighting import BRIGHTEST_LEVELS, MEDIAN_LEVELS, night
+from data.simulate.window import Window, draw_window
 from util.errors import UserError
 from util.tonemap import srgb_decode
 
@@ -38,14 +41,10 @@ TRAINING_PHOTOGRAPHS = PHOTOGRAPHS["Train"] | {  # for training on the fly: all 
     "retina": "retina.jpg",
     "text": "text.png",
 }
-MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
-BRIGHTEST_LEVELS = (16.0, 96.0)  # on the same scale, where 16 is the white of the first frame
-DARKEST = 1e-6  # a picture may be black
 LAMPS = 6  # that light a training scene
 LAMP_COLOUR = 0.8  # standard deviation of the logarithm of a lamp's red, green and blue
 LAMP_REACH = 0.2  # of the picture's sides, standard deviation of a lamp's share in the light
 LARGEST_ZOOM = 1.25  # relative to the smallest that covers the scene
-GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
 LENS_PIXELS = 0.6  # standard deviation of the spot of the lens; finer edges alias in a mosaic
 
 
@@ -65,57 +64,70 @@ def read_photograph(scene: str) -> np.ndarray:
     return picture[..., ::-1].astype(np.float32) / 255
 
 
-def draw_crop(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A random part of a picture (H, W, 3), mirrored or not, at a random zoom: (*size, 3) in [0, 1].
+@dataclass(frozen=True)
+class Lamps:
+    """Coloured lamps: their `colours`, of mean brightness 1, and `places`, (row, column) in [0, 1]."""
 
-    A picture that is smaller than `size` is enlarged by cubic interpolation; a reduction averages areas.
-    """
-    height, width = picture.shape[:2]
-    smallest = max(size[0] / height, size[1] / width)
-    zoom = rng.uniform(smallest, max(1.0, smallest * LARGEST_ZOOM))
-    part = min(height, round(size[0] / zoom)), min(width, round(size[1] / zoom))
-    top, left = rng.integers(height - part[0] + 1), rng.integers(width - part[1] + 1)
-    crop = picture[top : top + part[0], left : left + part[1]]
-    method = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    resized = np.clip(cv2.resize(crop, size[::-1], interpolation=method), 0, 1)
-    return resized[:, ::-1] if rng.uniform() < 0.5 else resized
+    colours: list[list[float]]
+    places: list[list[float]]
 
-
-def expand_highlights(linear: np.ndarray, peak: float) -> np.ndarray:
-    """Linear light (H, W, 3), about [0, 1] -> linear light up to `peak` >= 1, float32.
-
-    Inverts the tone curve x = y / (1 + y (1 - 1/peak)), which takes `peak` to 1 and leaves shadows as they
-    are: each pixel is multiplied by 1 / (1 - b (1 - 1/peak)), where b is the mean of its channels relative
-    to the picture's brightest, slightly blurred. So colours keep their hue, fine texture keeps its contrast,
-    and what is white grows more than what is strongly coloured.
-    """
-    brightness = cv2.GaussianBlur(linear.mean(axis=-1), (0, 0), GLOW_PIXELS)
-    brightness = brightness / max(float(brightness.max()), DARKEST)
-    return linear / (1 - brightness * np.float32(1 - 1 / peak))[..., None]
+    def light(self, linear: np.ndarray) -> np.ndarray:
+        """Linear light (H, W, 3) under these lamps."""
+        rows, columns = np.indices(linear.shape[:2]) / np.reshape(linear.shape[:2], (2, 1, 1))
+        shares = [
+            np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * LAMP_REACH**2))
+            for row, column in self.places
+        ]
+        colours = np.tensordot(np.stack(shares, axis=-1), np.array(self.colours), axes=1)
+        return (linear * colours / np.sum(shares, axis=0)[..., None]).astype(np.float32)
 
 
-def light_with_lamps(rng: np.random.Generator, linear: np.ndarray) -> np.ndarray:
-    """Linear light (H, W, 3) under coloured lamps at random places, each of mean brightness 1."""
+def draw_lamps(rng: np.random.Generator) -> Lamps:
+    """LAMPS random lamps."""
     colours = np.exp(rng.normal(0, LAMP_COLOUR, (LAMPS, 3)))
     colours /= colours.mean(axis=1, keepdims=True)
-    rows, columns = np.indices(linear.shape[:2]) / np.reshape(linear.shape[:2], (2, 1, 1))
-    shares = [
-        np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * LAMP_REACH**2))
-        for row, column in rng.uniform(0, 1, (LAMPS, 2))
-    ]
-    light = np.tensordot(np.stack(shares, axis=-1), colours, axes=1) / np.sum(shares, axis=0)[..., None]
-    return (linear * light).astype(np.float32)
+    return Lamps(colours.tolist(), rng.uniform(0, 1, (LAMPS, 2)).tolist())
 
 
-def light_as_night(linear: np.ndarray, median: float, brightest: float) -> np.ndarray:
-    """Linear light (H, W, 3), about [0, 1] -> a night scene, float32, where 1 is the third frame's white.
+@dataclass(frozen=True)
+class Night:
+    """A night that is made of a part of a picture: its lamps, its median level and its brightest one."""
 
-    The median of the pixels' means becomes `median`, unless the picture is darker already: it is dimmed,
-    never brightened. The highlights are expanded so far that the brightest are near `brightest` after that.
+    window: Window
+    lamps: Lamps | None
+    median: float
+    brightest: float
+
+    def light(self, picture: np.ndarray) -> np.ndarray:
+        """sRGB-coded picture (H, W, 3) in [0, 1] -> the scene as a lens shows it.
+
+        Linear sRGB float32 (*window.size, 3), not negative; 1 is the third frame's white.
+        """
+        linear = srgb_decode(np.clip(self.window.cut(picture), 0, 1))
+        if self.lamps is not None:
+            linear = self.lamps.light(linear)
+        light = night(linear, self.median, self.brightest).apply(linear)
+        return cv2.GaussianBlur(light, (0, 0), LENS_PIXELS)
+
+
+def draw_night(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    lamps: bool,
+    medians: tuple[float, float] = MEDIAN_LEVELS,
+    brightest_levels: tuple[float, float] = BRIGHTEST_LEVELS,
+) -> Night:
+    """A random night of `size` px for a picture of `shape`, under coloured lamps or not.
+
+    A picture that is too small is enlarged.
     """
-    dimmed = min(1.0, median / max(float(np.median(linear.mean(axis=-1))), DARKEST))
-    expanded = expand_highlights(linear, max(1.0, brightest / dimmed))
-    return expanded * np.float32(min(1.0, median / max(float(np.median(expanded.mean(axis=-1))), DARKEST)))
+    return Night(
+        draw_window(rng, shape, size, LARGEST_ZOOM),
+        draw_lamps(rng) if lamps else None,
+        float(np.exp(rng.uniform(*np.log(medians)))),
+        float(np.exp(rng.uniform(*np.log(brightest_levels)))),
+    )
 
 
 def draw_scene(
@@ -126,13 +138,6 @@ def draw_scene(
     medians: tuple[float, float] = MEDIAN_LEVELS,
     brightest_levels: tuple[float, float] = BRIGHTEST_LEVELS,
 ) -> np.ndarray:
-    """A random night scene of an sRGB-coded picture, under coloured lamps or not, as a lens shows it.
-
-    Linear sRGB float32 (*size, 3), not negative; 1 is the third frame's white.
-    """
-    linear = srgb_decode(draw_crop(rng, picture, size))
-    if lamps:
-        linear = light_with_lamps(rng, linear)
-    median = np.exp(rng.uniform(*np.log(medians)))
-    brightest = np.exp(rng.uniform(*np.log(brightest_levels)))
-    return cv2.GaussianBlur(light_as_night(linear, median, brightest), (0, 0), LENS_PIXELS)
+    """A random night scene (*size, 3) of an sRGB-coded picture, see `Night.light`."""
+    drawn = draw_night(rng, picture.shape[:2], size, lamps, medians, brightest_levels)
+    return drawn.light(picture)

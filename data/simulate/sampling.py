@@ -68,6 +68,7 @@ class Recipe:
     drifting: bool = False
 
 
+EXACT = Recipe()
 PUBLISHED = Recipe(clip_subframes=True, drifting=True)
 
 
@@ -146,7 +147,7 @@ def take(
     scene: Scene,
     camera: Camera,
     noise: Callable[[int], np.random.Generator],
-    recipe: Recipe = Recipe(),
+    recipe: Recipe = EXACT,
 ) -> Sample:
     """A bracket of a scene at all sizes, with its target; `noise` gives the generator for each of FACTORS."""
     clean = expose(scene, camera, recipe.clip_subframes)

@@ -1,0 +1,79 @@
+"""How bright a scene is: a night, where 1 is the white of the third frame and 16 that of the first."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
+BRIGHTEST_LEVELS = (16.0, 96.0)  # of the lamps
+BRIGHTEST_AREAS = (2.0, 16.0)  # of a sky or a wall that a picture shows as white: below the first's white
+LARGE_AREA = 0.01  # of a picture; what is white and smaller is a lamp
+WHITE = 0.9  # of the brightest, from which a pixel counts as white
+DARKEST = 1e-6  # a picture may be black
+GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
+
+
+def glow(linear: np.ndarray) -> np.ndarray:
+    """The brightness (H, W) by which highlights are expanded: mean of the channels (H, W, 3), blurred."""
+    return cv2.GaussianBlur(linear.mean(axis=-1), (0, 0), GLOW_PIXELS)
+
+
+def expand_highlights(linear: np.ndarray, peak: float, white: float | None = None) -> np.ndarray:
+    """Linear light (H, W, 3), about [0, 1] -> linear light up to `peak` >= 1, float32.
+
+    Inverts the tone curve x = y / (1 + y (1 - 1/peak)), which takes `peak` to 1 and leaves shadows as they
+    are: each pixel is multiplied by 1 / (1 - b (1 - 1/peak)), where b is its brightness (`glow`) relative to
+    `white`, or to the picture's brightest. So colours keep their hue, fine texture keeps its contrast, and
+    what is white grows more than what is strongly coloured.
+    """
+    brightness = glow(linear)
+    white = float(brightness.max()) if white is None else white
+    brightness = np.minimum(brightness / max(white, DARKEST), 1)
+    return linear / (1 - brightness * np.float32(1 - 1 / peak))[..., None]
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """What is done to the light of a source, the same for all frames: `expand_highlights`, then a factor."""
+
+    scale: float = 1.0
+    peak: float = 1.0
+    white: float = 1.0
+
+    def apply(self, linear: np.ndarray) -> np.ndarray:
+        """Light of the source (H, W, 3) -> light of the scene."""
+        expanded = expand_highlights(linear, self.peak, self.white) if self.peak > 1 else linear
+        return expanded * np.float32(self.scale)
+
+
+def median_level(linear: np.ndarray) -> float:
+    """The median of the pixels' means over the channels."""
+    return max(float(np.median(linear.mean(axis=-1))), DARKEST)
+
+
+def night(linear: np.ndarray, median: float, brightest: float) -> Lighting:
+    """The lighting that makes a night of a picture whose highlights are cut off, (H, W, 3), about [0, 1].
+
+    The median level becomes `median`, unless the picture is darker already: it is dimmed, never brightened.
+    The highlights are expanded so far that the brightest are near `brightest` after that.
+    """
+    dimmed = min(1.0, median / median_level(linear))
+    peak = max(1.0, brightest / dimmed)
+    white = float(glow(linear).max())
+    expanded = expand_highlights(linear, peak, white)
+    return Lighting(min(1.0, median / median_level(expanded)), peak, white)
+
+
+def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> Lighting:
+    """A random night of a picture (H, W, 3), whose highlights are cut off if it is `coded`.
+
+    Where they are not cut off, the light is only multiplied, so that its median is as drawn.
+    """
+    median = float(np.exp(rng.uniform(*np.log(MEDIAN_LEVELS))))
+    if not coded:
+        return Lighting(scale=median / median_level(linear))
+    brightness = linear.mean(axis=-1)
+    is_large = (brightness > WHITE * brightness.max()).mean() > LARGE_AREA
+    levels = BRIGHTEST_AREAS if is_large else BRIGHTEST_LEVELS
+    return night(linear, median, float(np.exp(rng.uniform(*np.log(levels)))))

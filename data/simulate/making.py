@@ -1,0 +1,187 @@
+"""Makes samples, one after the other or in several processes; what comes out is the same."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from data.simulate.camera import draw_camera
+from data.simulate.sampling import Sample, take
+from data.simulate.scenes import SceneCut, Shot, Source
+from data.simulate.settings import VERSION, Settings
+from data.simulate.sources import built_in
+from data.simulate.storage import check_scene, open_dataset, sample_folder, write_manifest, write_sample
+from util.device import keep_memory
+from util.errors import UserError
+
+
+class Job(NamedTuple):
+    """A sample that is missing, and the position of its first frame in its source."""
+
+    folder: Path
+    source: Source
+    start: int
+    shot: Shot
+
+
+def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample, dict]:
+    """A sample, the same for the same arguments, always; and all that was drawn for it, in JSON's types.
+
+    Raises:
+        SceneCut: the frames show two scenes.
+        UserError: a file cannot be read or does not fit.
+    """
+    scene, drawn = source.scene(start, shot)
+    camera = draw_camera(shot.rng("camera"))
+    sample = take(
+        scene,
+        camera,
+        lambda factor: shot.rng("noise" if factor == 1 else f"noise_x{factor}"),
+        shot.settings.recipe,
+    )
+    parameters = {
+        "version": VERSION,
+        "seed": shot.settings.seed,
+        "split": shot.split,
+        "scene": shot.scene,
+        "number": shot.number,
+        "source": source.source,
+        "device": "cpu" if shot.device is None else shot.device.type,
+        "red_gain": camera.red_gain,
+        "blue_gain": camera.blue_gain,
+        "noise": {f"x{factor}": levels for factor, levels in sample.noise.items()},
+        "scene_max": sample.scene_max,
+    }
+    return sample, parameters | drawn
+
+
+def _do(job: Job) -> tuple[Job, bool]:
+    """Make and write a sample; the result says whether that was possible, or a cut was in the way."""
+    try:
+        sample, parameters = simulate(job.source, job.start, job.shot)
+    except SceneCut:
+        return job, False
+    write_sample(job.folder, sample, job.shot.settings.layout, parameters)
+    return job, True
+
+
+def make(
+    jobs: Sequence[Job], workers: int = 1, stopped: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Job, bool]]:
+    """Make all samples; yield each when it is done, with False where a scene cut was in the way.
+
+    Once `stopped` says so, what is under way is finished, and no more is begun.
+
+    Raises:
+        UserError: a file cannot be read or written or does not fit, or a process was killed.
+    """
+    if workers == 1:
+        _prepare()
+        for job in jobs:
+            if stopped():
+                return
+            yield _do(job)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_prepare_worker) as pool:
+        try:
+            for done in as_completed([pool.submit(_do, job) for job in jobs]):
+                yield done.result()
+                if stopped():
+                    return
+        except BrokenProcessPool as error:
+            raise UserError("a process was killed, perhaps for memory: give fewer --workers") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class Made(NamedTuple):
+    """What a call wrote, left out for a scene cut, and did not come to."""
+
+    written: int
+    cut: list[Path]
+    missing: int
+
+
+def make_dataset(
+    out: Path,
+    settings: Settings,
+    frames_per_scene: int,
+    sources: dict[str, list[Source]] | None = None,
+    workers: int = 1,
+    devices: Sequence[torch.device] = (),
+    stopped: Callable[[], bool] = lambda: False,
+) -> "Made":
+    """Write what is missing of a data set.
+
+    Args:
+        frames_per_scene: samples of each photograph; a video has as many as its length allows.
+        sources: by split; None = the built-in photographs.
+        workers: processes. devices: where they work, in turn; none = CPU.
+        stopped: asked after each sample whether to go on later.
+
+    Raises:
+        UserError: see `storage.open_dataset`, `storage.check_scene` and `making.make`.
+    """
+    jobs = find_jobs(out, settings, frames_per_scene, sources or built_in(), devices)
+    open_dataset(out, settings)
+    written, cut = 0, []
+    try:
+        for job, is_whole in tqdm(make(jobs, workers, stopped), str(out), len(jobs), unit="sample"):
+            written += is_whole
+            cut += [] if is_whole else [job.folder]
+    finally:
+        write_manifest(out)
+    return Made(written, sorted(cut), len(jobs) - written - len(cut))
+
+
+def find_jobs(
+    out: Path,
+    settings: Settings,
+    frames_per_scene: int,
+    sources: dict[str, list[Source]],
+    devices: Sequence[torch.device] = (),
+) -> list[Job]:
+    """The samples of a data set that do not exist yet, in order.
+
+    Raises:
+        UserError: a source is too short, or its scene is there already from elsewhere.
+    """
+    jobs = []
+    for split, found in sources.items():
+        for source in found:
+            starts = source.samples(settings, frames_per_scene)
+            folders = {n: sample_folder(out, split, source.name, n, settings.layout) for n in starts}
+            check_scene(out, split, source.name, source.source, list(folders.values()))
+            for number, start in starts.items():
+                device = devices[len(jobs) % len(devices)] if devices else None
+                shot = Shot(split, source.name, number, settings, device)
+                jobs.append(Job(folders[number], source, start, shot))
+    return [job for job in jobs if not job.folder.is_dir()]
+
+
+def _prepare() -> None:
+    """Work with one thread, on whose number the optical flow would depend, and keep memory for it."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    keep_memory()
+
+
+def _prepare_worker() -> None:
+    _prepare()
+    os.setsid()  # out of reach of Ctrl-C and of signals to the whole group: the main process ends the workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the main one is gone, however that went: it may be started again at once."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -1,0 +1,212 @@
+"""Reads footage as linear light: radiance and 16-bit pictures, coded pictures, video files and arrays."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from util.errors import UserError
+from util.images import read_radiance
+from util.tonemap import srgb_decode
+
+RADIANCE = (".exr", ".hdr", ".tif", ".tiff")  # hold linear light
+CODED = (".png", ".jpg", ".jpeg")  # hold sRGB
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
+ARRAYS = (".npy",)
+
+
+def decode_srgb(picture: np.ndarray) -> np.ndarray:
+    """sRGB-coded picture (H, W, 3), uint8 or uint16 -> linear light float32 in [0, 1]."""
+    highest = np.iinfo(picture.dtype).max
+    table = srgb_decode(np.arange(highest + 1, dtype=np.float64) / highest).astype(np.float32)
+    return table[picture]
+
+
+def _name_parts(path: Path) -> list[str | int]:
+    """A file's name with its numbers as numbers, by which 10 comes after 9."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.stem)]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files of one kind, in order, with their numbers."""
+
+    paths: tuple[Path, ...]
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def sorted(cls, paths: Iterable[Path]) -> "Pictures":
+        """Files in the order of their names, numbered by the last number in each or from 0 on."""
+        paths = sorted(paths, key=_name_parts)
+        numbers = [next((p for p in reversed(_name_parts(path)) if isinstance(p, int)), -1) for path in paths]
+        if min(numbers) < 0 or len(set(numbers)) < len(numbers):
+            numbers = list(range(len(paths)))
+        return cls(tuple(paths), tuple(numbers))
+
+    def is_numbered(self) -> bool:
+        """Whether the names differ by nothing but numbers, which have no gap."""
+        texts = {tuple(p for p in _name_parts(path) if isinstance(p, str)) for path in self.paths}
+        first, *_, last = self.numbers
+        return len(texts) == 1 and last - first == len(self.numbers) - 1
+
+    @property
+    def path(self) -> Path:
+        """The file, or the folder of several."""
+        return self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
+
+    @property
+    def coded(self) -> bool:
+        """Whether light above white was cut off by a tone curve."""
+        return self.paths[0].suffix.lower() in CODED
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def number(self, index: int) -> int:
+        """The number of a frame, after which its sample is named."""
+        return self.numbers[index]
+
+    def read(self, index: int) -> np.ndarray:
+        """Linear light float32 (H, W, 3); UserError if the file is damaged or holds values like NaN."""
+        path = self.paths[index]
+        if self.coded:
+            return decode_srgb(_read_coded(path))
+        light = read_radiance(path)
+        if not np.isfinite(light).all():
+            raise UserError(f"{path} holds values that are not finite: repair or remove it")
+        return light
+
+
+def _read_coded(path: Path) -> np.ndarray:
+    try:
+        encoded = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
+    if picture is None:
+        raise UserError(f"{path} is damaged or is not a picture")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A file that OpenCV can play, and how many frames it was found to have."""
+
+    path: Path
+    count: int
+    coded = True
+
+    @classmethod
+    def open(cls, path: Path) -> "VideoFile":
+        """Count the frames by decoding them: what a file says about itself may be wrong.
+
+        Raises:
+            UserError: the file cannot be played.
+        """
+        capture = cv2.VideoCapture(str(path))
+        count = 0
+        while capture.grab():
+            count += 1
+        if count == 0:
+            raise UserError(f"{path} is damaged, or of a kind of video that OpenCV cannot play")
+        return cls(path, count)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def number(self, index: int) -> int:
+        return index
+
+    def read(self, index: int) -> np.ndarray:
+        """Linear light float32 (H, W, 3); UserError if the frame cannot be decoded."""
+        frame = _player(self.path).frame(index)
+        if frame is None:
+            raise UserError(f"{self.path}: cannot decode frame {index}")
+        return decode_srgb(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+class _Player:
+    """Plays a file forwards, since seeking is not exact in every container."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.capture, self.next = path, cv2.VideoCapture(str(path)), 0
+
+    def frame(self, index: int) -> np.ndarray | None:
+        if index < self.next:
+            self.capture, self.next = cv2.VideoCapture(str(self.path)), 0
+        while self.next < index and self.capture.grab():
+            self.next += 1
+        self.next += 1
+        return self.capture.read()[1]
+
+
+@lru_cache(maxsize=1)
+def _player(path: Path) -> _Player:
+    return _Player(path)
+
+
+@dataclass(frozen=True)
+class FrameArray:
+    """A `.npy` file of frames (F, H, W, 3) uint8, sRGB-coded."""
+
+    path: Path
+    count: int
+    coded = True
+
+    @classmethod
+    def open(cls, path: Path) -> "FrameArray":
+        """Look at the header.
+
+        Raises:
+            UserError: the file is damaged or holds something else.
+        """
+        frames = cls._map(path)
+        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+            raise UserError(
+                f"{path}: frames are uint8 (count, height, width, 3), not {frames.dtype} {frames.shape}"
+            )
+        return cls(path, len(frames))
+
+    @staticmethod
+    def _map(path: Path) -> np.ndarray:
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path} is damaged or is not an array: {error}") from error
+
+    def __len__(self) -> int:
+        return self.count
+
+    def number(self, index: int) -> int:
+        return index
+
+    def read(self, index: int) -> np.ndarray:
+        """Linear light float32 (H, W, 3)."""
+        return decode_srgb(np.asarray(self._map(self.path)[index]))
+
+
+Frames = Pictures | VideoFile | FrameArray
+
+
+def find_files(path: Path) -> Iterator[Path]:
+    """All files in a folder and its subfolders that can hold footage, in order; hidden ones are left out.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    known = (*RADIANCE, *CODED, *VIDEOS, *ARRAYS)
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot read folder {path}: {error.strerror or error}") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from find_files(entry)
+        elif entry.suffix.lower() in known:
+            yield entry

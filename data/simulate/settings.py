@@ -1,0 +1,56 @@
+"""What the samples of a simulated data set depend on, apart from their sources."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.simulate.interpolation import Interpolator, find_interpolator
+from data.simulate.sampling import EXACT, Recipe
+
+VERSION = 2  # of the simulation: the same settings give other data than an earlier version
+BUILT_IN_SIZE = (192, 256)  # of the samples of built-in photographs unless told otherwise
+SMALLEST = 16  # packed px of a sample's sides
+STEPS_PER_FRAME = 32  # sub-frames from one frame of footage to the next (specification, 9.2)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Seed, size and physics.
+
+    Attributes:
+        size: packed height and width of a sample; None = all of a source's picture.
+        steps_per_frame: sub-frames from one frame of footage to the next.
+        interpolator: of footage, as `interpolation.find_interpolator` takes it; "" = the built-in one.
+        foreground: share of the photographs before which something moves.
+        layout: "bracketire", or "real" for DNG files.
+    """
+
+    seed: int = 0
+    size: tuple[int, int] | None = None
+    recipe: Recipe = EXACT
+    steps_per_frame: int = STEPS_PER_FRAME
+    interpolator: str = ""
+    foreground: float = 0.0
+    layout: str = "bracketire"
+
+    def rng(self, split: str, scene: str, frame: int, purpose: str) -> np.random.Generator:
+        """The random numbers of one purpose in one sample, independent of all others."""
+        return np.random.default_rng([self.seed, *f"{split}/{scene}/{frame}/{purpose}".encode()])
+
+    def find_interpolator(self) -> Interpolator | None:
+        """The interpolator that was named; None for the built-in one."""
+        return find_interpolator(self.interpolator) if self.interpolator else None
+
+    def record(self) -> dict[str, object]:
+        """What is written beside the data: all of this, in JSON's types."""
+        return {
+            "version": VERSION,
+            "seed": self.seed,
+            "size": list(self.size) if self.size else None,
+            "clip": "per_subframe" if self.recipe.clip_subframes else "integrated",
+            "x4": "published" if self.recipe.drifting else "registered",
+            "subframes_per_frame": self.steps_per_frame,
+            "interpolator": self.interpolator,
+            "foreground": self.foreground,
+            "layout": self.layout,
+        }

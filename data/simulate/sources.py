@@ -1,0 +1,160 @@
+"""What footage a user names: files and folders become a list of sources.
+
+A video file or an array of frames is a video. Pictures in one folder are a video if they are numbered without
+a gap and the first two show the same scene, else each is a photograph; `--kind` says so instead. Folders are
+searched with their subfolders. Each source is a scene: a video is named after its folder or file, a
+photograph after its file.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from data.simulate.flow import flow_view, is_cut
+from data.simulate.photographs import PHOTOGRAPHS
+from data.simulate.reading import ARRAYS, RADIANCE, VIDEOS, FrameArray, Pictures, VideoFile, find_files
+from data.simulate.scenes import BuiltIn, Photograph, Source, Video, read_light
+from util.errors import UserError
+
+KINDS = ("auto", "video", "photographs")
+COLOURS = ("auto", "srgb", "alexa")
+FEWEST_FRAMES = 2  # of a video; whether they suffice for a sample is another question
+HDM_HDR_2014 = (  # how the scenes of this footage begin, which is in AlexaWideGamut (specification, 9.1)
+    "beerfest_lightshow",
+    "bistro",
+    "carousel_fireworks",
+    "cars",
+    "fireplace",
+    "fishing",
+    "hdr_testimage",
+    "poker",
+    "showgirl",
+    "smith",
+)
+
+
+def built_in() -> dict[str, list[Source]]:
+    """The photographs that come with scikit-image, by split."""
+    return {split: [BuiltIn(name) for name in names] for split, names in PHOTOGRAPHS.items()}
+
+
+def find_sources(paths: Sequence[Path], kind: str = "auto", colour: str = "auto") -> list[Source]:
+    """The sources that files and folders hold, sorted by name.
+
+    Args:
+        kind: one of KINDS, for pictures in folders.
+        colour: one of COLOURS, for pictures that hold linear light: sRGB, or AlexaWideGamut at the published
+            exposure, or whichever the name of the scene suggests.
+
+    Raises:
+        UserError: there is no such path or no footage in it, a file cannot be read, or two scenes would have
+            the same name.
+    """
+    found = [source for path in paths for source in _look(path, kind, colour)]
+    taken = Counter(source.name for source in found)
+    found = [_rename(source) if taken[source.name] > 1 else source for source in found]
+    for first, second in pairwise(sorted(found, key=lambda source: source.name)):
+        if first.name == second.name:
+            raise UserError(f"{first.source} and {second.source} are one scene by name: rename one of them")
+    return sorted(found, key=lambda source: source.name)
+
+
+def _look(path: Path, kind: str, colour: str) -> Iterator[Source]:
+    """The sources in a path."""
+    if not path.exists():
+        raise UserError(f"--source {path}: there is no such file or folder")
+    files = list(find_files(path)) if path.is_dir() else [path]
+    if not files:
+        known = "pictures (.exr .hdr .tif .png .jpg), videos (.mp4 .avi .mov .mkv) or arrays (.npy)"
+        raise UserError(f"--source {path}: holds no {known}")
+    for (folder, suffix), group in groupby(sorted(files, key=_folder_and_suffix), _folder_and_suffix):
+        if suffix in (*VIDEOS, *ARRAYS):
+            for file in group:
+                opened = VideoFile.open(file) if suffix in VIDEOS else FrameArray.open(file)
+                yield Video(_plain(file.stem), opened)
+        else:
+            yield from _pictures(folder, list(group), kind, colour)
+
+
+def _folder_and_suffix(file: Path) -> tuple[Path, str]:
+    return file.parent, file.suffix.lower()
+
+
+def _pictures(folder: Path, files: list[Path], kind: str, colour: str) -> Iterator[Source]:
+    """Pictures of one folder as a video or as photographs."""
+    name = _plain(folder.resolve().name)
+    pictures = Pictures.sorted(files)
+    alexa = _is_alexa(name, files[0], colour)
+    if kind == "video" or (kind == "auto" and _is_video(pictures, alexa)):
+        yield Video(name, pictures, alexa)
+        return
+    for file in files:
+        yield Photograph(_plain(file.stem), Pictures.sorted([file]), _is_alexa(file.stem, file, colour))
+
+
+def _is_video(pictures: Pictures, alexa: bool) -> bool:
+    """Whether pictures are numbered without a gap, and the first two show one scene."""
+    if len(pictures) < FEWEST_FRAMES or not pictures.is_numbered():
+        return False
+    first, second = (read_light(pictures, index, alexa) for index in (0, 1))
+    return first.shape == second.shape and not is_cut(flow_view(first), flow_view(second))
+
+
+def _is_alexa(scene: str, file: Path, colour: str) -> bool:
+    """Whether a file's light is in AlexaWideGamut."""
+    if file.suffix.lower() not in RADIANCE:
+        return False
+    named = file.suffix.lower() == ".exr" and scene.lower().startswith(HDM_HDR_2014)
+    return named if colour == "auto" else colour == "alexa"
+
+
+def _plain(name: str) -> str:
+    """A scene's name of letters, digits and "_": "-" would end it in the names of results."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII)
+
+
+def _rename(source: Source) -> Source:
+    """A source under a longer name, with the folder it is in."""
+    return replace(source, name=f"{_plain(Path(source.source).resolve().parent.name)}_{source.name}")
+
+
+def split_sources(sources: list[Source], split: str, seed: int) -> dict[str, list[Source]]:
+    """Sources by split: all in "Train" or "Test", or a random share of the scenes, such as "0.1", in "Test".
+
+    Raises:
+        UserError: `split` is none of these, or there is one scene alone to share out.
+    """
+    if split in ("Train", "Test"):
+        return {split: sources}
+    try:
+        share = float(split)
+    except ValueError:
+        share = -1.0
+    if not 0 < share < 1:
+        raise UserError(
+            f"--split {split}: write Train, Test, or the share of scenes that are Test, such as 0.1"
+        )
+    if len(sources) < 2:
+        raise UserError(f"--split {split}: one scene cannot be split; write Train or Test")
+    order = np.random.default_rng([seed, *b"split"]).permutation(len(sources))
+    count = min(len(sources) - 1, max(1, round(share * len(sources))))
+    chosen = set(order[:count].tolist())
+    return {
+        "Train": [source for index, source in enumerate(sources) if index not in chosen],
+        "Test": [source for index, source in enumerate(sources) if index in chosen],
+    }
+
+
+def describe(sources: Iterable[Source]) -> str:
+    """One line for each source: its scene, its kind and where it is from."""
+    lines = []
+    for source in sources:
+        kind = "video" if isinstance(source, Video) else "photograph"
+        light = " in AlexaWideGamut" if not isinstance(source, BuiltIn) and source.alexa else ""
+        lines.append(f"{source.name}: {kind}{light}, {source.source}")
+    return "\n".join(lines)

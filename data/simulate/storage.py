@@ -1,0 +1,163 @@
+"""A simulated data set on disk: samples that are complete or absent, and records of what was drawn for them.
+
+Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from data.simulate.dng import write_real_sample
+from data.simulate.noise import WHITE_LEVEL
+from data.simulate.sampling import EXPOSURES, Sample
+from data.simulate.settings import Settings
+from util.demosaic import menon
+from util.errors import UserError
+from util.files import write_atomically
+from util.images import write_png8, write_png16
+from util.rendering import linear_srgb, render_png16
+from util.tonemap import srgb_encode
+
+RECORD = "simulation.json"  # of the settings, at the root of a data set
+PARAMETERS = "parameters.json"  # of what was drawn, in each sample
+MANIFEST = "manifest.jsonl"  # all parameters, at the root
+
+
+def sample_folder(out: Path, split: str, scene: str, number: int, layout: str) -> Path:
+    """Where a sample is: in a folder of its scene, but in the real layout each is a scene by itself."""
+    if layout == "real":
+        return out / split / f"{scene}_{number:06d}"
+    return out / split / scene / f"{number:06d}"
+
+
+@contextmanager
+def _complete_or_absent(folder: Path) -> Iterator[Path]:
+    """Give a path for a folder that is to be made; it becomes `folder` when the block ends well.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_sample(
+    folder: Path, sample: Sample, layout: str = "bracketire", parameters: dict | None = None
+) -> None:
+    """Write a sample and what was drawn for it into a new folder, which appears when all files are there.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with _complete_or_absent(folder) as partial:
+        if layout == "real":
+            write_real_sample(partial, sample)
+        else:
+            _write_arrays(partial, sample)
+            _write_pictures(partial, sample)
+        if parameters is not None:
+            (partial / PARAMETERS).write_text(json.dumps(parameters) + "\n")
+
+
+def _write_arrays(folder: Path, sample: Sample) -> None:
+    for factor, frames in sample.reduced.items():
+        inputs = folder if factor == 1 else folder / f"x{factor}"
+        inputs.mkdir()
+        for exposure, frame in zip(EXPOSURES, frames, strict=True):
+            np.save(inputs / f"raw_{exposure}.npy", frame)
+    np.save(folder / "raw_gt.npy", sample.gt)
+    np.save(folder / "alignratio.npy", np.float32(sample.scene_max))
+    np.save(folder / "metadata.npy", np.array(sample.camera.metadata(), dtype=object))
+
+
+def _write_pictures(folder: Path, sample: Sample) -> None:
+    """The reference picture of the metrics, 16 bit, and sRGB previews of the five frames, 8 bit.
+
+    The published reference is demosaiced by a network whose weights are not ours to ship; this one by Menon
+    2007.
+    """
+    camera = sample.camera
+    meta = {
+        "white_balance": (camera.red_gain, 1.0, camera.blue_gain),
+        "cam2rgb": camera.metadata()["cam2rgb"],
+        "cfa": "RGGB",
+    }
+    write_png16(folder / "rgb_vis_gt.png", render_png16(sample.gt.transpose(2, 0, 1), meta, menon))
+    for exposure, frame in zip(EXPOSURES, sample.frames, strict=True):
+        linear = linear_srgb(frame.transpose(2, 0, 1), meta, menon, white=WHITE_LEVEL)
+        preview = np.round(srgb_encode(linear) * 255).astype(np.uint8)
+        write_png8(folder / f"rgb_vis_{exposure}.png", preview)
+
+
+def open_dataset(out: Path, settings: Settings) -> None:
+    """Make `out` a data set of these settings, or check that it is one; remove what a kill left half done.
+
+    Raises:
+        UserError: `out` is a file, holds something else, or was made with other settings.
+    """
+    wanted, record = settings.record(), out / RECORD
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file: give a folder to --out")
+    if not record.exists():
+        if out.exists() and any(out.iterdir()):
+            raise UserError(
+                f"{out} is not empty and was not made by this command: give another folder to --out"
+            )
+        with write_atomically(record) as temporary:
+            temporary.write_text(json.dumps(wanted) + "\n")
+        return
+    found = _read_json(record, f"delete {out}, or give another folder to --out")
+    if found != wanted:
+        raise UserError(f"{out} was made with {found}, not {wanted}: give another folder to --out")
+    for partial in [*out.glob("*/.*.partial"), *out.glob("*/*/.*.partial")]:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _read_json(path: Path, advice: str) -> object:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {advice}") from error
+
+
+def check_scene(out: Path, split: str, scene: str, source: str, folders: list[Path]) -> None:
+    """Refuse a scene that is in the data set already, in the other split or from another source.
+
+    `folders` are those of its samples, of which some may exist.
+
+    Raises:
+        UserError: it is there.
+    """
+    other = "Test" if split == "Train" else "Train"
+    for folder in folders:
+        parameters = folder / PARAMETERS
+        if (out / other / folder.relative_to(out / split)).exists():
+            raise UserError(f"{out}: scene {scene} is in {other} already: name the split by --split {other}")
+        if parameters.exists():
+            found = _read_json(parameters, f"delete {folder}, and it is made again")
+            if found["source"] != source:
+                raise UserError(
+                    f"{out}: scene {scene} was made of {found['source']}, not of {source}: "
+                    "name the sources as before, or give another folder to --out"
+                )
+            return
+
+
+def write_manifest(out: Path) -> None:
+    """Write `manifest.jsonl`: the parameters of each sample in a line, by split, scene and number."""
+    found = [*out.glob(f"*/*/{PARAMETERS}"), *out.glob(f"*/*/*/{PARAMETERS}")]
+    lines = [path.read_text() for path in sorted(found)]
+    with write_atomically(out / MANIFEST) as temporary:
+        temporary.write_text("".join(lines))
