@@ -12,9 +12,10 @@ from util.tonemap import srgb_decode
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 RESPONSES = ("debevec", "srgb", "gamma22", "linear")
 CODES = 256  # of which a tone curve is made; values of 16 bits lie between them
-SAMPLES = 16  # squared, is how many levels the curve is fitted to
-SMOOTHNESS = 10.0
-SENSIBLE_MIDDLE = (0.02, 0.8)  # of a curve; that of sRGB goes through 0.22
+QUANTILES = 86  # of each channel of a frame
+LEAST_CODE = 4  # from black and from white, which a level must have to count
+FAINTEST = 1.5e-4  # linear value that black is taken for in logarithms
+SMOOTHNESS, SMALLNESS, FIXED = 1.0, 0.1, 1e3  # weights of what is asked of the curve besides the levels
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -39,11 +40,8 @@ def tone_curve(pictures: Sequence[np.ndarray], exposures: np.ndarray, response: 
     """Linear value of each of CODES evenly spread codes from black (0) to white (1), float32.
 
     Args:
-        pictures: (H, W, 3) each. exposures: of each, in any unit.
+        pictures: (H, W, 3) each, from the shortest to the longest. exposures: of each, in any unit.
         response: "srgb", "gamma22" (x^2.2), "linear", or "debevec": estimated from the stack.
-
-    Raises:
-        UserError: the stack tells too little to estimate a curve.
     """
     codes = np.linspace(0, 1, CODES, dtype=np.float32)
     curves = {"srgb": srgb_decode, "gamma22": lambda x: x**2.2, "linear": lambda x: x}
@@ -53,26 +51,45 @@ def tone_curve(pictures: Sequence[np.ndarray], exposures: np.ndarray, response: 
 
 
 def _estimate(pictures: Sequence[np.ndarray], exposures: np.ndarray) -> np.ndarray:
-    """The curve by which the exposures agree (Debevec and Malik, SIGGRAPH 1997), one for all channels.
+    """The curve by which the exposures agree, one for all channels, found by least squares.
 
-    It is fitted to the frames' quantiles in place of pixels: the same share of the scene is darker than them
-    in every frame, wherever it has moved to (Grossberg and Nayar, ECCV 2002).
+    As Debevec and Malik (SIGGRAPH 1997) do, but for the frames' quantiles in place of pixels: the same share
+    of the scene is darker than them in every frame, wherever it has moved (Grossberg and Nayar, ECCV 2002).
+    What is sought is how the logarithm of the curve differs from that of sRGB. The difference is held small
+    and smooth, so that levels which no frame has, and stacks that tell nothing, are taken as sRGB.
     """
-    count = SAMPLES**2 // 3 + 1  # per channel
-    shares = (np.arange(count) + 0.5) / count
-    levels = []
-    for picture in pictures:
-        darker = [np.cumsum(counts) / counts.sum() for counts in _histograms(picture)]
-        samples = np.concatenate([np.searchsorted(channel, shares) for channel in darker])
-        levels.append(samples[: SAMPLES**2].reshape(SAMPLES, SAMPLES).astype(np.uint8))
-    fit = cv2.createCalibrateDebevec(SAMPLES**2, SMOOTHNESS, False)
-    curve = fit.process(levels, (exposures / exposures.min()).astype(np.float32)).ravel()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        curve = np.maximum.accumulate(curve / curve[-1])
-    if not SENSIBLE_MIDDLE[0] < curve[CODES // 2] < SENSIBLE_MIDDLE[1]:
-        raise UserError("the tone curve of these pictures cannot be estimated: give --response srgb")
-    curve[0] = 0  # which no curve in logarithms can reach
-    return curve
+    shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    darker = [[np.cumsum(counts) / counts.sum() for counts in _histograms(picture)] for picture in pictures]
+    levels = [np.concatenate([np.searchsorted(channel, shares) for channel in frame]) for frame in darker]
+    srgb = np.log(np.maximum(srgb_decode(np.arange(CODES) / (CODES - 1)), FAINTEST))
+    pairs = [
+        _pair(*levels[i : i + 2], np.log(exposures[i + 1] / exposures[i]), srgb)
+        for i in range(len(levels) - 1)
+    ]
+    rate = np.diff(np.eye(CODES), axis=0)
+    scale = np.sqrt(sum(len(matrix) for matrix, _ in pairs))
+    held = [SMOOTHNESS * scale * np.diff(rate, axis=0), SMALLNESS * scale * rate, FIXED * np.eye(CODES)[-1:]]
+    matrix = np.concatenate([*(matrix for matrix, _ in pairs), *held])
+    wanted = np.concatenate([values for _, values in pairs])
+    wanted = np.pad(wanted, (0, len(matrix) - len(wanted)))
+    difference = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
+    curve = np.maximum.accumulate(np.exp(srgb + difference))
+    curve[0] = 0
+    return (curve / curve[-1]).astype(np.float32)
+
+
+def _pair(
+    short: np.ndarray, long: np.ndarray, ratio: float, srgb: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the equations of two frames' levels, and their right sides: log curve(long) - log curve(short)
+    is the logarithm of the ratio of exposures. The middle of the codes counts most, clipped ones not at all.
+    """
+    weights = np.minimum.reduce([short, long, CODES - 1 - short, CODES - 1 - long]) / (CODES // 2)
+    weights = np.where((short >= LEAST_CODE) & (long < CODES - LEAST_CODE), weights, 0)
+    matrix, rows = np.zeros((len(short), CODES)), np.arange(len(short))
+    matrix[rows, long] = weights
+    matrix[rows, short] -= weights
+    return matrix, weights * (ratio - (srgb[long] - srgb[short]))
 
 
 def _histograms(picture: np.ndarray) -> list[np.ndarray]:
