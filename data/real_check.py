@@ -15,7 +15,7 @@ from data.syn_dataset import subfolders
 from util.errors import UserError
 
 SPLITS = ("Train", "Test")
-KNOWN_IN_SCENE = ("exposure.txt", "raw_gt.npy")
+KNOWN_IN_SCENE = ("exposure.txt", "raw_gt.npy", "parameters.json")
 PUBLISHED_FRAMES = 5
 CLIPPED = 0.98  # of the white level
 WELL_EXPOSED = (0.05, 0.9)

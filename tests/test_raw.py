@@ -100,12 +100,6 @@ def test_the_colours_of_a_simulated_sample_are_found_again(tmp_path: Path) -> No
     assert_allclose(meta["cam2rgb"], np.linalg.inv(sample.camera.rgb2cam), atol=2e-3)
 
 
-def test_no_folder_is_left_where_a_sample_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write .*scene"):
-        write_real_sample(tmp_path / "file" / "scene", simulated_sample())
-
-
 # Mosaic and pattern
 
 

@@ -3,7 +3,6 @@
 Tags: Adobe's Digital Negative Specification 1.4. Layout: BracketIRE specification, 5.4.
 """
 
-import shutil
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +14,6 @@ from data.simulate.camera import SRGB_TO_XYZ, Camera
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
 from util.bayer import PLANES, pack, unpack
-from util.errors import UserError
 from util.files import write_atomically
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10  # types of a TIFF tag
@@ -100,35 +98,26 @@ def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:
 
     The files are as those of the published real set: 10 bits, GRBG, white 1023. The mosaic is the sample's
     without its first and last column, so that a sample of packed width w gives brackets of width w - 1. The
-    target, float32 (h, w - 1, 4) packed by colour, is on the scale of the third bracket. The folder appears
-    when all files are there.
+    target, float32 (h, w - 1, 4) packed by colour, is on the scale of the third bracket.
 
     Raises:
-        UserError: it cannot be written.
+        OSError, UserError: it cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        for number, (exposure, frame) in enumerate(zip(EXPOSURES, sample.frames, strict=True), 1):
-            levels = black + _as_grbg(frame) * ((WHITE_LEVEL - black) / WHITE_LEVEL)
-            write_dng(
-                partial / f"{number}.dng",
-                unpack(np.rint(levels).astype(np.uint16), REAL_CFA),
-                black=black,
-                white=WHITE_LEVEL,
-                cfa=REAL_CFA,
-                **_colour(sample.camera),
-                exposure_time=SHORTEST_TIME * exposure,
-                iso=REAL_ISO,
-            )
-        (partial / "exposure.txt").write_text("".join(f"{exposure}\n" for exposure in EXPOSURES))
-        np.save(partial / "raw_gt.npy", np.ascontiguousarray(_as_grbg(sample.gt).transpose(1, 2, 0)))
-        partial.rename(folder)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, (exposure, frame) in enumerate(zip(EXPOSURES, sample.frames, strict=True), 1):
+        levels = black + _as_grbg(frame) * ((WHITE_LEVEL - black) / WHITE_LEVEL)
+        write_dng(
+            folder / f"{number}.dng",
+            unpack(np.rint(levels).astype(np.uint16), REAL_CFA),
+            black=black,
+            white=WHITE_LEVEL,
+            cfa=REAL_CFA,
+            **_colour(sample.camera),
+            exposure_time=SHORTEST_TIME * exposure,
+            iso=REAL_ISO,
+        )
+    (folder / "exposure.txt").write_text("".join(f"{exposure}\n" for exposure in EXPOSURES))
+    np.save(folder / "raw_gt.npy", np.ascontiguousarray(_as_grbg(sample.gt).transpose(1, 2, 0)))
 
 
 def _as_grbg(planes: np.ndarray) -> np.ndarray:
