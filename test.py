@@ -16,7 +16,7 @@ from data import create_dataset, create_loader, samples
 from data.base_dataset import BaseDataset
 from models import create_demosaicer, create_model
 from models.base_model import BaseModel
-from models.networks import create_network
+from models.networks import create_network, needs_weights
 from options.test_options import TestOptions
 from util import device
 from util.baselines import BASELINES, exposure_average
@@ -33,11 +33,9 @@ def main() -> None:
     opt = TestOptions().parse()
     place = device.join(opt)
     dataset = create_dataset(opt, "test")
-    for iteration in [None] if opt.load_path else opt.load_iter:
+    for iteration in [None] if opt.load_path or not needs_weights(opt.net) else opt.load_iter:
         model = create_model(opt, place, getattr(dataset, "channels", None))
-        model.build(opt.load_path or model.checkpoint_path(iteration))
-        label = str(iteration or Path(opt.load_path).stem.rpartition("_model_")[2])
-        test = Test(model, dataset, opt, label)
+        test = Test(model, dataset, opt, label=model.load_trained(iteration))
         loader = create_loader(dataset, opt)
         for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
             test.one(index, sample)

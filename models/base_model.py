@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.networks import create_network, network_class, network_options, takes
+from models.networks import create_network, needs_weights, network_class, network_options, takes
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
@@ -65,10 +65,9 @@ class BaseModel:
         Raises:
             UserError: the checkpoint is missing, damaged, or does not fit; there is nothing to train.
         """
-        if self.opt.is_train and not getattr(network_class(self.opt.net), "trained", True):
-            raise UserError(
-                f"--net {self.opt.net} has no parameters: nothing to train; test.py uses it as it is"
-            )
+        if not needs_weights(self.opt.net) and (self.opt.is_train or path):
+            advice = "test.py uses it as it is" if self.opt.is_train else f"what network is {path} of?"
+            raise UserError(f"--net {self.opt.net} has no parameters to train or load: {advice}")
         state, saved = checkpoint.load_weights(path) if path else (None, None)
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
@@ -86,8 +85,26 @@ class BaseModel:
         self.network.to(self.place.device)
         if self.opt.channels_last:
             convert_channels_last(self.network)
-        if self.opt.compile:
+        if self.opt.compile and needs_weights(self.opt.net):
             self.network.compile()
+
+    def load_trained(self, iteration: int | str | None) -> str:
+        """Make the network with the weights of `--load_path`, or with this run's own of an epoch.
+
+        Returns what names these weights in the names of output files.
+
+        Raises:
+            UserError: as `build`; or there are no such weights.
+        """
+        if not needs_weights(self.opt.net):
+            self.build(self.opt.load_path)
+            return self.opt.net
+        path = Path(self.opt.load_path or self.checkpoint_path(iteration))
+        if not path.exists():
+            shipped = "--load_path ckpt/small/TMRNet_model_small.pth"
+            raise UserError(f"no checkpoint {path}: try {shipped}, or --net exposure_merge, which needs none")
+        self.build(path)
+        return path.stem.rpartition("_model_")[2]
 
     def checkpoint_path(self, iteration: int | str) -> Path:
         """File of this run's weights after an epoch, or `latest` or `best`."""

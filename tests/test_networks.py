@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torchvision.ops import deform_conv2d
 
-from models.networks import create_network, network_class, network_names, spynet
+from models.networks import create_network, needs_weights, network_class, network_names, spynet, takes
 from models.networks import warp as sampling
 from models.networks.blocks import upsample
 from models.networks.spynet import SPyNet
@@ -54,13 +54,40 @@ def random_frames(*shape: int, seed: int = 0) -> torch.Tensor:
     return smooth.view(shape) + 0.02 * torch.rand(shape, generator=generator)
 
 
+def given(network: nn.Module, frames: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What a network asks for besides the frames (N, T, ...): exposures that hardly clip anything."""
+    exposure = 4.0 ** torch.arange(-2, frames.shape[1] - 2).repeat(len(frames), 1)
+    return {"exposure": exposure} if takes(network, "exposure") else {}
+
+
+def restored(network: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    return network(frames, **given(network, frames))
+
+
 every_network = pytest.mark.parametrize("name", network_names())
+every_trained_network = pytest.mark.parametrize("name", list(filter(needs_weights, network_names())))
 every_scale = pytest.mark.parametrize("scale", [1, 4])
 
 
-def test_tmrnet_is_among_them() -> None:
-    assert "tmrnet" in network_names()
-    assert "blocks" not in network_names() and "demosaic_net" not in network_names()
+def test_names() -> None:
+    assert {"tmrnet", "exposure_merge"} <= set(network_names())
+    assert not {"blocks", "demosaic_net", "windows"} & set(network_names())
+    assert needs_weights("tmrnet") and not needs_weights("exposure_merge")
+
+
+@every_network
+def test_needs_weights_if_it_has_any(name: str) -> None:
+    assert needs_weights(name) == (parameter_count(make(name)) > 0)
+
+
+def test_arguments_of_the_task_that_a_network_does_not_take_are_left_out() -> None:
+    network = create_network("exposure_merge", num_frames=7, in_channels=3, out_channels=3, scale=2)
+    assert network.arguments == {
+        "name": "exposure_merge",
+        "scale": 2,
+        "shot_noise": 0.0024,
+        "read_noise": 1.8e-5,
+    }
 
 
 @every_network
@@ -69,11 +96,11 @@ def test_unknown_argument_is_refused(name: str) -> None:
         create_network(name, frames_per_second=3)
 
 
-@every_network
+@every_trained_network
 @every_scale
 def test_gradients_are_finite_and_reach_every_parameter(name: str, scale: int) -> None:
     network = make(name, scale=scale).train()
-    output = network(random_frames(1, FRAMES, 4, 37, 45))
+    output = restored(network, random_frames(1, FRAMES, 4, 37, 45))
     assert output.shape == (1, 4, 37 * scale, 45 * scale) and output.dtype == torch.float32
     assert output.isfinite().all()
     output.square().mean().backward()
@@ -90,7 +117,7 @@ def test_gradients_are_finite_and_reach_every_parameter(name: str, scale: int) -
 def test_any_number_of_frames_and_any_size(name: str, scale: int, channels: int) -> None:
     network = make(name, channels, scale)
     for number, size in ((1, (37, 45)), (2, (16, 50)), (FRAMES, (33, 32))):
-        output = network(random_frames(1, number, channels, *size))
+        output = restored(network, random_frames(1, number, channels, *size))
         assert output.shape == (1, channels, size[0] * scale, size[1] * scale)
         assert output.isfinite().all()
 
@@ -100,18 +127,23 @@ def test_any_number_of_frames_and_any_size(name: str, scale: int, channels: int)
 def test_every_frame_matters(name: str) -> None:
     network = make(name)
     frames = random_frames(1, FRAMES, 4, 24, 32)
-    plain = network(frames)
+    plain = restored(network, frames)
     for number in range(FRAMES):
         other = frames.clone()
         other[:, number] += 0.1
-        assert not torch.equal(network(other), plain), f"frame {number}"
+        assert not torch.equal(restored(network, other), plain), f"frame {number}"
 
 
 @every_network
 @torch.no_grad()
-def test_too_many_frames_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{FRAMES + 1} frames"):
-        make(name)(random_frames(1, FRAMES + 1, 4, 24, 24))
+def test_more_frames_are_taken_or_refused(name: str) -> None:
+    network, frames = make(name), random_frames(1, FRAMES + 1, 4, 24, 24)
+    if getattr(network, "max_frames", None):
+        assert network.max_frames == FRAMES
+        with pytest.raises(ValueError, match=f"{FRAMES + 1} frames"):
+            restored(network, frames)
+    else:
+        assert restored(network, frames).shape == (1, 4, 24, 24)
 
 
 @every_network
@@ -120,13 +152,13 @@ def test_too_many_frames_are_refused(name: str) -> None:
 def test_samples_of_a_batch_are_independent(name: str, scale: int) -> None:
     network = make(name, scale=scale)
     frames = random_frames(2, FRAMES, 4, 24, 37)
-    together = network(frames)
-    apart = torch.cat([network(frame[None]) for frame in frames])
+    together = restored(network, frames)
+    apart = torch.cat([restored(network, frame[None]) for frame in frames])
     assert_allclose(together, apart, atol=1e-5 * float(together.std()), rtol=0)
     assert (together[0] - together[1]).abs().max() > 0.1 * together.std()
 
 
-@every_network
+@every_trained_network
 @every_scale
 @torch.no_grad()
 def test_checkpoint_reproduces_the_output(name: str, scale: int, tmp_path: Path) -> None:
@@ -137,7 +169,7 @@ def test_checkpoint_reproduces_the_output(name: str, scale: int, tmp_path: Path)
     state, arguments = checkpoint.load_weights(path)
     again = create_network(arguments.pop("name"), **arguments)
     assert checkpoint.fit(again, state, path) == []
-    assert torch.equal(again.eval()(frames), network(frames))
+    assert torch.equal(restored(again.eval(), frames), restored(network, frames))
     assert path.name == f"{type(network).__name__}_model_3.pth"
     assert set(torch.load(path, weights_only=True)) == {"state_dict", "network"}
 
@@ -147,20 +179,20 @@ def test_checkpoint_reproduces_the_output(name: str, scale: int, tmp_path: Path)
 def test_tiles_equal_the_whole_frame(name: str, scale: int, size: tuple[int, int], tile: int) -> None:
     network = make(name, scale=scale)
     frames = random_frames(1, FRAMES, 4, *size)
-    whole = tiling.restore(network, frames, 0, 32)
+    whole = tiling.restore(network, frames, 0, 32, **given(network, frames))
     for overlap in (32, 0) if hasattr(network, "halo") else (32,):
-        tiled = tiling.restore(network, frames, tile, overlap)
+        tiled = tiling.restore(network, frames, tile, overlap, **given(network, frames))
         assert_allclose(tiled, whole, atol=1e-4 * float(whole.std()), rtol=0)
 
 
-@every_network
+@every_trained_network
 @torch.no_grad()
 def test_half_precision_is_near(name: str) -> None:
     network = make(name)
     frames = random_frames(1, FRAMES, 4, 48, 64)
-    exact = network(frames)
+    exact = restored(network, frames)
     with torch.autocast("cpu", torch.bfloat16):
-        half = network(frames)
+        half = restored(network, frames)
     assert half.dtype == torch.float32 and not torch.equal(half, exact)
     assert 10 * torch.log10(exact.max() ** 2 / (half - exact).square().mean()) > 45
 

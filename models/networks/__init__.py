@@ -70,6 +70,11 @@ def network_options(name: str) -> dict[str, Any]:
     return {key: value.default for key, value in parameters.items() if key not in TASK_ARGUMENTS}
 
 
+def needs_weights(name: str) -> bool:
+    """Whether a network has parameters."""
+    return getattr(network_class(name), "trained", True)
+
+
 def takes(network: nn.Module | type[nn.Module], keyword: str) -> bool:
     """Whether the `forward` of a network has this keyword."""
     return keyword in inspect.signature(network.forward).parameters

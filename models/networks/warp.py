@@ -9,8 +9,14 @@ STRIP_PIXELS = (
 )
 
 
-def warp(image: torch.Tensor, flow: torch.Tensor, padding_mode: str = "zeros", top: int = 0) -> torch.Tensor:
-    """Sample `image` (N, C, H, W) bilinearly at pixel index + `flow` (N, 2, h, W); returns (N, C, h, W).
+def warp(
+    image: torch.Tensor,
+    flow: torch.Tensor,
+    padding_mode: str = "zeros",
+    top: int = 0,
+    mode: str = "bilinear",
+) -> torch.Tensor:
+    """Sample `image` (N, C, H, W) at pixel index + `flow` (N, 2, h, W), by default bilinearly: (N, C, h, W).
 
     Channel 0 of the flow is x, 1 is y, in px. `top` is the row of `image` at which row 0 of the flow lies, so
     that a strip of rows can be warped by itself. Outside lies zero or, with "border", the nearest pixel.
@@ -20,7 +26,7 @@ def warp(image: torch.Tensor, flow: torch.Tensor, padding_mode: str = "zeros", t
     x = (flow[:, 0] + columns) * (2 / max(width - 1, 1)) - 1
     y = (flow[:, 1] + rows) * (2 / max(height - 1, 1)) - 1
     grid = torch.stack((x, y), dim=-1)  # (N, h, W, 2)
-    return F.grid_sample(image.float(), grid, padding_mode=padding_mode, align_corners=True)
+    return F.grid_sample(image.float(), grid, mode=mode, padding_mode=padding_mode, align_corners=True)
 
 
 def _indices(like: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:

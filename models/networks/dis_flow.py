@@ -1,0 +1,84 @@
+"""Optical flow from the shortest of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
+
+The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
+are composed. Where there is less texture than noise, a flow follows its surroundings.
+"""
+
+import math
+
+import cv2
+import numpy as np
+import torch
+
+from models.networks.warp import warp
+
+UNCLIPPED = 0.95  # of the longer frame's white level: two frames are compared up to there
+CODE_NOISE = 0.03  # standard deviation that a view may have; it is blurred until it has
+BLUR = (0.5, 4.0)  # least and largest standard deviation of that blur, px
+TEXTURE_REACH = 4.0  # px, standard deviation of the neighbourhood whose texture is measured
+SURROUNDINGS = 48.0  # px, standard deviation of the neighbourhood that a flow follows
+STIFFNESS = 2.0  # texture that makes a flow follow itself as much as its surroundings, in variances of noise
+SMALLEST = 64  # px, sides below are extended for DIS
+
+
+def chained_flow(
+    frames: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor
+) -> torch.Tensor:
+    """Flow (T-1, 2, H, W) in px, x first: frame i + 1 sampled at p + flow[i](p) shows frame 0 at p.
+
+    Args:
+        frames: (T, C, H, W) on the CPU, divided by their exposures, in rising order of exposure.
+        exposure: (T,).
+        shot, read: (T,), a measured value y has the variance shot * y + read.
+    """
+    light = frames.mean(1)  # (T, H, W)
+    flows = frames.new_zeros(len(frames) - 1, 2, *frames.shape[-2:])
+    for i in range(1, len(frames)):
+        white = UNCLIPPED / float(exposure[i])
+        level = max(float(light[i].clamp(0, white).median()), white / 500)
+        deviation = max(
+            math.sqrt((shot[k] * level * exposure[k] + read[k]) / frames.shape[1]) / float(exposure[k])
+            for k in (i - 1, i)
+        )
+        noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
+        blur = float(np.clip(noise / CODE_NOISE / math.sqrt(4 * math.pi), *BLUR))
+        views = [_view(light[k], white, blur) for k in (i - 1, i)]
+        step = _followed(_dis(*views), views[1], (255 * noise) ** 2 / (4 * math.pi * blur**2))
+        step = torch.from_numpy(step).permute(2, 0, 1)
+        last = flows[i - 2] if i > 1 else torch.zeros_like(step)
+        flows[i - 1] = last + warp(step[None], last[None], "border")[0]
+    return flows
+
+
+def _view(light: torch.Tensor, white: float, blur: float) -> np.ndarray:
+    """Light (H, W) as 8-bit codes of its square root, in which shot noise is the same everywhere."""
+    soft = cv2.GaussianBlur((light / white).clamp(0, 1).numpy(), (0, 0), blur)
+    return np.round(255 * np.sqrt(soft)).astype(np.uint8)
+
+
+def _dis(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Flow (H, W, 2) between 8-bit views (H, W)."""
+    height, width = reference.shape
+    below, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
+    views = [
+        cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_REPLICATE) for view in (reference, support)
+    ]
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(0)
+    dis.setPatchSize(16)  # larger ones reach beyond the border that OpenCV reserves
+    dis.setPatchStride(8)
+    return dis.calc(*views, None)[:height, :width]
+
+
+def _followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
+    """The flow (H, W, 2), drawn to the mean of its textured surroundings where it has little texture itself.
+
+    `noise` is the variance of noise in the view (H, W).
+    """
+    view = view.astype(np.float32)
+    mean, square = (cv2.GaussianBlur(image, (0, 0), TEXTURE_REACH) for image in (view, view * view))
+    texture = np.maximum(square - mean**2 - noise, 0)[..., None] + np.float32(1e-3)
+    total = cv2.GaussianBlur(texture, (0, 0), SURROUNDINGS)[..., None]
+    around = cv2.GaussianBlur(flow * texture, (0, 0), SURROUNDINGS) / total
+    stiffness = STIFFNESS * noise
+    return (flow * texture + stiffness * around) / (texture + stiffness)

@@ -1,0 +1,226 @@
+"""A classical merge of exposures: what a network must beat, and what one has who has no weights.
+
+Frames are aligned by optical flow and merged by frequency in small windows, as in Hasinoff et al., "Burst
+photography for high dynamic range and low-light imaging", SIGGRAPH Asia 2016, section 5. A Kalman filter
+takes one frame after the other, each with the variance of its noise. Where a frame differs from what has been
+merged by more than noise, the rest is taken for its error: what moved, is misaligned or blurred stays out,
+frequency by frequency, and a blurred long frame still gives its low ones.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.networks.dis_flow import chained_flow
+from models.networks.warp import warp
+from models.networks.windows import SIDE, TAPER, Windows, smoothed
+
+CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
+AGREEMENT = 1.5  # power of a difference, in variances of noise, that is put down to noise
+SHRINKAGE = 2.0  # variances of the remaining noise that are taken off the power of each frequency
+LOCAL = 3  # px, side of the mean (taken twice) from which the level of darkness is known
+SUPPORT = SIDE + LOCAL + 3  # px around a px on which its result depends, besides motion
+
+QUIET_WINDOWS = 0.1  # share of the windows that are taken to show noise and nothing else
+QUIET_POWER = 0.63  # their largest power in the high frequencies of white noise, relative to its variance
+FEWEST_WINDOWS = 20  # from which noise is measured
+MOST_WINDOWS = 4000
+NOISE_RANGE = (1 / 64, 64.0)  # measured noise against `shot_noise` and `read_noise`
+
+
+class ExposureMerge(nn.Module):
+    """Merges any number of frames of any number of planes in the place of the first, the shortest.
+
+    Args:
+        scale: 1, or a factor by which the merged image is enlarged (bicubic).
+        shot_noise, read_noise: a measured value y has the variance shot_noise * y + read_noise, times a
+            factor that is measured on each frame. The defaults are those of a phone near ISO 1600, the
+            middle of BracketIRE's law (specification, 9.4).
+    """
+
+    trained = False
+
+    def __init__(self, scale: int = 1, shot_noise: float = 0.0024, read_noise: float = 1.8e-5) -> None:
+        super().__init__()
+        self.scale, self.shot_noise, self.read_noise = scale, shot_noise, read_noise
+
+    def whole_frame(self, frames: torch.Tensor, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What tiles are given of frames (N, T, C, H, W) with exposures (N, T).
+
+        "flow" (N, T-1, 2, H, W): from the first frame to the others, in px; "noise" (N, T, H, W): the factor
+        by which the variance of a frame is larger than stated, one value for each frame.
+        """
+        flows, factors = [], []
+        for sample, times in zip(frames.float().cpu(), exposure.float().cpu(), strict=True):
+            factor = self._noise_factors(sample * times[:, None, None, None])
+            light = [
+                self._observed(frame, time, own).light
+                for frame, time, own in zip(sample, times, factor, strict=True)
+            ]
+            shot, read = factor * self.shot_noise, factor * self.read_noise
+            flows.append(chained_flow(torch.stack(light), times, shot, read))
+            factors.append(factor)
+        noise = torch.stack(factors).to(frames.device)[..., None, None].expand(-1, -1, *frames.shape[-2:])
+        return {"flow": torch.stack(flows).to(frames.device), "noise": noise}
+
+    @staticmethod
+    def halo(flow: torch.Tensor, noise: torch.Tensor) -> int:
+        """Px around a tile that merging it asks for, from the flow (..., 2, h, w) inside it."""
+        motion = float(flow.abs().amax()) if flow.numel() else 0.0
+        return math.ceil(motion) + SUPPORT
+
+    def forward(
+        self,
+        frames: torch.Tensor,
+        exposure: torch.Tensor,
+        flow: torch.Tensor | None = None,
+        noise: torch.Tensor | None = None,
+        window: tuple[int, int, int, int] | None = None,
+    ) -> torch.Tensor:
+        """Frames (N, T, C, H, W), divided by their exposures (N, T) -> (N, C, sH, sW) on the same scale.
+
+        Args:
+            flow, noise: `whole_frame(frames, exposure)`, if it is already known.
+            window: (top, left, height, width) if `frames` is a tile of larger frames, all in px of `frames`.
+        """
+        frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
+        if flow is None or noise is None:
+            flow, noise = self.whole_frame(frames, exposure).values()
+        grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)
+        samples = zip(frames, exposure, flow, noise[..., 0, 0], strict=True)
+        with torch.autocast(frames.device.type, enabled=False):
+            merged = torch.stack([self._merge(grid, *sample) for sample in samples])
+        if self.scale > 1:
+            merged = F.interpolate(merged, scale_factor=self.scale, mode="bicubic", align_corners=False)
+        return merged.clamp(min=0)
+
+    def _merge(
+        self,
+        grid: Windows,
+        frames: torch.Tensor,
+        exposure: torch.Tensor,
+        flow: torch.Tensor,
+        noise: torch.Tensor,
+    ) -> torch.Tensor:
+        """One sample: frames (T, C, H, W), exposure (T,), flow (T-1, 2, H, W), noise (T,) -> (C, H, W)."""
+        first = self._observed(frames[0], exposure[0], noise[0])
+        state = torch.fft.rfft2(grid.cut(first.light))  # (C, rows, columns, SIDE, SIDE/2+1)
+        variance = _spectral_variance(grid, first).expand(state.shape)
+        for i in range(1, len(frames)):
+            seen = self._observed(frames[i], exposure[i], noise[i], flow[i - 1])
+            share = grid.mean(seen.valid)[..., None, None]
+            difference = grid.cut(seen.light) - torch.fft.irfft2(state, s=(SIDE, SIDE))
+            difference = torch.fft.rfft2(difference * grid.cut(seen.valid, tapered=False))
+            expected = variance + _spectral_variance(grid, seen)
+            power = (difference.abs().square() / expected).mean(0, keepdim=True) / share.clamp(min=0.05)
+            doubt = expected * (smoothed(power) - AGREEMENT).clamp(min=0)
+            gain = variance / (expected + doubt)
+            state = state + gain * difference
+            variance = variance * (1 - share * gain)
+        return grid.image(_denoised(state, variance))
+
+    def _observed(
+        self,
+        frame: torch.Tensor,
+        exposure: torch.Tensor,
+        noise: torch.Tensor,
+        flow: torch.Tensor | None = None,
+    ) -> "Observed":
+        """A frame (C, H, W), sampled along a flow (2, H, W), and what is known of its errors."""
+        clipped = F.max_pool2d((frame * exposure >= CLIPPED).float().amax(0, keepdim=True), 3, 1, 1)
+        if flow is not None:
+            frame = warp(frame[None], flow[None], "border", mode="bicubic")[0]
+            clipped = warp(clipped[None], flow[None], "border")[0]
+        measured = frame * exposure
+        level = _local_mean(_local_mean(measured)).clamp(min=0)
+        excess = _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
+        variance = noise * (self.shot_noise * (level - excess) + self.read_noise)
+        return Observed(
+            light=(measured - excess) / exposure,
+            variance=variance / exposure**2,
+            excess=excess / exposure,
+            valid=(1 - 4 * clipped).clamp(min=0),
+        )
+
+    def _noise_factors(self, measured: torch.Tensor) -> torch.Tensor:
+        """By how much the variance of measured frames (T, C, H, W) is larger than stated: (T,).
+
+        A frame on which it cannot be measured is taken to be as noisy as the others.
+        """
+        factors = torch.tensor([self._noise_factor(frame) for frame in measured])
+        return factors.nan_to_num(float(factors.nanmedian())).nan_to_num(1.0).clamp(*NOISE_RANGE)
+
+    def _noise_factor(self, measured: torch.Tensor) -> float:
+        """The factor of one frame (C, H, W); NaN where too few windows are neither black nor clipped.
+
+        Most pictures have windows with nothing but noise in the high frequencies: those of least power.
+        """
+        if min(measured.shape[-2:]) < SIDE:
+            return math.nan
+        step = SIDE * max(1, math.isqrt(measured[0].numel() // (MOST_WINDOWS * SIDE**2)))
+        windows = measured.unfold(1, SIDE, step).unfold(2, SIDE, step)
+        level = windows.mean((-1, -2))
+        used = (level > 4 * math.sqrt(self.read_noise)) & (windows.amax((-1, -2)) < CLIPPED)
+        if used.sum() < FEWEST_WINDOWS:
+            return math.nan
+        high = torch.fft.fftfreq(SIDE).abs()[:, None] + torch.fft.rfftfreq(SIDE) > 0.6
+        power = torch.fft.rfft2(windows[used] * TAPER).abs().square()[:, high].mean(-1)
+        stated = (self.shot_noise * level[used] + self.read_noise) * TAPER.square().sum()
+        return float(torch.quantile(power / stated, QUIET_WINDOWS)) / QUIET_POWER
+
+
+class Observed(NamedTuple):
+    """A frame in the place of the first, on the common scale."""
+
+    light: torch.Tensor  # (C, H, W)
+    variance: torch.Tensor  # of its noise
+    excess: torch.Tensor  # that clipping at black had added to it, and that is as uncertain as it is large
+    valid: torch.Tensor  # (1, H, W), 1 = not clipped
+
+
+def _spectral_variance(grid: Windows, seen: Observed) -> torch.Tensor:
+    """Variance of the spectra of a frame's windows, (C, rows, columns, SIDE, SIDE/2+1)."""
+    noise = grid.mean(seen.variance)[..., None, None] * grid.energy
+    return noise + grid.mean(seen.excess)[..., None, None].square() * grid.constant
+
+
+def _local_mean(image: torch.Tensor) -> torch.Tensor:
+    """Mean of (C, H, W) over LOCAL x LOCAL px."""
+    return F.avg_pool2d(image, LOCAL, 1, LOCAL // 2, count_include_pad=False)
+
+
+def _black_excess(level: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """By how much clipping at 0 raises the mean of normal noise of this `variance`, seen as the mean `level`.
+
+    The mean of max(x + n, 0) is x P(x / s) + s p(x / s), with the normal law's P and p; solved for x >= 0 by
+    Newton's method, which from above converges quickly.
+    """
+    deviation = variance.sqrt()
+    excess = torch.zeros_like(level)
+    dark = level < 4 * deviation
+    seen = level[dark] / deviation[dark]
+    x = seen
+    for _ in range(4):
+        density, below = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi), torch.special.ndtr(x)
+        x = (x - (x * below + density - seen) / below).clamp(min=0)
+    excess[dark] = (seen - x) * deviation[dark]
+    return excess
+
+
+def _denoised(spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """Spectra (C, ..., SIDE, SIDE/2+1) without frequencies that are not above their noise.
+
+    Planes are compared after a cosine transform over them: noise of colour is then seen beside an edge, too.
+    """
+    number = len(spectra)
+    order = torch.arange(number, device=spectra.device)
+    mix = torch.cos(order[:, None] * (order + 0.5) * (math.pi / number)) * math.sqrt(2 / number)
+    mix[0] /= math.sqrt(2)
+    mixed = torch.tensordot(mix.to(spectra.dtype), spectra, 1)
+    power = smoothed(mixed.abs().square() / torch.tensordot(mix.square(), variance, 1))
+    kept = (1 - SHRINKAGE / power.clamp(min=SHRINKAGE)).clamp(min=0)
+    kept[..., 0, 0] = 1
+    return torch.tensordot(mix.T.to(spectra.dtype), mixed * kept, 1)
