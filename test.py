@@ -5,6 +5,8 @@ python test.py --name my_run --model syn --dataset_name syn --dataroot DIR      
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +30,9 @@ from util.metrics import NO_REFERENCE
 from util.pictures import Pictures
 from util.report import Report
 
+MERGE = "exposure_merge"
+Baseline = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of normalised frames and their exposures
+
 
 def main() -> None:
     opt = TestOptions().parse()
@@ -42,6 +47,17 @@ def main() -> None:
         test.summary()
 
 
+def create_baselines(opt: argparse.Namespace, model: BaseModel) -> dict[str, Baseline]:
+    """What else is scored: the simple results, and the merge of exposures where it is not what is tested."""
+    baselines = {name: partial(baseline, scale=model.scale) for name, baseline in BASELINES.items()}
+    if opt.net != MERGE:
+        settings = argparse.Namespace(**vars(opt) | {"net": MERGE, "size": None})
+        merge = create_model(settings, model.place, model.channels)
+        merge.build()
+        baselines["exposure merge"] = merge.restore
+    return baselines
+
+
 class Test:
     """A pass over a data set with one checkpoint; `label` names its output."""
 
@@ -53,10 +69,12 @@ class Test:
         self.radiance_folder = model.folder / f"{output}_hdr_{label}"
         self.report = Report(model.folder / f"report_{opt.dataset_name}_{label}")
         self.demosaic = create_demosaicer(opt, model.place)
-        methods = ["restored", *(BASELINES if opt.baselines else ())]
+        self.baselines = create_baselines(opt, model) if opt.baselines else {}
         metrics = opt.metrics if opt.calc_metrics else []
         settings = prepared(metrics, opt.peak_luminance, model.place.device)
-        self.scores = {name: Evaluation(metrics, dataset.border, settings) for name in methods}
+        self.scores = {
+            name: Evaluation(metrics, dataset.border, settings) for name in ("restored", *self.baselines)
+        }
         self.pace: list[float] = []  # ms per megapixel of each image
         self.shape: tuple[int, ...] = ()
         self.references: set[str] = set()
@@ -66,8 +84,7 @@ class Test:
         frames, exposure = self.model.normalised(sample), sample["exposure"]
         name, file = sample["name"][0], Path(sample["scene"][0]) / sample["frame"][0]
         images = {"restored": self.restore(frames, exposure)}
-        for method in list(self.scores)[1:]:
-            images[method] = BASELINES[method](frames, exposure, self.model.scale)
+        images |= {method: baseline(frames, exposure) for method, baseline in self.baselines.items()}
         given = self.dataset.picture(index)
         has_target = given is not None or "gt" in sample
         view = Pictures(
@@ -97,9 +114,10 @@ class Test:
                 sheet = {"shortest bracket": view.picture(frames[:, 0], border=border), **pictures}
                 sheet["ground truth"] = reference
             else:
-                average = exposure_average(frames, exposure, self.model.scale)
+                images = {"exposure average": exposure_average(frames, exposure, self.model.scale)} | images
                 sheet = view.as_taken(frames, exposure, border)
-                sheet |= {"exposure average": view.picture(average, curve), "restored": shown}
+                sheet |= {method: view.picture(image, curve) for method, image in images.items()}
+                sheet["restored"] = shown
             scores = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
             self.report.add(name, sheet, scores)
 
@@ -115,7 +133,10 @@ class Test:
     def facts(self) -> dict[str, Any]:
         """How the scores came about."""
         network = self.model.network
-        facts = {
+        arguments = dict(network.arguments)
+        with torch.device("meta"):
+            macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
+        return {
             "network": type(network).__name__,
             "checkpoint": self.label,
             "protocol": self.opt.protocol,
@@ -125,13 +146,10 @@ class Test:
             "reference": ", ".join(sorted(self.references)) or "none",
             "precision": self.opt.precision,
             "parameters": parameter_count(network),
+            "gmacs_per_image": round(macs / 1e9, 2),
+            "ms_per_megapixel": round(median(self.pace), 1),
+            "images": len(self.dataset),
         }
-        if facts["parameters"]:
-            arguments = dict(network.arguments)
-            with torch.device("meta"):
-                macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
-            facts["gmacs_per_image"] = round(macs / 1e9, 2)
-        return facts | {"ms_per_megapixel": round(median(self.pace), 1), "images": len(self.dataset)}
 
     def summary(self) -> None:
         """Write and print the tables."""

@@ -93,7 +93,7 @@ class TestOptions(BaseOptions):
             "--baselines",
             type=boolean,
             default=False,
-            help="score the shortest bracket and the exposure average as well",
+            help="score the shortest bracket, the exposure average and --net exposure_merge as well",
         )
         group.add_argument(
             "--peak_luminance", type=amount, default=1000.0, help="cd/m2 of the brightest value, for pu_psnr"
