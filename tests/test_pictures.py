@@ -161,6 +161,10 @@ def test_automatic_settings_follow_the_scene():
     assert automatic_reinhard(4 * 2.0**logs)[0] == pytest.approx(scale / 4, rel=1e-6)
     assert automatic_reinhard(np.full((4, 4), 0.36))[1] == 1  # a flat scene is not stretched
     assert automatic_reinhard(np.zeros((4, 4))) == (1, 1)
+    half_black = np.concatenate([2.0**logs, np.zeros(100_000)])
+    nearly_black = np.concatenate([2.0**logs, np.full(100_000, 2.0**-40)])
+    assert automatic_reinhard(half_black) == automatic_reinhard(nearly_black)
+    assert scale < automatic_reinhard(half_black)[0] < 8 * scale
 
 
 def make_pictures(**changed) -> Pictures:

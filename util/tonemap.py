@@ -9,6 +9,7 @@ import torch
 MU = 5000
 LOG_MU = math.log1p(MU)
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+DARKEST = 10  # stops below the brightest, for automatic settings
 
 Values = TypeVar("Values", np.ndarray, torch.Tensor)
 
@@ -70,16 +71,18 @@ def automatic_reinhard(light: np.ndarray) -> tuple[float, float]:
     The key follows from where the mean lies in the range of the scene (Reinhard, "Parameter estimation for
     photographic tone reproduction", Journal of Graphics Tools 7(1), 2002); white is the brightest luminance,
     1 at least, so that a scene of small range is not stretched. Of the darkest and the brightest pixels one
-    in a hundred, for white one in a thousand, does not count.
+    in a hundred, for white one in a thousand, does not count. What is more than 10 stops below the
+    brightest counts as 10 stops: it is mostly noise, of which a logarithm would make much.
     """
-    positive = light[light > 0]
-    if not positive.size:
+    bright, brightest = np.percentile(light, (99, 99.9))
+    if bright <= 0:
         return 1.0, 1.0  # a black picture
-    logs = np.log2(positive)
-    low, high, brightest = (float(level) for level in np.percentile(logs, (1, 99, 99.9)))
-    mean = float(np.clip(logs, low, high).mean())
+    high = math.log2(bright)
+    logs = np.log2(np.maximum(light, 2 ** (high - DARKEST)))
+    low = float(np.percentile(logs, 1))
+    mean = float(np.minimum(logs, high).mean())
     key = 0.18 * 4 ** ((2 * mean - low - high) / max(high - low, 1e-3))
-    return key / 2**mean, max(1.0, key * 2 ** (brightest - mean))
+    return key / 2**mean, max(1.0, key * float(brightest) / 2**mean)
 
 
 def automatic_ev(light: np.ndarray) -> float:
