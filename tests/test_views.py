@@ -94,6 +94,18 @@ def test_brackets_without_targets_have_a_sheet_of_frames_and_linear_light(words,
     assert doubled.mean() > 1.2 * picture.mean()
 
 
+def test_the_merge_of_exposures_is_a_baseline_and_is_not_scored_twice(words, tmp_path):
+    result = succeed("test.py", *words, "--baselines", True)
+    names = ("restored", "shortest bracket", "exposure average", "exposure merge")
+    assert [line[:16].strip() for line in result.out.splitlines()[-6:-2]] == list(names)
+    merge = json.loads((tmp_path / "x" / "metrics_syn_1_exposure_merge.json").read_text())["mean"]
+    alone = [word for word in words if word != "--load_path" and not str(word).endswith(".pth")]
+    result = succeed("test.py", *alone, "--baselines", True, "--net", "exposure_merge")
+    assert [line[:16].strip() for line in result.out.splitlines()[-5:-2]] == list(names[:3])
+    restored = json.loads((tmp_path / "x" / "metrics_syn_exposure_merge.json").read_text())["mean"]
+    assert restored == merge
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
