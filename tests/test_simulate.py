@@ -1,10 +1,5 @@
-"""The simulator of brackets: its physics in numbers, and the data sets that its command writes."""
+"""The simulator of brackets: its physics in numbers."""
 
-import hashlib
-import io
-import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,21 +7,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.simulate import storage
-from data.simulate.camera import draw_camera, reduce, reduce_published, respond, unprocess
+from data.simulate.camera import Camera, draw_camera, reduce, reduce_published, respond, unprocess
 from data.simulate.lighting import expand_highlights
-from data.simulate.making import make_dataset, simulate
+from data.simulate.making import simulate
 from data.simulate.motion import draw_path, exposure_spans, view
 from data.simulate.noise import add_noise, draw_noise_levels, quantise
 from data.simulate.photographs import PHOTOGRAPHS, draw_scene, read_photograph
-from data.simulate.sampling import EXPOSURES, HandHeld, expose, target
+from data.simulate.sampling import EXPOSURES, SPANS, STEPS, HandHeld, expose, target
 from data.simulate.scenes import BuiltIn, Shot
 from data.simulate.settings import Settings
+from data.simulate.sources import find_sources
 from data.simulate.warp import mean
-
-ROOT = Path(__file__).resolve().parents[1]
-SMALL = Settings(seed=3, size=(16, 24))
-SIZES_OF_INPUTS = {"": (16, 24, 4), "x2/": (8, 12, 4), "x4/": (4, 6, 4)}
+from util.images import write_radiance
 
 
 def smooth_scene(size: tuple[int, int], brightest: float) -> np.ndarray:
@@ -171,145 +163,54 @@ def test_no_photograph_is_in_both_splits() -> None:
     assert not set(train.values()) & set(test.values())
 
 
-class PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        allowed = {
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        }
-        assert (module, name) in allowed
-        return super().find_class(module, name)
+def test_blur_is_as_long_as_the_share_of_the_motion_in_each_exposure() -> None:
+    """A line under a camera that moves evenly: the variance of its place grows by length^2 / 12."""
+    camera, speed = draw_camera(np.random.default_rng(4)), 0.3  # px per sub-frame
+    line = np.exp(-((np.arange(300) - 160) ** 2) / (2 * 4.0**2))  # 4 px wide, so that photosites miss nothing
+    light = np.broadcast_to(line[:, None], (100, 300, 3)).astype(np.float32)
+    path = np.zeros((STEPS, 3))
+    path[:, 0] = speed * np.arange(STEPS)
+    columns = np.arange(130)
+    widths = []
+    for frame in expose(HandHeld(light, path, (60, 260)), camera):
+        profile = frame[10:20, :, 1].mean(axis=0)  # green
+        centre = (columns * profile).sum() / profile.sum()
+        widths.append((((columns - centre) * 2) ** 2 * profile).sum() / profile.sum())
+    lengths = np.sqrt(12 * (np.array(widths) - widths[0]))
+    expected = [0, *(speed * np.sqrt(len(span) ** 2 - 1) for span in SPANS[1:])]  # of so many equal steps
+    assert_allclose(lengths[2:], expected[2:], rtol=0.05)
+    assert_allclose(lengths[3:], expected[3:], rtol=0.01)  # bilinear interpolation adds a share of a px
 
 
-def read_metadata(path: Path) -> dict[str, np.ndarray]:
-    stream = io.BytesIO(path.read_bytes())
-    np.lib.format.read_magic(stream)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    assert (shape, dtype) == ((), np.dtype(object))
-    return PlainUnpickler(stream).load().item()
+def test_noise_on_flat_patches_is_as_drawn(tmp_path: Path) -> None:
+    """Patches of four levels, photographed by hand: mean and variance of the stored values inside each."""
+    levels = np.float32([0.004, 0.016, 0.06, 0.24])
+    flat = np.repeat(np.repeat(levels.reshape(2, 2), 320, axis=0), 320, axis=1)
+    write_radiance(tmp_path / "chart.exr", np.repeat(flat[..., None], 3, axis=-1))
+    (source,) = find_sources([tmp_path / "chart.exr"])
+    sample, drawn = simulate(source, 0, Shot("Train", "chart", 0, Settings(seed=1)))
+    scale, margin = drawn["lighting"]["scale"], 30
+    compared = 0
+    for n, ((shot, read), frame) in enumerate(zip(drawn["noise"]["x1"], sample.frames, strict=True)):
+        half = [frame.shape[0] // 2, frame.shape[1] // 2]
+        for row, column in np.ndindex(2, 2):
+            patch = frame[row * half[0] :, column * half[1] :][
+                margin : half[0] - margin, margin : half[1] - margin
+            ]
+            clean = respond(
+                np.full((2, 2, 3), scale * levels[2 * row + column] * 4.0 ** (n - 2), np.float32),
+                drawn_camera(drawn),
+            )
+            for plane in range(4):
+                x = float(clean[0, 0, plane])
+                expected = shot * x + read
+                if 5 * np.sqrt(expected) < x < 1 - 5 * np.sqrt(expected):  # neither black nor white clips
+                    values = patch[..., plane] / 1023
+                    assert values.mean() == pytest.approx(x, rel=0.01)
+                    assert values.var() == pytest.approx(expected + 1 / (12 * 1023**2), rel=0.05)
+                    compared += 1
+    assert compared >= 12
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("simulated") / "set"
-    assert make_dataset(out, SMALL, frames_per_scene=2).written == 20
-    return out
-
-
-def digests(out: Path) -> dict[str, str]:
-    files = sorted(path for path in out.rglob("*") if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def test_layout_shapes_and_types(dataset: Path) -> None:
-    folders = sorted(dataset.glob("*/*/*"))
-    assert [str(folder.relative_to(dataset)) for folder in folders] == sorted(
-        f"{split}/{scene}/00000{frame}"
-        for split in PHOTOGRAPHS
-        for scene in PHOTOGRAPHS[split]
-        for frame in (0, 1)
-    )
-    for folder in folders:
-        pictures = ["rgb_vis_gt.png", *(f"rgb_vis_{exposure}.png" for exposure in EXPOSURES)]
-        arrays = [f"{sub}raw_{exposure}.npy" for sub in SIZES_OF_INPUTS for exposure in EXPOSURES]
-        others = ["raw_gt.npy", "alignratio.npy", "metadata.npy", "parameters.json"]
-        files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        assert files == {*pictures, *arrays, *others}
-        for name in arrays:
-            array = np.load(folder / name)
-            assert array.shape == SIZES_OF_INPUTS[name.removesuffix(Path(name).name)]
-            assert array.dtype == np.uint16
-            assert array.max() <= 1023
-        gt, scene_max = np.load(folder / "raw_gt.npy"), np.load(folder / "alignratio.npy")
-        assert (gt.shape, gt.dtype) == ((16, 24, 4), np.float32)
-        assert (scene_max.shape, scene_max.dtype) == ((), np.float32)
-        assert gt.max() <= scene_max
-        for name in pictures:
-            picture = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-            assert picture.shape == (32, 48, 3)
-            assert picture.dtype == (np.uint16 if name == "rgb_vis_gt.png" else np.uint8)
-
-
-def test_metadata_needs_nothing_but_numpy_arrays(dataset: Path) -> None:
-    metadata = read_metadata(dataset / "Train" / "astronaut" / "000000" / "metadata.npy")
-    shapes = {"rgb2cam": (3, 3), "cam2rgb": (3, 3), "rgb_gain": (1,), "red_gain": (1,), "blue_gain": (1,)}
-    assert {name: value.shape for name, value in metadata.items()} == shapes
-    assert {value.dtype for value in metadata.values()} == {np.dtype(np.float32)}
-    assert_allclose(metadata["rgb2cam"] @ metadata["cam2rgb"], np.eye(3), atol=1e-5)
-    assert_allclose(metadata["rgb2cam"].sum(axis=1), 1, rtol=1e-6)
-    assert metadata["rgb_gain"] == 1
-    assert 1 / 0.91 <= metadata["red_gain"] <= 1 / 0.40
-    assert 1 / 0.75 <= metadata["blue_gain"] <= 1 / 0.39
-
-
-def test_same_seed_same_bytes_other_seed_other_data(dataset: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    make_dataset(again, SMALL, frames_per_scene=2)
-    assert digests(again) == digests(dataset)
-    sample, _ = simulate(BuiltIn("coffee"), 0, Shot("Test", "coffee", 1, SMALL))
-    stored = np.load(dataset / "Test" / "coffee" / "000001" / "raw_16.npy")
-    assert_array_equal(sample.frames[2], stored)
-    other, _ = simulate(BuiltIn("coffee"), 0, Shot("Test", "coffee", 1, Settings(seed=4, size=SMALL.size)))
-    assert (other.frames[2] != stored).mean() > 0.5
-
-
-def test_interrupted_run_is_completed(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "set"
-    write_pictures, calls = storage._write_pictures, []
-
-    def interrupt(*arguments) -> None:
-        calls.append(arguments)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        write_pictures(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(storage, "_write_pictures", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            make_dataset(out, SMALL, frames_per_scene=2)
-    assert len(list(out.glob("*/*/*"))) == 3
-    left_by_a_kill = out / "Train" / "brick" / ".000001.partial"
-    left_by_a_kill.mkdir()
-    (left_by_a_kill / "raw_1.npy").write_bytes(b"half")
-    assert make_dataset(out, SMALL, frames_per_scene=2).written == 17
-    assert digests(out) == digests(dataset)
-    assert make_dataset(out, SMALL, frames_per_scene=2).written == 0
-
-
-def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "data.simulate", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--size", "30", "32"], "--size 30: must be a multiple of 4"),
-        (["--size", "8", "8"], "--size 8: must be a multiple of 4 from 16 to 1024"),
-        (["--frames_per_scene", "0"], "argument --frames_per_scene: expected a whole number above 0"),
-        (["--seed", "-1"], "argument --seed: expected a whole number, 0 or more"),
-    ],
-)
-def test_bad_values_are_refused_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
-    result = run_command("--out", str(tmp_path / "set"), *arguments)
-    assert result.returncode == 2
-    assert result.stderr.startswith(f"error: {message}")
-    assert result.stderr.count("\n") == 1
-    assert not (tmp_path / "set").exists()
-
-
-def test_foreign_folders_and_other_settings_are_refused(dataset: Path, tmp_path: Path) -> None:
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign" / "holiday.txt").write_text("mine")
-    refusals = {
-        str(tmp_path / "foreign"): "is not empty and was not made by this command",
-        str(tmp_path / "foreign" / "holiday.txt"): "is a file",
-        str(dataset): "was made with",
-    }
-    for out, message in refusals.items():
-        result = run_command("--out", out)
-        assert result.returncode == 2
-        assert result.stderr.startswith(f"error: {out} {message}")
-        assert result.stderr.count("\n") == 1
+def drawn_camera(drawn: dict) -> Camera:
+    return Camera(drawn["red_gain"], drawn["blue_gain"])

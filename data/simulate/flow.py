@@ -10,7 +10,7 @@ WHITEST = 16.0  # light beyond it, the white of the shortest frame, is not seen 
 AGREEMENT_PIXELS = 9  # side of the square over which two explanations of a pixel are compared
 CUT_PIXELS = 160  # longer side of the frames when they are compared
 CUT_DETAIL_PIXELS = 4.0  # what is finer counts as detail
-CUT_CORRELATION = 0.15  # of the detail of two frames; unrelated pictures reach 0.12, footage starts at 0.2
+CUT_CORRELATION = 0.13  # of the detail of two frames; of unrelated pictures one in a hundred has more
 
 
 def flow_view(light: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """How bright a scene is: a night, where 1 is the white of the third frame and 16 that of the first."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 
 MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
 BRIGHTEST_LEVELS = (16.0, 96.0)  # of the lamps
-BRIGHTEST_AREAS = (2.0, 16.0)  # of a sky or a wall that a picture shows as white: below the first's white
+LARGEST_PEAK = 16.0  # of a sky or a wall that a picture shows as white: 8-bit steps become 12 % there
 LARGE_AREA = 0.01  # of a picture; what is white and smaller is a lamp
 WHITE = 0.9  # of the brightest, from which a pixel counts as white
 DARKEST = 1e-6  # a picture may be black
@@ -52,14 +53,15 @@ def median_level(linear: np.ndarray) -> float:
     return max(float(np.median(linear.mean(axis=-1))), DARKEST)
 
 
-def night(linear: np.ndarray, median: float, brightest: float) -> Lighting:
+def night(linear: np.ndarray, median: float, brightest: float, largest_peak: float = math.inf) -> Lighting:
     """The lighting that makes a night of a picture whose highlights are cut off, (H, W, 3), about [0, 1].
 
     The median level becomes `median`, unless the picture is darker already: it is dimmed, never brightened.
-    The highlights are expanded so far that the brightest are near `brightest` after that.
+    The highlights are expanded so far that the brightest are near `brightest` after that, but not more than
+    `largest_peak` times.
     """
     dimmed = min(1.0, median / median_level(linear))
-    peak = max(1.0, brightest / dimmed)
+    peak = min(max(1.0, brightest / dimmed), largest_peak)
     white = float(glow(linear).max())
     expanded = expand_highlights(linear, peak, white)
     return Lighting(min(1.0, median / median_level(expanded)), peak, white)
@@ -68,12 +70,13 @@ def night(linear: np.ndarray, median: float, brightest: float) -> Lighting:
 def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> Lighting:
     """A random night of a picture (H, W, 3), whose highlights are cut off if it is `coded`.
 
-    Where they are not cut off, the light is only multiplied, so that its median is as drawn.
+    Where they are not cut off, the light is only multiplied, so that its median is as drawn. Large white
+    areas are expanded less than lamps are, since a stored picture's errors grow with them.
     """
     median = float(np.exp(rng.uniform(*np.log(MEDIAN_LEVELS))))
     if not coded:
         return Lighting(scale=median / median_level(linear))
     brightness = linear.mean(axis=-1)
     is_large = (brightness > WHITE * brightness.max()).mean() > LARGE_AREA
-    levels = BRIGHTEST_AREAS if is_large else BRIGHTEST_LEVELS
-    return night(linear, median, float(np.exp(rng.uniform(*np.log(levels)))))
+    brightest = float(np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS))))
+    return night(linear, median, brightest, LARGEST_PEAK if is_large else math.inf)

@@ -4,6 +4,7 @@ Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG file
 """
 
 import json
+import pickle
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +80,19 @@ def _write_arrays(folder: Path, sample: Sample) -> None:
             np.save(inputs / f"raw_{exposure}.npy", frame)
     np.save(folder / "raw_gt.npy", sample.gt)
     np.save(folder / "alignratio.npy", np.float32(sample.scene_max))
-    np.save(folder / "metadata.npy", np.array(sample.camera.metadata(), dtype=object))
+    _save_object(folder / "metadata.npy", sample.camera.metadata())
+
+
+def _save_object(path: Path, value: object) -> None:
+    """What `np.save` writes for a 0-d object array, by the names that every version of NumPy knows.
+
+    NumPy 2 calls a module `numpy._core` that was `numpy.core`, and knows both; earlier ones, which the
+    published code was written for, know the old name alone.
+    """
+    content = pickle.dumps(np.array(value, dtype=object), protocol=3)  # names are plain text in it
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
+        file.write(content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
 
 
 def _write_pictures(folder: Path, sample: Sample) -> None:
