@@ -17,6 +17,7 @@ from data.picture_stack import RESPONSES, linearise, read_picture, tone_curve
 from data.raw import normalise, read_alike
 from data.syn_dataset import subfolders
 from util.errors import UserError
+from util.parser import whole
 
 FEWEST, MOST = 2, 9  # frames of a scene
 SHORTEST = 1 / 16  # exposure of the shortest frame: what it clips at is 16, as in the published brackets
@@ -54,6 +55,12 @@ class FolderDataset(BaseDataset):
             default="debevec",
             help="tone curve of JPEG, TIFF and PNG files; debevec estimates it from each scene's frames",
         )
+        parser.add_argument(
+            "--border",
+            type=whole,
+            default=0,
+            help="px of the picture to leave out on each side, where registered frames show nothing",
+        )
         parser.set_defaults(frame_num=None)  # all
 
     @staticmethod
@@ -75,6 +82,7 @@ class FolderDataset(BaseDataset):
         if len(kinds) > 1:
             raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
         self.channels = 4 if kinds.pop() else 3
+        self.border = opt.border // 2 * 2  # whole cells of a mosaic
         opt.frame_num = max(len(scene.files) for scene in self.scenes)
 
     def __len__(self) -> int:
@@ -101,6 +109,11 @@ class FolderDataset(BaseDataset):
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
         frames, meta = _read_raw(scene.files) if self.channels == 4 else self._read_pictures(scene)
+        border = self.border // 2 if self.channels == 4 else self.border
+        height, width = frames.shape[-2:]
+        if 2 * border >= min(height, width):
+            raise UserError(f"--border {self.opt.border} leaves nothing of {scene.files[0]}")
+        frames = frames[..., border : height - border, border : width - border]
         place = {"scene": scene.name, "frame": scene.files[0].stem}
         return place | {
             "frames": frames,

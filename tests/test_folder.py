@@ -28,7 +28,13 @@ real_stacks = pytest.mark.skipif(not (SHARED / "stack").is_dir(), reason="the re
 
 
 def folder_options(root: Path, **changes) -> argparse.Namespace:
-    settings = {"dataset_name": "folder", "frame_num": None, "max_dataset_size": None, "response": "srgb"}
+    settings = {
+        "dataset_name": "folder",
+        "frame_num": None,
+        "max_dataset_size": None,
+        "response": "srgb",
+        "border": 0,
+    }
     return argparse.Namespace(dataroot=str(root), **settings | changes)
 
 
@@ -224,6 +230,23 @@ def test_pictures_beside_raw_files_are_left_out(tmp_path: Path, capsys: pytest.C
     write_picture(folder / "4.jpg", np.zeros((24, 32, 3), np.uint8))
     with pytest.raises(UserError, match=r"4\.jpg is no raw file, 1\.dng is one: keep one kind in a folder"):
         opened(folder)
+
+
+@pytest.mark.parametrize("suffix", [".dng", ".png"])
+def test_a_border_is_left_out(tmp_path: Path, suffix: str) -> None:
+    for number in range(2):
+        if suffix == ".dng":
+            make_dng(tmp_path / f"{number}.dng", random_mosaic(number))
+        else:
+            picture = np.random.default_rng(number).integers(0, 256, (30, 42, 3), dtype=np.uint8)
+            write_picture(tmp_path / f"{number}.png", picture)
+    (tmp_path / "exposure.txt").write_text("1 4")
+    whole, dataset = opened(tmp_path)[0]["frames"], opened(tmp_path, border=5)
+    border = 2 if suffix == ".dng" else 4
+    assert dataset.border == 4  # whole cells
+    assert_array_equal(dataset[0]["frames"], whole[..., border:-border, border:-border])
+    with pytest.raises(UserError, match=r"--border 16 leaves nothing of .*0\."):
+        opened(tmp_path, border=16)[0]
 
 
 # Mistakes
