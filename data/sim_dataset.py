@@ -1,17 +1,25 @@
 """Brackets that are simulated on the fly: no disk, and no patch is ever seen twice."""
 
 import argparse
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from data.base_dataset import BaseDataset
 from data.draws import Draw
 from data.simulate.camera import draw_camera
+from data.simulate.foreground import Covered, draw_patch
 from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene, read_photograph
 from data.simulate.procedural import draw_picture
-from data.simulate.sampling import STEPS, HandHeld, expose, measured, reduce, target
+from data.simulate.sampling import STEPS, HandHeld, Scene, expose, measured, reduce, target
+from data.simulate.scenes import Shot
+from data.simulate.settings import SMALLEST, Settings
+from data.simulate.sources import Source, find_sources
 from data.syn_dataset import SynDataset
+from util.errors import UserError
+from util.parser import fraction
 
 DRAWN_SHARE = 0.4  # of the patches show drawn pictures, the others photographs
 MEDIAN_LEVELS = (0.004, 0.6)  # of a patch, where 1 is the third frame's white: parts of frames differ more
@@ -23,14 +31,28 @@ CAST = 0.5  # standard deviation of the logarithm of the red, green and blue of 
 class SimDataset(SynDataset):
     """Training patches by the physics of data.simulate; validation and test sets as in `syn`, from disk.
 
-    A patch is a function of seed, epoch and position in the epoch alone. Its scene is one of the photographs
-    that come with scikit-image, or a drawn picture, lit as a night; none of the photographs of the simulated
-    Test set (`python -m data.simulate`) is used.
+    A patch is a function of seed, epoch and position in the epoch alone. Its scene is a part of the footage
+    that `--source` names; without that, one of the photographs that come with scikit-image (none of those of
+    the simulated Test set), or a drawn picture, lit as a night.
     """
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
-        """Nothing to add: the simulation varies more than flips would."""
+        if not is_train:
+            return
+        parser.add_argument(
+            "--source",
+            type=Path,
+            action="append",
+            help="footage to simulate from: pictures or videos; may be given several times; a patch "
+            "of a video takes a second or so",
+        )
+        parser.add_argument(
+            "--foreground",
+            type=fraction,
+            default=0.3,
+            help="share of the photographs before which something moves",
+        )
 
     @staticmethod
     def describe_layout() -> str:
@@ -43,29 +65,64 @@ class SimDataset(SynDataset):
         BaseDataset.__init__(self, opt, split)
         self._check_frame_num()
         self.exposure = self._exposures()
-        self.scenes = list(TRAINING_PHOTOGRAPHS)[: opt.max_dataset_size]
+        side = self.scale * opt.patch_size  # packed px
+        self.sources = (
+            footage(opt, side) if opt.source else [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        )
+        self.sources = self.sources[: opt.max_dataset_size]
+        self.size = (side, side)
 
     def __len__(self) -> int:
-        return len(self.scenes) if self.split == "train" else super().__len__()
+        return len(self.sources) if self.split == "train" else super().__len__()
 
     def patch(self, draw: Draw) -> dict:
-        rng = draw.generator()
-        side = 2 * self.scale * self.opt.patch_size  # mosaic px
-        scene = HandHeld(self._light(draw.index, rng, (side, side)), draw_shake(rng, STEPS), (side, side))
+        rng, source = draw.generator(), self.sources[draw.index]
+        settings = Settings(int(rng.integers(2**62)), self.size, foreground=self.opt.foreground)
+        starts = list(source.samples(settings, 1).values())
+        scene, _ = source.scene(starts[rng.integers(len(starts))], Shot("Train", source.name, 0, settings))
         camera = draw_camera(rng)
         clean = expose(scene, camera)[: self.opt.frame_num]
-        frames, _ = measured(reduce(clean) if self.scale == 4 else clean, rng)
+        frames, _ = measured(reduce(clean, self.scale), rng)
         gt = target(next(scene.views(range(1))), camera)
-        return self._sample(f"{self.scenes[draw.index]}-{draw.epoch}-{draw.position}", np.stack(frames), gt)
+        return self._sample(f"{source.name}-{draw.epoch}-{draw.position}", np.stack(frames), gt)
 
-    def _light(self, index: int, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-        """A night scene that a camera of `size` mosaic px stays in while it shakes."""
-        canvas = canvas_size(size)
-        if rng.uniform() < DRAWN_SHARE:
-            picture = draw_picture(rng, canvas)
-        else:
-            picture = read_photograph(self.scenes[index])
-        light = draw_scene(rng, recoloured(rng, picture), canvas, True, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
+
+def footage(opt: argparse.Namespace, side: int) -> list[Source]:
+    """The sources of `--source`.
+
+    Raises:
+        UserError: there are none, or patches of `side` packed px are smaller than the simulation makes them.
+    """
+    if side < SMALLEST or side % 4:
+        raise UserError(
+            f"--patch_size {opt.patch_size}: with --source the targets are {side} packed px on a side, which "
+            f"must be a multiple of 4 from {SMALLEST} on"
+        )
+    return find_sources(opt.source)
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph of scikit-image or a drawn picture, in more kinds of light and colour than footage."""
+
+    name: str
+    source: str = "scikit-image"
+
+    def samples(self, settings: Settings, count: int) -> dict[int, int]:
+        return dict.fromkeys(range(count), 0)
+
+    def scene(self, start: int, shot: Shot) -> tuple[Scene, dict]:
+        rng = shot.rng("scene")
+        size = (2 * shot.settings.size[0], 2 * shot.settings.size[1])
+        scene = HandHeld(self._light(rng, canvas_size(size)), draw_shake(rng, STEPS), size)
+        if rng.uniform() < shot.settings.foreground:
+            scene = Covered(scene, draw_patch(rng, size, lamps=True))
+        return scene, {}
+
+    def _light(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+        """A night scene, linear sRGB (*size, 3)."""
+        picture = draw_picture(rng, size) if rng.uniform() < DRAWN_SHARE else read_photograph(self.name)
+        light = draw_scene(rng, recoloured(rng, picture), size, True, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
         cast = np.exp(rng.normal(0, CAST, 3))
         return light * np.float32(cast / cast.mean())
 

@@ -8,16 +8,18 @@ import torch
 import torch.nn.functional as F
 
 from data import create_dataset, dataset_class
+from data.sim_dataset import SimDataset
 from data.simulate.photographs import PHOTOGRAPHS, TRAINING_PHOTOGRAPHS
 from data.simulate.procedural import draw_picture
 from data.syn_dataset import SynDataset
 from tests.bracket_sets import draw, options
 from tests.programs import log_rows, run, succeed
 from util.errors import UserError
+from util.images import write_radiance
 
 
 def patch(root: Path, position: int = 0, index: int = 0, **changes) -> dict:
-    opt = options(root, **{"dataset_name": "sim"} | changes)
+    opt = options(root, **{"dataset_name": "sim", "source": None, "foreground": 0.3} | changes)
     return create_dataset(opt, "train")[draw(index=index, position=position)]
 
 
@@ -69,9 +71,30 @@ def test_validation_and_test_are_those_of_syn(brackets: Path) -> None:
 def test_no_test_photograph_is_trained_on(tmp_path: Path) -> None:
     held_out = set(PHOTOGRAPHS["Test"].values())
     assert not held_out & set(TRAINING_PHOTOGRAPHS.values())
-    assert set(create_dataset(options(tmp_path, dataset_name="sim"), "train").scenes) == set(
-        TRAINING_PHOTOGRAPHS
-    )
+    names = {source.name for source in SimDataset(options(tmp_path, source=None), "train").sources}
+    assert names == set(TRAINING_PHOTOGRAPHS)
+
+
+def test_footage_of_the_user(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("first", "second"):
+        write_radiance(
+            tmp_path / "footage" / f"{name}.exr", rng.uniform(0, 4, (120, 150, 3)).astype(np.float32)
+        )
+    settings = {"source": [tmp_path / "footage"], "patch_size": 16}
+    names = {patch(tmp_path, index=index, **settings)["name"].split("-")[0] for index in (0, 1)}
+    assert names == {"first", "second"}
+    sample = patch(tmp_path, position=5, dataset_name="simplus", **settings | {"patch_size": 4})
+    assert sample["gt"].shape == (4, 16, 16)
+    with pytest.raises(UserError, match="--patch_size 10: with --source the targets are 10 packed px"):
+        patch(tmp_path, **settings | {"patch_size": 10})
+    with pytest.raises(UserError, match="no such file or folder"):
+        patch(tmp_path, source=[tmp_path / "none"])
+
+
+def test_share_of_moving_foregrounds(tmp_path: Path) -> None:
+    still, moving = (patch(tmp_path, 3, foreground=share) for share in (0.0, 1.0))
+    assert not torch.equal(still["gt"], moving["gt"])
 
 
 def test_more_frames_than_exposures_are_refused(tmp_path: Path) -> None:
