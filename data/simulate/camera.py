@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data.simulate.warp import Picture
+from data.simulate.warp import Picture, channel_mean
 from util.bayer import PLANES
 
 XYZ_TO_CAMERA = np.array(
@@ -104,7 +104,7 @@ def unprocess(linear: Picture, camera: Camera) -> Picture:
     mean of 0.9 to 1, so that what is white in the picture is at the white level in all four planes.
     """
     sensor = _mix(linear.clip(0, 1), camera.rgb2cam)
-    protect = ((sensor.mean(-1) - 0.9).clip(min=0) / 0.1) ** 2
+    protect = ((channel_mean(sensor) - 0.9).clip(min=0) / 0.1) ** 2
     gains = (1 / camera.red_gain, 1, 1 / camera.blue_gain)
     planes = [
         (sensor[row::2, column::2, colour] * _protected(gains[colour], protect[row::2, column::2])).clip(0, 1)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from data.simulate.warp import displace
+from data.simulate.warp import channel_mean, displace
 from util.tonemap import mu_law
 
 WHITEST = 16.0  # light beyond it, the white of the shortest frame, is not seen by the flow
@@ -15,8 +15,8 @@ CUT_CORRELATION = 0.13  # of the detail of two frames; of unrelated pictures one
 
 def flow_view(light: np.ndarray) -> np.ndarray:
     """Linear light (H, W, 3) as the flow sees it: the mu-law of the mean of the channels, uint8 (H, W)."""
-    gray = cv2.transform(light, np.full((1, 3), 1 / 3, np.float32))
-    return np.round(mu_law(np.clip(gray / np.float32(WHITEST), 0, 1)) * 255).astype(np.uint8)
+    gray = channel_mean(light) / np.float32(WHITEST)
+    return np.round(mu_law(np.clip(gray, 0, 1)) * 255).astype(np.uint8)
 
 
 def optical_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:

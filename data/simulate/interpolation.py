@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from data.simulate.flow import flow_view, optical_flow
-from data.simulate.warp import Picture, displace
+from data.simulate.warp import Picture, displace, weighed
 from util.errors import UserError
 
 CONSISTENT_PIXELS = 1.0  # by which forward and backward flow may miss each other
@@ -29,14 +29,14 @@ class Motion:
     """How things move from one frame to the next.
 
     Attributes:
-        forward, backward: flow (H, W, 2) in px from the first frame to the second, and back.
-        first, second: weight (H, W) of either frame where both are equally near in time.
+        forward: flow (H, W, 2) in px from the first frame to the second.
+        both_ways: its sum with the flow from the second to the first.
+        preference: weight (H, W) of the first frame against that of the second where both are equally near.
     """
 
     forward: Picture
-    backward: Picture
-    first: Picture
-    second: Picture
+    both_ways: Picture
+    preference: Picture
 
     @staticmethod
     def between(first: np.ndarray, second: np.ndarray) -> "Motion":
@@ -45,17 +45,17 @@ class Motion:
         forward, backward = optical_flow(*views), optical_flow(*views[::-1])
         hidden = [_inconsistency(forward, backward), _inconsistency(backward, forward)]  # in the other frame
         both = (1 - hidden[0]) * (1 - hidden[1]) + HEDGE
-        return Motion(forward, backward, hidden[0] + both, hidden[1] + both)
+        return Motion(forward, forward + backward, (hidden[0] + both) / (hidden[1] + both))
 
     def to(self, device: torch.device) -> "Motion":
         """The same as tensors on a device."""
-        parts = (self.forward, self.backward, self.first, self.second)
+        parts = (self.forward, self.both_ways, self.preference)
         return Motion(*(torch.from_numpy(part).to(device) for part in parts))
 
     def at(self, site: tuple[int, int], step: int) -> "Motion":
         """The same at every `step`-th px from `site` (row, column) on."""
         rows, columns = slice(site[0], None, step), slice(site[1], None, step)
-        parts = (part[rows, columns] for part in (self.forward, self.backward, self.first, self.second))
+        parts = (part[rows, columns] for part in (self.forward, self.both_ways, self.preference))
         return Motion(
             *(p.contiguous() if isinstance(p, torch.Tensor) else np.ascontiguousarray(p) for p in parts)
         )
@@ -67,11 +67,11 @@ class Motion:
 
         `site` and `step` are those of `at`, if this motion comes from there.
         """
-        drift = t * self.backward - (1 - t) * self.forward  # times t to the first frame, t - 1 to the second
+        drift = t * self.both_ways - self.forward  # times t: to the first frame; times t - 1: to the second
         first = displace(first, t * drift, site, step)
         second = displace(second, (t - 1) * drift, site, step)
-        share = t * self.second / ((1 - t) * self.first + t * self.second)
-        return first + (share[..., None] if first.ndim == 3 else share) * (second - first)
+        share = t / ((1 - t) * self.preference + t)
+        return first + weighed(second - first, share)
 
 
 def _inconsistency(flow: np.ndarray, back: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data.simulate.warp import channel_mean, weighed
+
 MEDIAN_LEVELS = (0.02, 0.1)  # of the white of the third frame
 BRIGHTEST_LEVELS = (16.0, 96.0)  # of the lamps
 LARGEST_PEAK = 16.0  # of a sky or a wall that a picture shows as white: 8-bit steps become 12 % there
@@ -17,7 +19,7 @@ GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the
 
 def glow(linear: np.ndarray) -> np.ndarray:
     """The brightness (H, W) by which highlights are expanded: mean of the channels (H, W, 3), blurred."""
-    return cv2.GaussianBlur(linear.mean(axis=-1), (0, 0), GLOW_PIXELS)
+    return cv2.GaussianBlur(channel_mean(linear), (0, 0), GLOW_PIXELS)
 
 
 def expand_highlights(linear: np.ndarray, peak: float, white: float | None = None) -> np.ndarray:
@@ -31,7 +33,7 @@ def expand_highlights(linear: np.ndarray, peak: float, white: float | None = Non
     brightness = glow(linear)
     white = float(brightness.max()) if white is None else white
     brightness = np.minimum(brightness / max(white, DARKEST), 1)
-    return linear / (1 - brightness * np.float32(1 - 1 / peak))[..., None]
+    return weighed(linear, 1 / (1 - brightness * np.float32(1 - 1 / peak)))
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Lighting:
 
 def median_level(linear: np.ndarray) -> float:
     """The median of the pixels' means over the channels."""
-    return max(float(np.median(linear.mean(axis=-1))), DARKEST)
+    return max(float(np.median(channel_mean(linear))), DARKEST)
 
 
 def night(linear: np.ndarray, median: float, brightest: float, largest_peak: float = math.inf) -> Lighting:
@@ -76,7 +78,7 @@ def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> 
     median = float(np.exp(rng.uniform(*np.log(MEDIAN_LEVELS))))
     if not coded:
         return Lighting(scale=median / median_level(linear))
-    brightness = linear.mean(axis=-1)
+    brightness = channel_mean(linear)
     is_large = (brightness > WHITE * brightness.max()).mean() > LARGE_AREA
     brightest = float(np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS))))
     return night(linear, median, brightest, LARGEST_PEAK if is_large else math.inf)

