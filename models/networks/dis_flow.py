@@ -22,23 +22,21 @@ SMALLEST = 64  # px, sides below are extended for DIS
 
 
 def chained_flow(
-    frames: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor
+    light: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor
 ) -> torch.Tensor:
     """Flow (T-1, 2, H, W) in px, x first: frame i + 1 sampled at p + flow[i](p) shows frame 0 at p.
 
     Args:
-        frames: (T, C, H, W) on the CPU, divided by their exposures, in rising order of exposure.
+        light: (T, H, W) on the CPU, gray frames divided by their exposures, in rising order of exposure.
         exposure: (T,).
         shot, read: (T,), a measured value y has the variance shot * y + read.
     """
-    light = frames.mean(1)  # (T, H, W)
-    flows = frames.new_zeros(len(frames) - 1, 2, *frames.shape[-2:])
-    for i in range(1, len(frames)):
+    flows = light.new_zeros(len(light) - 1, 2, *light.shape[-2:])
+    for i in range(1, len(light)):
         white = UNCLIPPED / float(exposure[i])
         level = max(float(light[i].clamp(0, white).median()), white / 500)
         deviation = max(
-            math.sqrt((shot[k] * level * exposure[k] + read[k]) / frames.shape[1]) / float(exposure[k])
-            for k in (i - 1, i)
+            math.sqrt(shot[k] * level * exposure[k] + read[k]) / float(exposure[k]) for k in (i - 1, i)
         )
         noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
         blur = float(np.clip(noise / CODE_NOISE / math.sqrt(4 * math.pi), *BLUR))
@@ -78,7 +76,14 @@ def _followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
     view = view.astype(np.float32)
     mean, square = (cv2.GaussianBlur(image, (0, 0), TEXTURE_REACH) for image in (view, view * view))
     texture = np.maximum(square - mean**2 - noise, 0)[..., None] + np.float32(1e-3)
-    total = cv2.GaussianBlur(texture, (0, 0), SURROUNDINGS)[..., None]
-    around = cv2.GaussianBlur(flow * texture, (0, 0), SURROUNDINGS) / total
+    around = _wide_mean(np.concatenate([flow * texture, texture], axis=2))
+    around = around[..., :2] / around[..., 2:]
     stiffness = STIFFNESS * noise
     return (flow * texture + stiffness * around) / (texture + stiffness)
+
+
+def _wide_mean(image: np.ndarray) -> np.ndarray:
+    """Gaussian mean of (H, W, C) over SURROUNDINGS, taken at a quarter of the size."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), SURROUNDINGS / 4), (width, height))

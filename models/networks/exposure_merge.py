@@ -16,12 +16,13 @@ from torch import nn
 
 from models.networks.dis_flow import chained_flow
 from models.networks.warp import warp
-from models.networks.windows import SIDE, TAPER, Windows, smoothed
+from models.networks.windows import SIDE, TAPER, Windows, smoothed, squared
 
 CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
 AGREEMENT = 1.5  # power of a difference, in variances of noise, that is put down to noise
 SHRINKAGE = 2.0  # variances of the remaining noise that are taken off the power of each frequency
 LOCAL = 3  # px, side of the mean (taken twice) from which the level of darkness is known
+EXCESS_STEPS = 1024  # entries per standard deviation of the table of what clipping at black adds
 SUPPORT = SIDE + LOCAL + 3  # px around a px on which its result depends, besides motion
 
 QUIET_WINDOWS = 0.1  # share of the windows that are taken to show noise and nothing else
@@ -31,8 +32,26 @@ MOST_WINDOWS = 4000
 NOISE_RANGE = (1 / 64, 64.0)  # measured noise against `shot_noise` and `read_noise`
 
 
+def _excess_table() -> torch.Tensor:
+    """Excess over x of the mean m of max(x + n, 0), n standard normal, for m = 0, 1 / EXCESS_STEPS, ... 4.
+
+    m is x P(x) + p(x) with the normal law's P and p, solved for x >= 0 by Newton's method, which comes from
+    above and so converges.
+    """
+    seen = torch.arange(4 * EXCESS_STEPS + 1, dtype=torch.float64) / EXCESS_STEPS
+    x = seen
+    for _ in range(6):
+        below = torch.special.ndtr(x)
+        density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        x = (x - (x * below + density - seen) / below).clamp(min=0)
+    return (seen - x).float()
+
+
+EXCESS = _excess_table()
+
+
 class ExposureMerge(nn.Module):
-    """Merges any number of frames of any number of planes in the place of the first, the shortest.
+    """Merges any number of frames of any number of planes, in the place of the first, the shortest.
 
     Args:
         scale: 1, or a factor by which the merged image is enlarged (bicubic).
@@ -50,24 +69,28 @@ class ExposureMerge(nn.Module):
     def whole_frame(self, frames: torch.Tensor, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
         """What tiles are given of frames (N, T, C, H, W) with exposures (N, T).
 
-        "flow" (N, T-1, 2, H, W): from the first frame to the others, in px; "noise" (N, T, H, W): the factor
-        by which the variance of a frame is larger than stated, one value for each frame.
+        "flow" (N, T-1, 2, H, W): from the first frame to the others, in px. One value for each frame,
+        (N, T, H, W): "noise", the factor by which its variance is larger than stated, and "black", 1 if its
+        noise was clipped at black, 0 if not.
         """
         flows, factors = [], []
-        for sample, times in zip(frames.float().cpu(), exposure.float().cpu(), strict=True):
-            factor = self._noise_factors(sample * times[:, None, None, None])
-            light = [
-                self._observed(frame, time, own).light
-                for frame, time, own in zip(sample, times, factor, strict=True)
-            ]
-            shot, read = factor * self.shot_noise, factor * self.read_noise
-            flows.append(chained_flow(torch.stack(light), times, shot, read))
-            factors.append(factor)
-        noise = torch.stack(factors).to(frames.device)[..., None, None].expand(-1, -1, *frames.shape[-2:])
-        return {"flow": torch.stack(flows).to(frames.device), "noise": noise}
+        black = (frames.amin((-3, -2, -1)) >= 0).float()  # (N, T)
+        for sample, *facts in zip(frames.float().cpu(), exposure.float().cpu(), black.cpu(), strict=True):
+            noise = self._noise_factors(sample, facts[0])
+            facts.insert(1, noise)
+            light = [self._observed(*frame).light.mean(0) for frame in zip(sample, *facts, strict=True)]
+            shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
+            flows.append(chained_flow(torch.stack(light), facts[0], shot, read))
+            factors.append(noise)
+        whole = frames.shape[-2:]
+        return {
+            "flow": torch.stack(flows).to(frames.device),
+            "noise": torch.stack(factors).to(frames.device)[..., None, None].expand(-1, -1, *whole),
+            "black": black[..., None, None].expand(-1, -1, *whole),
+        }
 
     @staticmethod
-    def halo(flow: torch.Tensor, noise: torch.Tensor) -> int:
+    def halo(flow: torch.Tensor, **facts: torch.Tensor) -> int:
         """Px around a tile that merging it asks for, from the flow (..., 2, h, w) inside it."""
         motion = float(flow.abs().amax()) if flow.numel() else 0.0
         return math.ceil(motion) + SUPPORT
@@ -76,47 +99,44 @@ class ExposureMerge(nn.Module):
         self,
         frames: torch.Tensor,
         exposure: torch.Tensor,
-        flow: torch.Tensor | None = None,
-        noise: torch.Tensor | None = None,
         window: tuple[int, int, int, int] | None = None,
+        **known: torch.Tensor,
     ) -> torch.Tensor:
         """Frames (N, T, C, H, W), divided by their exposures (N, T) -> (N, C, sH, sW) on the same scale.
 
         Args:
-            flow, noise: `whole_frame(frames, exposure)`, if it is already known.
             window: (top, left, height, width) if `frames` is a tile of larger frames, all in px of `frames`.
+            known: `whole_frame(frames, exposure)`, if it is already known.
         """
         frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
-        if flow is None or noise is None:
-            flow, noise = self.whole_frame(frames, exposure).values()
+        known = known or self.whole_frame(frames, exposure)
+        facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
         grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)
-        samples = zip(frames, exposure, flow, noise[..., 0, 0], strict=True)
         with torch.autocast(frames.device.type, enabled=False):
+            samples = zip(frames, known["flow"], *facts, strict=True)
             merged = torch.stack([self._merge(grid, *sample) for sample in samples])
         if self.scale > 1:
             merged = F.interpolate(merged, scale_factor=self.scale, mode="bicubic", align_corners=False)
         return merged.clamp(min=0)
 
     def _merge(
-        self,
-        grid: Windows,
-        frames: torch.Tensor,
-        exposure: torch.Tensor,
-        flow: torch.Tensor,
-        noise: torch.Tensor,
+        self, grid: Windows, frames: torch.Tensor, flow: torch.Tensor, *facts: torch.Tensor
     ) -> torch.Tensor:
-        """One sample: frames (T, C, H, W), exposure (T,), flow (T-1, 2, H, W), noise (T,) -> (C, H, W)."""
-        first = self._observed(frames[0], exposure[0], noise[0])
-        state = torch.fft.rfft2(grid.cut(first.light))  # (C, rows, columns, SIDE, SIDE/2+1)
-        variance = _spectral_variance(grid, first).expand(state.shape)
-        for i in range(1, len(frames)):
-            seen = self._observed(frames[i], exposure[i], noise[i], flow[i - 1])
+        """One sample: frames (T, C, H, W), flow (T-1, 2, H, W), facts (T,) as of `_observed` -> (C, H, W)."""
+        first, *others = zip(frames, *facts, strict=True)
+        seen = self._observed(*first)
+        state = torch.fft.rfft2(grid.cut(seen.light))  # (C, rows, columns, SIDE, SIDE/2+1)
+        variance = _spectral_variance(grid, seen).expand(state.shape)
+        for frame, motion in zip(others, flow, strict=True):
+            seen = self._observed(*frame, motion)
             share = grid.mean(seen.valid)[..., None, None]
             difference = grid.cut(seen.light) - torch.fft.irfft2(state, s=(SIDE, SIDE))
             difference = torch.fft.rfft2(difference * grid.cut(seen.valid, tapered=False))
             expected = variance + _spectral_variance(grid, seen)
-            power = (difference.abs().square() / expected).mean(0, keepdim=True) / share.clamp(min=0.05)
-            doubt = expected * (smoothed(power) - AGREEMENT).clamp(min=0)
+            power = (squared(difference) / expected).mean(0, keepdim=True) / share.clamp(min=0.05)
+            power = smoothed(power)
+            power = torch.maximum(power, power[..., :1, :1])  # what differs as a whole is not the same thing
+            doubt = expected * (power - AGREEMENT).clamp(min=0)
             gain = variance / (expected + doubt)
             state = state + gain * difference
             variance = variance * (1 - share * gain)
@@ -127,6 +147,7 @@ class ExposureMerge(nn.Module):
         frame: torch.Tensor,
         exposure: torch.Tensor,
         noise: torch.Tensor,
+        black: torch.Tensor,
         flow: torch.Tensor | None = None,
     ) -> "Observed":
         """A frame (C, H, W), sampled along a flow (2, H, W), and what is known of its errors."""
@@ -136,21 +157,23 @@ class ExposureMerge(nn.Module):
             clipped = warp(clipped[None], flow[None], "border")[0]
         measured = frame * exposure
         level = _local_mean(_local_mean(measured)).clamp(min=0)
-        excess = _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
-        variance = noise * (self.shot_noise * (level - excess) + self.read_noise)
+        excess = black * _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
+        near_black = (math.sqrt(self.read_noise) - (level - excess) / 4).clamp(min=0)
+        read = self.read_noise * noise.clamp(min=1)  # what developed pictures hide at black is no precision
         return Observed(
             light=(measured - excess) / exposure,
-            variance=variance / exposure**2,
-            excess=excess / exposure,
+            variance=(self.shot_noise * noise * (level - excess) + read) / exposure**2,
+            offset=torch.maximum(excess, near_black) / exposure,
             valid=(1 - 4 * clipped).clamp(min=0),
         )
 
-    def _noise_factors(self, measured: torch.Tensor) -> torch.Tensor:
-        """By how much the variance of measured frames (T, C, H, W) is larger than stated: (T,).
+    def _noise_factors(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
+        """By how much the variance of frames (T, C, H, W) with exposures (T,) is larger than stated: (T,).
 
         A frame on which it cannot be measured is taken to be as noisy as the others.
         """
-        factors = torch.tensor([self._noise_factor(frame) for frame in measured])
+        factors = [self._noise_factor(frame * own) for frame, own in zip(frames, exposure, strict=True)]
+        factors = torch.tensor(factors)
         return factors.nan_to_num(float(factors.nanmedian())).nan_to_num(1.0).clamp(*NOISE_RANGE)
 
     def _noise_factor(self, measured: torch.Tensor) -> float:
@@ -167,7 +190,7 @@ class ExposureMerge(nn.Module):
         if used.sum() < FEWEST_WINDOWS:
             return math.nan
         high = torch.fft.fftfreq(SIDE).abs()[:, None] + torch.fft.rfftfreq(SIDE) > 0.6
-        power = torch.fft.rfft2(windows[used] * TAPER).abs().square()[:, high].mean(-1)
+        power = squared(torch.fft.rfft2(windows[used] * TAPER))[:, high].mean(-1)
         stated = (self.shot_noise * level[used] + self.read_noise) * TAPER.square().sum()
         return float(torch.quantile(power / stated, QUIET_WINDOWS)) / QUIET_POWER
 
@@ -177,14 +200,16 @@ class Observed(NamedTuple):
 
     light: torch.Tensor  # (C, H, W)
     variance: torch.Tensor  # of its noise
-    excess: torch.Tensor  # that clipping at black had added to it, and that is as uncertain as it is large
+    offset: (
+        torch.Tensor
+    )  # by which it may be wrong as a whole: near black, levels and tone curves are uncertain
     valid: torch.Tensor  # (1, H, W), 1 = not clipped
 
 
 def _spectral_variance(grid: Windows, seen: Observed) -> torch.Tensor:
     """Variance of the spectra of a frame's windows, (C, rows, columns, SIDE, SIDE/2+1)."""
     noise = grid.mean(seen.variance)[..., None, None] * grid.energy
-    return noise + grid.mean(seen.excess)[..., None, None].square() * grid.constant
+    return noise + grid.mean(seen.offset)[..., None, None].square() * grid.constant
 
 
 def _local_mean(image: torch.Tensor) -> torch.Tensor:
@@ -193,21 +218,10 @@ def _local_mean(image: torch.Tensor) -> torch.Tensor:
 
 
 def _black_excess(level: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-    """By how much clipping at 0 raises the mean of normal noise of this `variance`, seen as the mean `level`.
-
-    The mean of max(x + n, 0) is x P(x / s) + s p(x / s), with the normal law's P and p; solved for x >= 0 by
-    Newton's method, which from above converges quickly.
-    """
+    """By how much clipping at 0 raises the mean of normal noise of this `variance`, seen as mean `level`."""
     deviation = variance.sqrt()
-    excess = torch.zeros_like(level)
-    dark = level < 4 * deviation
-    seen = level[dark] / deviation[dark]
-    x = seen
-    for _ in range(4):
-        density, below = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi), torch.special.ndtr(x)
-        x = (x - (x * below + density - seen) / below).clamp(min=0)
-    excess[dark] = (seen - x) * deviation[dark]
-    return excess
+    entry = (level / deviation * EXCESS_STEPS).clamp(max=len(EXCESS) - 1)
+    return deviation * EXCESS.to(level.device)[entry.long()]
 
 
 def _denoised(spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
@@ -220,7 +234,7 @@ def _denoised(spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     mix = torch.cos(order[:, None] * (order + 0.5) * (math.pi / number)) * math.sqrt(2 / number)
     mix[0] /= math.sqrt(2)
     mixed = torch.tensordot(mix.to(spectra.dtype), spectra, 1)
-    power = smoothed(mixed.abs().square() / torch.tensordot(mix.square(), variance, 1))
+    power = smoothed(squared(mixed) / torch.tensordot(mix.square(), variance, 1))
     kept = (1 - SHRINKAGE / power.clamp(min=SHRINKAGE)).clamp(min=0)
     kept[..., 0, 0] = 1
     return torch.tensordot(mix.T.to(spectra.dtype), mixed * kept, 1)

@@ -25,7 +25,7 @@ class Windows:
         )
         self.taper = TAPER.to(device)
         self.energy = self.taper.square().sum()
-        self.constant = torch.fft.rfft2(self.taper).abs().square()  # power of what is the same everywhere
+        self.constant = squared(torch.fft.rfft2(self.taper))  # power of what is the same everywhere
 
     def cut(self, image: torch.Tensor, tapered: bool = True) -> torch.Tensor:
         """(C, H, W) -> (C, rows, columns, SIDE, SIDE)."""
@@ -57,3 +57,8 @@ def smoothed(power: torch.Tensor) -> torch.Tensor:
     """Mean of (..., SIDE, SIDE/2+1) over neighbouring frequencies: one alone says little."""
     flat = F.pad(power.flatten(0, -3)[:, None], (0, 0, 1, 1), mode="circular")
     return F.avg_pool2d(F.pad(flat, (1, 1, 0, 0), mode="reflect"), 3, 1)[:, 0].view(power.shape)
+
+
+def squared(spectra: torch.Tensor) -> torch.Tensor:
+    """Squared absolute values."""
+    return torch.view_as_real(spectra).square().sum(-1)
