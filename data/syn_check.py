@@ -14,8 +14,9 @@ from data.syn_dataset import EXPOSURES, WHITE_LEVEL, SynDataset, read_meta, subf
 from util.errors import UserError
 
 SPLITS = {"Train": True, "Test": False, "NTIRE_Val": False}  # whether it is trained on
-KNOWN_AT_ROOT = (*SPLITS, "simulation.json", "README*", "LICENSE*")
-KNOWN_IN_SAMPLE = ("raw_*.npy", "raw_gt.npy", "metadata.npy", "alignratio.npy", "rgb_vis_*.png", "x2", "x4")
+KNOWN_AT_ROOT = (*SPLITS, "simulation.json", "manifest.jsonl", "README*", "LICENSE*")
+KNOWN_ARRAYS = ("raw_*.npy", "raw_gt.npy", "metadata.npy", "alignratio.npy", "x2", "x4")
+KNOWN_IN_SAMPLE = (*KNOWN_ARRAYS, "rgb_vis_*.png", "parameters.json")
 BLACK = 8.0  # DN that the darkest cells may share
 CLIPPED = 1000  # DN from which a value counts as saturated
 MOSTLY_CLIPPED = 0.1  # share of the shortest frame beyond which highlights are lost

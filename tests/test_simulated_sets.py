@@ -22,6 +22,9 @@ from data.simulate.sampling import EXPOSURES
 from data.simulate.scenes import BuiltIn, Shot
 from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
+from data.syn_check import SynCheck
+from data.syn_dataset import SynDataset
+from data.synplus_dataset import SynplusDataset
 from tests.test_footage import pan, write_frames
 from util.errors import UserError
 
@@ -89,6 +92,14 @@ def test_layout_shapes_and_types(dataset: Path) -> None:
             picture = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
             assert picture.shape == (32, 48, 3)
             assert picture.dtype == (np.uint16 if name == "rgb_vis_gt.png" else np.uint8)
+
+
+@pytest.mark.parametrize("kind", [SynDataset, SynplusDataset])
+def test_nothing_is_there_that_does_not_belong(dataset: Path, kind: type[SynDataset]) -> None:
+    check = SynCheck(kind, dataset)
+    strays = [finding for folder in check.samples() for finding in check.sample(folder)]
+    strays = [finding for finding in [*check.layout(), *strays] if "belong" in finding.text]
+    assert strays == []
 
 
 def test_metadata_needs_nothing_but_numpy_arrays(dataset: Path) -> None:
