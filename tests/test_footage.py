@@ -1,7 +1,6 @@
 """Footage: what becomes a source, how it is read and lit, and what lies between its frames."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -10,55 +9,23 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.simulate.camera import ALEXA_TO_SRGB, draw_camera, respond
+from data.simulate.camera import draw_camera, respond
 from data.simulate.flow import flow_view, is_cut
 from data.simulate.footage import Footage, MotionFootage, frames_needed, intervals
 from data.simulate.foreground import Covered, draw_patch
 from data.simulate.interpolation import Motion, find_interpolator, interpolate
 from data.simulate.leave_one_out import against, leave_one_out
-from data.simulate.lighting import draw_lighting, median_level
 from data.simulate.motion import canvas_size, draw_shake
-from data.simulate.photographs import read_photograph
-from data.simulate.reading import FrameArray, Pictures, VideoFile
+from data.simulate.reading import Pictures
 from data.simulate.sampling import SPANS, STEPS, HandHeld, expose
-from data.simulate.scenes import Photograph, Shot, Video, read_light
-from data.simulate.settings import Settings
-from data.simulate.sources import find_sources, split_sources
+from data.simulate.scenes import Video
 from data.simulate.warp import displace, warp_affine
+from tests.made_footage import pan, scene
 from util.errors import UserError
-from util.images import write_png8, write_radiance
-from util.tonemap import srgb_decode
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CAMERA = draw_camera(np.random.default_rng(4))
 needs_shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not here")
-
-
-def scene(name: str = "coffee") -> np.ndarray:
-    """A photograph as linear light (H, W, 3)."""
-    return srgb_decode(read_photograph(name)).astype(np.float32)
-
-
-@lru_cache
-def smooth_scene() -> np.ndarray:
-    return cv2.GaussianBlur(scene(), (0, 0), 2)
-
-
-def pan(count: int, step: float, size: tuple[int, int] = (96, 128)) -> list[np.ndarray]:
-    """Frames of a camera that moves `step` px to the right from each to the next."""
-    matrices = [np.array([[1, 0, 60 + step * index], [0, 1, 80.0]]) for index in range(count)]
-    return [warp_affine(smooth_scene(), matrix, size) for matrix in matrices]
-
-
-def write_frames(folder: Path, frames: list[np.ndarray], first: int = 1, suffix: str = ".png") -> Path:
-    folder.mkdir(parents=True)
-    for number, frame in enumerate(frames, first):
-        path = folder / f"frame_{number:04d}{suffix}"
-        if suffix == ".png":
-            write_png8(path, np.round(255 * frame ** (1 / 2.2)).astype(np.uint8))
-        else:
-            write_radiance(path, frame)
-    return folder
 
 
 @pytest.mark.parametrize("shape", [(40, 60, 3), (40, 60)])
@@ -198,92 +165,6 @@ def test_cuts_are_found_and_changing_light_is_none() -> None:
     assert not is_cut(flow_view(before), np.zeros((96, 128), np.uint8))
 
 
-def test_video_leaves_a_remainder_and_is_numbered_by_its_frames(tmp_path: Path) -> None:
-    folder = write_frames(tmp_path / "my-walk", pan(26, 2.0), first=77)
-    (source,) = find_sources([tmp_path])
-    assert isinstance(source, Video)
-    assert source.name == "my_walk"
-    assert source.source == str(folder)
-    assert source.samples(Settings(), 5) == {77: 0, 89: 12}
-    assert source.samples(Settings(steps_per_frame=340), 5) == {77 + 2 * i: 2 * i for i in range(13)}
-
-
-def test_kinds_of_pictures_in_a_folder(tmp_path: Path) -> None:
-    write_frames(tmp_path / "pan", pan(3, 2.0))
-    unrelated = [cv2.resize(scene(name), (128, 96)) for name in ("coffee", "brick", "rocket")]
-    write_frames(tmp_path / "holiday", unrelated)
-    found = {source.name: source for source in find_sources([tmp_path])}
-    assert isinstance(found["pan"], Video)
-    assert all(isinstance(found[f"frame_000{n}"], Photograph) for n in (1, 2, 3))
-    assert [source.name for source in find_sources([tmp_path], "video")] == ["holiday", "pan"]
-    write_frames(tmp_path / "gap", pan(3, 2.0))
-    (tmp_path / "gap" / "frame_0002.png").unlink()
-    assert len(find_sources([tmp_path / "gap"])) == 2
-    names = [source.name for source in find_sources([tmp_path / "pan", tmp_path / "gap"], "photographs")]
-    assert names == ["frame_0002", "gap_frame_0001", "gap_frame_0003", "pan_frame_0001", "pan_frame_0003"]
-
-
-def test_alexa_footage_is_known_by_its_name(tmp_path: Path) -> None:
-    frames = [frame * 8 for frame in pan(2, 2.0)]
-    write_frames(tmp_path / "carousel_fireworks_02", frames, suffix=".exr")
-    (source,) = find_sources([tmp_path])
-    assert source.alexa
-    assert_allclose(read_light(source.frames, 0, True), frames[0] / 16 @ ALEXA_TO_SRGB, rtol=1e-4, atol=1e-6)
-    assert not find_sources([tmp_path], colour="srgb")[0].alexa
-    write_frames(tmp_path / "garden", frames, suffix=".hdr")
-    assert [source.alexa for source in find_sources([tmp_path])] == [True, False]
-    assert [source.alexa for source in find_sources([tmp_path], colour="alexa")] == [True, True]
-
-
-def test_video_files_and_arrays_hold_the_frames_in_order(tmp_path: Path) -> None:
-    frames = np.stack([np.round(255 * f ** (1 / 2.2)).astype(np.uint8) for f in pan(14, 4.0)])
-    np.save(tmp_path / "array.npy", frames)
-    writer = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 24, (128, 96))
-    for frame in frames:
-        writer.write(frame[..., ::-1])
-    writer.release()
-    array, film = find_sources([tmp_path])
-    assert (array.name, film.name) == ("array", "film")
-    assert isinstance(array.frames, FrameArray)
-    assert isinstance(film.frames, VideoFile)
-    assert len(array.frames) == len(film.frames) == 14
-    for index in (3, 13, 0):  # not only forwards
-        truth = srgb_decode(frames[index] / 255.0)
-        assert_allclose(array.frames.read(index), truth, atol=1e-6)
-        assert against(truth)(film.frames.read(index)) > 30
-        assert against(srgb_decode(frames[index - 2] / 255.0))(film.frames.read(index)) < 30
-
-
-def test_light_is_scaled_to_a_night_and_cut_highlights_grow() -> None:
-    hdr = scene() * 37
-    for seed in range(5):
-        lighting = draw_lighting(np.random.default_rng(seed), hdr, coded=False)
-        assert 0.02 <= median_level(lighting.apply(hdr)) <= 0.1
-        assert_allclose(lighting.apply(hdr) / lighting.scale, hdr, rtol=1e-5)
-    lamp = np.full((200, 300, 3), 0.1, np.float32)
-    lamp[90:100, 100:120] = 1
-    lit = draw_lighting(np.random.default_rng(0), lamp, coded=True).apply(lamp)
-    assert 16 <= lit.max() <= 96
-    sky = lamp.copy()
-    sky[:60] = 1
-    lighting = draw_lighting(np.random.default_rng(0), sky, coded=True)
-    assert lighting.peak == 16
-    first, second = lighting.apply(sky), lighting.apply(0.5 * sky)
-    assert second.max() < first.max() / 4  # the same curve for every frame
-
-
-def test_photographs_are_used_whole_unless_a_size_is_set(tmp_path: Path) -> None:
-    write_radiance(tmp_path / "still.exr", scene()[:300, :420])
-    (source,) = find_sources([tmp_path])
-    assert source.samples(Settings(), 3).keys() == {0, 1, 2}
-    whole, drawn = source.scene(0, Shot("Train", "still", 0, Settings()))
-    assert whole.size == (264, 384)
-    assert drawn["window"]["size"] == canvas_size(whole.size)
-    part, drawn = source.scene(0, Shot("Train", "still", 0, Settings(size=(32, 48))))
-    assert part.size == (64, 96)
-    assert len(drawn["path"]) == len(SPANS)
-
-
 def test_foreground_moves_over_a_still_scene() -> None:
     ground = np.full((200, 240, 3), 0.05, np.float32)
     size = (64, 96)
@@ -294,16 +175,6 @@ def test_foreground_moves_over_a_still_scene() -> None:
     assert 0.01 < touched.mean() < 0.3
     assert (first != last).any()
     assert next(scene.views(range(1))).max() == np.float32(0.05)
-
-
-def test_scenes_are_split_by_share() -> None:
-    sources = [Photograph(f"s{index}", Pictures((Path(f"{index}.png"),), (0,))) for index in range(20)]
-    split = split_sources(sources, "0.2", seed=1)
-    assert len(split["Test"]) == 4
-    assert {s.name for s in split["Train"]} | {s.name for s in split["Test"]} == {s.name for s in sources}
-    assert split == split_sources(sources, "0.2", seed=1)
-    assert split != split_sources(sources, "0.2", seed=2)
-    assert split_sources(sources, "Test", seed=1) == {"Test": sources}
 
 
 @needs_shared_data
