@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.networks import create_network, needs_weights, network_class, network_options, takes
+from models.network_arguments import arguments_of_checkpoint, held_by_published, network_arguments
+from models.networks import create_network, needs_weights, network_class, takes
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
@@ -71,8 +72,14 @@ class BaseModel:
         state, saved = checkpoint.load_weights(path) if path else (None, None)
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
+        task = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
+        if path:
+            held = saved or held_by_published(self.opt, self.published_channels, state)
+            arguments = arguments_of_checkpoint(self.opt, task, path, held)
+        else:
+            arguments = network_arguments(self.opt, task)
         try:
-            self.network = create_network(self.opt.net, **self._network_arguments(saved, path))
+            self.network = create_network(self.opt.net, **arguments)
         except (ValueError, TypeError) as error:
             asked = f"{path}: its network" if saved else f"--net {self.opt.net}"
             raise UserError(f"{asked} cannot be built for --model {self.opt.model}: {error}") from None
@@ -109,39 +116,6 @@ class BaseModel:
     def checkpoint_path(self, iteration: int | str) -> Path:
         """File of this run's weights after an epoch, or `latest` or `best`."""
         return checkpoint.weights_path(self.folder, network_class(self.opt.net), iteration)
-
-    def _network_arguments(self, saved: dict[str, Any] | None, path: str | Path | None) -> dict[str, Any]:
-        """Arguments of the network: the checkpoint's, or preset and options; its task is the model's."""
-        presets = getattr(network_class(self.opt.net), "sizes", {"full": {}})
-        if (self.opt.size or "full") not in presets:
-            raise UserError(
-                f"--net {self.opt.net} has no --size {self.opt.size}; known: {', '.join(presets)}"
-            )
-        asked = presets[self.opt.size] if self.opt.size else {}
-        asked = asked | {key: value for key, value in self._explicit_arguments() if value is not None}
-        planes = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
-        held = (saved or {}).get("in_channels", self.published_channels)
-        if path and held != self.channels:
-            frames = f"--dataset_name {self.opt.dataset_name} gives {self.channels}"
-            raise UserError(
-                f"{path} is for {held} planes per frame, {frames}: --net exposure_merge takes any"
-            )
-        if saved is None:
-            return {"num_frames": self.opt.frame_num, **planes, **asked}
-        if saved.get("num_frames", self.opt.frame_num) < self.opt.frame_num:
-            fewer = f"{path} holds a network for {saved['num_frames']} frames"
-            raise UserError(f"{fewer}, not {self.opt.frame_num}: give --frame_num {saved['num_frames']}")
-        if saved["name"] != self.opt.net:
-            raise UserError(f"{path} holds a {saved['name']}, not the --net {self.opt.net}")
-        for key, value in asked.items():
-            if saved.get(key) != value:
-                has = f"{path} holds a {saved['name']} with {key} {saved.get(key)}"
-                raise UserError(f"{has}, not {value} as the options ask")
-        return {key: value for key, value in saved.items() if key != "name"} | planes
-
-    def _explicit_arguments(self) -> list[tuple[str, Any]]:
-        """Arguments of the network that the command line may set, and their values; None = not set."""
-        return [(key, getattr(self.opt, key, None)) for key in network_options(self.opt.net)]
 
     def _load_pretrained_parts(self) -> None:
         """Fill parts of the network from the published files that options name; say what starts afresh."""

@@ -4,7 +4,7 @@ A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C,
 where frames are divided by their exposures and in rising order of them. Of the task's arguments
 (`num_frames, in_channels, out_channels, scale`) it takes those that matter to it. It may have:
 
-* `max_frames`: the largest T that it takes, if there is one;
+* `max_frames`: the largest T that it takes, if there is one, and `frames_of(state)`: that of a state dict;
 * `trained = False`: it has no parameters, so that it needs no checkpoint and cannot be trained;
 * a keyword `exposure` of `forward`, and then of `whole_frame` too: it is given the exposures (N, T);
 * a keyword `outputs` of `forward`: numbers of frames, for which it returns (N, len(outputs), C', sH, sW), the

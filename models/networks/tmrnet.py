@@ -143,6 +143,14 @@ class TMRNet(nn.Module):
             for i in range(1, int(math.log2(scale)) + 1):
                 self.add_module(f"upsample{i}", PixelShufflePack(mid_channels, mid_channels, 2))
 
+    @staticmethod
+    def frames_of(state: dict[str, torch.Tensor]) -> int | None:
+        """The number of frames that a state dict is for, if it is one of this network."""
+        return (
+            sum(1 for name in state if re.fullmatch(r"backbone\.backward_rec_\d+\.main\.0\.bias", name))
+            or None
+        )
+
     def whole_frame(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
         """{"flow": (N, T-1, 2, H, W)} from the first of (N, T, C, H, W) to each other frame, in px."""
         reference = self.spynet.pyramid(_flow_view(frames[:, 0]))

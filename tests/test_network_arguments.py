@@ -1,0 +1,104 @@
+"""Checkpoints against the data they are used on: numbers of frames and planes, and which network is built."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import create_model
+from models.networks import create_network
+from models.networks.tmrnet import TMRNet
+from options.test_options import TestOptions
+from util import checkpoint
+from util.device import Place
+from util.errors import UserError
+
+CPU = Place(torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a network for three frames of four planes."""
+    network = create_network("tmrnet", num_frames=3, **TMRNet.sizes["tiny"])
+    path = tmp_path_factory.mktemp("weights") / "TMRNet_model_7.pth"
+    checkpoint.save_weights(path, network.state_dict(), network.arguments)
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(ours: Path) -> Path:
+    """The same without a record of its network."""
+    path = ours.with_name("TMRNet_model_8.pth")
+    torch.save({"state_dict": checkpoint.load_weights(ours)[0]}, path)
+    return path
+
+
+def options(*words: object, frame_num: int = 3) -> argparse.Namespace:
+    shared = (
+        "--name",
+        "x",
+        "--dataroot",
+        "/data",
+        "--gpu_ids",
+        "-1",
+        "--size",
+        "tiny",
+        "--frame_num",
+        frame_num,
+    )
+    return TestOptions().parse([str(word) for word in (*shared, *words)])
+
+
+def restored(path: Path, frames: int, frame_num: int) -> torch.Tensor:
+    model = create_model(options("--load_path", path, frame_num=frame_num), CPU)
+    assert model.load_trained(None) == path.stem[-1]
+    return model.restore(torch.rand(1, frames, 4, 12, 14), torch.ones(1, frames))
+
+
+def test_fewer_frames_than_the_checkpoint_is_for(ours: Path, published: Path) -> None:
+    torch.manual_seed(0)
+    first = restored(ours, 2, 2)
+    torch.manual_seed(0)
+    assert torch.equal(restored(published, 2, 2), first)
+
+
+@pytest.mark.parametrize("kind", ["ours", "published"])
+def test_more_frames_than_the_checkpoint_is_for(kind: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(kind)
+    with pytest.raises(UserError, match=r"for 3 frames, not 5: --frame_num 3, or --net exposure_merge"):
+        restored(path, 5, 5)
+
+
+def test_more_frames_than_the_data_set_said(ours: Path) -> None:
+    text = r"this TMRNet restores at most 3 frames, not 4: give --frame_num 3, or --net exposure_merge"
+    with pytest.raises(UserError, match=text):
+        restored(ours, 4, 3)
+
+
+@pytest.mark.parametrize("kind", ["ours", "published"])
+def test_planes_of_another_number(kind: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(kind)
+    model = create_model(options("--load_path", path), CPU, channels=3)
+    text = r"is for 4 planes per frame, --dataset_name syn gives 3: --net exposure_merge takes any"
+    with pytest.raises(UserError, match=text):
+        model.load_trained(None)
+
+
+def test_a_new_network_is_for_the_planes_of_the_data() -> None:
+    model = create_model(options(), CPU, channels=3)
+    model.build()
+    assert model.restore(torch.rand(1, 3, 3, 12, 14), torch.ones(1, 3)).shape == (1, 3, 12, 14)
+
+
+def test_missing_weights() -> None:
+    text = r"no checkpoint .*TMRNet_model_latest.pth: try --load_path .*small.pth, or --net exposure_merge"
+    with pytest.raises(UserError, match=text):
+        create_model(options(), CPU).load_trained("latest")
+
+
+def test_weights_for_a_network_that_has_none(ours: Path) -> None:
+    words = ("--name", "x", "--dataroot", "/data", "--net", "exposure_merge")
+    opt = TestOptions().parse([*words, "--load_path", str(ours)])
+    with pytest.raises(UserError, match="--net exposure_merge has no parameters to train or load"):
+        create_model(opt, CPU).load_trained(None)
