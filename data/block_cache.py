@@ -30,7 +30,7 @@ class BlockCache:
 
     Args:
         cache_dir: where the copies go; each data set and choice of brackets has a folder of its own there.
-        root, inputs: folder of the data set, and of the brackets inside a sample's folder.
+        root: folder of the data set. inputs: says which brackets of a sample are meant.
         frames: brackets per sample. scale: of the target against the input; 0 = there is no target.
         notes: numbers kept with each bracket.
     """

@@ -38,8 +38,9 @@ class Brackets(NamedTuple):
 class FolderDataset(BaseDataset):
     """Scenes to restore, without ground truth: raw files with a Bayer mosaic, or developed pictures.
 
-    Frames are sorted by exposure. Those of raw files are packed planes, black 0 on average and no value above
-    white, 1; those of pictures are linear sRGB, without the tone curve that `--response` names.
+    Frames are sorted by exposure. Those of raw files are packed planes of RGGB mosaics, which begin with the
+    first red px, black 0 on average and no value above white, 1. Those of pictures are linear sRGB, without
+    the tone curve that `--response` names.
 
     Attributes:
         channels: 4 for raw files, 3 for pictures, known by their suffixes.
@@ -141,7 +142,7 @@ class FolderDataset(BaseDataset):
 def _read_raw(files: Sequence[Path]) -> tuple[torch.Tensor, dict]:
     """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
     frames, meta = None, {}
-    for number, image in enumerate(read_alike(files)):
+    for number, image in enumerate(image.from_red() for image in read_alike(files)):
         if frames is None:
             height, width, _ = image.planes.shape
             frames, meta = np.empty((len(files), 4, height, width), np.float32), image.meta()

@@ -1,8 +1,8 @@
 """Reading raw files with a Bayer mosaic: DNG and whatever else LibRaw knows."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # of LibRaw -> 
 OPCODE_LISTS = ("OpcodeList2", "OpcodeList3")  # where gain maps stand
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class RawImage:
     """The mosaic of a raw file, packed by colour, as its converter left it.
 
@@ -55,6 +55,24 @@ class RawImage:
             arrays["shading"] = self.shading
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return tensors | {"cfa": self.cfa, "orientation": self.orientation}
+
+    def from_red(self) -> "RawImage":
+        """The part of the mosaic that begins with red: an RGGB one, as synthetic training data are."""
+        return dataclasses.replace(self, planes=begin_with_red(self.planes, self.cfa), cfa="RGGB")
+
+
+def begin_with_red(planes: np.ndarray, cfa: str) -> np.ndarray:
+    """Planes (h, w, 4) of a mosaic -> those of the mosaic without its first row and column before red.
+
+    Each is smaller by one where the pattern `cfa` has red in its second row or column.
+    """
+    top, left = PLANES[cfa][0]
+    height, width = planes.shape[0] - top, planes.shape[1] - left
+    parts = [
+        planes[max(top - row, 0) :, max(left - column, 0) :, plane]
+        for plane, (row, column) in enumerate(PLANES[cfa])
+    ]
+    return np.stack([part[:height, :width] for part in parts], axis=-1)
 
 
 def normalise(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) -> np.ndarray:

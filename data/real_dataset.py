@@ -15,7 +15,7 @@ from data.block_cache import BlockCache, Content
 from data.draws import Draw
 from data.exif import read_shot
 from data.exposures import from_shots, read_list
-from data.raw import normalise, packed_size, read_alike
+from data.raw import RawImage, begin_with_red, normalise, packed_size, read_alike
 from data.syn_dataset import FOLDERS, subfolders
 from util.bayer import PLANES
 from util.errors import UserError
@@ -31,8 +31,9 @@ class RealDataset(BaseDataset):
     """Brackets of raw files without ground truth; `frames` are clipped to [0, 1] as published.
 
     Levels, pattern and size are what each file says. Exposures are those of exposure.txt, or of EXIF where
-    there is none. A simulated scene may hold raw_gt.npy, float32 (sh, sw, 4) on the scale of the third frame:
-    it is the `gt` of whole samples, while patches have none.
+    there is none. A simulated scene may hold raw_gt.npy, float32 (h, w, 4), packed as its files are and on
+    the scale of the third frame: for a model that does not enlarge it is the `gt` of whole samples; patches
+    have none.
 
     Attributes:
         scale: by which the model enlarges: 4 for those whose names end in "plus".
@@ -48,6 +49,13 @@ class RealDataset(BaseDataset):
             "--centre_quarter",
             type=boolean,
             help="restore the central quarter of both sides only; by default where --model enlarges",
+        )
+        parser.add_argument(
+            "--phase",
+            choices=("red", "file"),
+            default="red",
+            help="where mosaics begin: at their first red px, so that they are RGGB as synthetic data are, "
+            "or where those of the files do, as published",
         )
         if is_train:
             parser.add_argument(
@@ -73,36 +81,40 @@ class RealDataset(BaseDataset):
         self.central = self.scale > 1 if opt.centre_quarter is None else opt.centre_quarter
         self.cache = None
         if opt.cache_dir:
-            self.cache = BlockCache(opt.cache_dir, self.root, ".", opt.frame_num, scale=0, notes=NOTES)
+            self.cache = BlockCache(opt.cache_dir, self.root, opt.phase, opt.frame_num, 0, NOTES)
         if split == "train" and not opt.skip_damaged:
-            self._check_patch(open_brackets(self.folders[0], opt.frame_num))
+            self._check_patch(self._brackets(self.folders[0]))
 
     def __len__(self) -> int:
         return len(self.folders)
+
+    def _brackets(self, folder: Path) -> "Brackets":
+        return open_brackets(folder, self.opt.frame_num, self.opt.phase == "red")
 
     def _extra(self) -> int:
         """Px that a patch is read wider, so that flips which keep the Bayer pattern can lose one."""
         return 1 if self.opt.augment == "cfa" else 0
 
     def _check_patch(self, brackets: "Brackets") -> None:
-        room = min(brackets.size) - self._extra()
+        room = min(brackets.room) - self._extra()
         if self.opt.patch_size > room:
             file = brackets.files[0]
             raise UserError(f"--patch_size {self.opt.patch_size} is larger than the {room} px of {file}")
 
     def patch(self, draw: Draw) -> dict:
         folder = self.folders[draw.index]
-        brackets = open_brackets(folder, self.opt.frame_num)
+        brackets = self._brackets(folder)
         self._check_patch(brackets)
         rng = draw.generator()
         side = self.opt.patch_size + self._extra()
-        top, left = (int(rng.integers(size - side + 1)) for size in brackets.size)
+        top, left = (int(rng.integers(size - side + 1)) for size in brackets.room)
+        source = brackets.files, brackets.from_red
         if self.cache:
             raw, _, notes = self.cache.read(
-                folder, [*brackets.files], lambda: decode(brackets.files), top, left, side, side
+                folder, [*brackets.files], lambda: decode(*source), top, left, side, side
             )
         else:
-            raw, _, notes = decode_recent(brackets.files)
+            raw, _, notes = decode_recent(*source)
             raw = raw[:, top : top + side, left : left + side]
         frames = _clipped(raw, notes[:, None, None, :4], notes[:, None, None, 4:5])
         frames = self._augmented(draw, rng, frames, PATTERNS[int(notes[0, 5])])
@@ -122,12 +134,14 @@ class RealDataset(BaseDataset):
 
     def whole(self, index: int) -> dict:
         folder = self.folders[index]
-        brackets = open_brackets(folder, self.opt.frame_num)
-        rows, columns = self._window(brackets.size)
+        brackets = self._brackets(folder)
         frames, meta = [], {}
-        for image in read_alike(brackets.files):
+        for file in read_alike(brackets.files):
+            image = file.from_red() if brackets.from_red else file
+            if not frames:
+                rows, columns = self._window(image.planes.shape[:2])
+                meta, target = image.meta(), self._target(folder, file)
             frames.append(_clipped(image.planes[rows, columns], image.black, image.white).transpose(2, 0, 1))
-            meta = meta or image.meta()
         sample = {
             "frames": torch.from_numpy(np.stack(frames)),
             "exposure": brackets.exposure,
@@ -136,8 +150,9 @@ class RealDataset(BaseDataset):
             "scene": folder.name,
             "frame": brackets.files[0].stem,
         }
-        target = self._target(folder, brackets.size, rows, columns)
-        return sample if target is None else sample | {"gt": target}
+        if target is not None:
+            sample["gt"] = torch.from_numpy(target[rows, columns]).permute(2, 0, 1)
+        return sample
 
     def _window(self, size: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of a frame of `size` that validation and testing see."""
@@ -152,25 +167,17 @@ class RealDataset(BaseDataset):
             return tuple(slice(3 * side // 8, 5 * side // 8) for side in size)
         return slice(0, size[0]), slice(0, size[1])
 
-    def _target(
-        self, folder: Path, size: tuple[int, int], rows: slice, columns: slice
-    ) -> torch.Tensor | None:
-        """The window's part of raw_gt.npy (4, sh, sw); None if there is none, or none of this scale."""
+    def _target(self, folder: Path, image: RawImage) -> np.ndarray | None:
+        """The scene's raw_gt.npy (h, w, 4), of the same part as the frames; None if there is none to use."""
         path = folder / "raw_gt.npy"
-        if not path.exists():
+        if self.scale > 1 or not path.exists():
             return None
         array = MappedArray(path, "float32", 4)
-        fitting = {tuple(scale * side for side in size): scale for scale in (1, 4)}
-        if array.shape[:2] not in fitting:
-            found = " x ".join(map(str, array.shape[:2]))
-            raise UserError(f"{path}: {found} does not fit brackets of {size[0]} x {size[1]} packed px")
-        scale = fitting[array.shape[:2]]
-        if scale != self.scale:
-            return None
-        height, width = (scale * (part.stop - part.start) for part in (rows, columns))
-        target = np.empty((height, width, 4), np.float32)
-        array.read(scale * rows.start, scale * columns.start, target)
-        return torch.from_numpy(target).permute(2, 0, 1)
+        if array.shape != image.planes.shape:
+            raise UserError(f"{path}: shape {array.shape}, not {image.planes.shape} as its brackets")
+        target = np.empty(array.shape, np.float32)
+        array.read(0, 0, target)
+        return begin_with_red(target, image.cfa) if self.opt.phase == "red" else target
 
 
 def _clipped(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) -> np.ndarray:
@@ -179,16 +186,26 @@ def _clipped(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) -
 
 
 class Brackets(NamedTuple):
-    """The files of a scene, their exposures (T,) relative to the third, their packed size, and its name."""
+    """The frames of a scene.
+
+    Attributes:
+        files, exposure: of each, from the shortest on; exposures (T,) relative to the third.
+        from_red: whether mosaics begin at their first red px.
+        room: height and width in packed px that windows lie in, at most one less than the frames have.
+    """
 
     files: tuple[Path, ...]
     exposure: torch.Tensor
-    size: tuple[int, int]
-    name: str
+    from_red: bool
+    room: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        return f"{self.files[0].parent.name}-{self.files[0].stem}"
 
 
 @functools.cache
-def open_brackets(folder: Path, frames: int) -> Brackets:
+def open_brackets(folder: Path, frames: int, from_red: bool) -> Brackets:
     """The first `frames` brackets of a scene; no image is read.
 
     Raises:
@@ -203,14 +220,18 @@ def open_brackets(folder: Path, frames: int) -> Brackets:
     if not (np.diff(exposures) > 0).all():
         shown = ", ".join(f"{exposure:.4g}" for exposure in exposures)
         raise UserError(f"{listed[1] if listed else folder}: exposures {shown} do not rise as the names do")
-    chosen = tuple(files[:frames])
-    exposure = torch.from_numpy(exposures[:frames] / exposures[2]).float()
-    return Brackets(chosen, exposure, packed_size(chosen[0]), f"{folder.name}-{chosen[0].stem}")
+    height, width = packed_size(files[0])
+    return Brackets(
+        files=tuple(files[:frames]),
+        exposure=torch.from_numpy(exposures[:frames] / exposures[2]).float(),
+        from_red=from_red,
+        room=(height - from_red, width - from_red),
+    )
 
 
-def decode(files: tuple[Path, ...]) -> Content:
+def decode(files: tuple[Path, ...], from_red: bool) -> Content:
     """Whole brackets (T, H, W, 4) uint16, no target, and what a window of them must know."""
-    images = list(read_alike(files))
+    images = [image.from_red() if from_red else image for image in read_alike(files)]
     notes = [[*image.black, image.white, PATTERNS.index(image.cfa)] for image in images]
     raw = np.stack([image.planes for image in images])
     return Content(raw, np.empty((0, 0, 4), np.float32), np.float32(notes))

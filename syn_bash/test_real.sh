@@ -4,4 +4,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 dataroot=${DATAROOT:-datasets/BracketIRE_real}   # the folder that holds Train/ and Test/
 
 python test.py --name real --model real --dataset_name real --dataroot "$dataroot" --net tmrnet \
-    --load_iter 10 --save_imgs True --chop True --isp published --gpu_ids all -j 4 "$@"
+    --load_iter 10 --save_imgs True --chop True --phase file --isp published --gpu_ids all -j 4 "$@"

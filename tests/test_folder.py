@@ -18,7 +18,7 @@ from data.exposures import from_shots, read_list, set_exposures
 from data.folder_dataset import FolderDataset, find_scenes, raw_frames
 from data.picture_stack import linearise, read_picture, tone_curve
 from tests.raw_files import SHARED, make_dng, make_scene, random_mosaic
-from util.bayer import pack
+from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
 from util.images import read_hdr
 from util.tonemap import srgb_decode, srgb_encode
@@ -190,6 +190,20 @@ def test_values_under_black_stay_and_those_above_white_do_not(tmp_path: Path) ->
     expected = np.minimum((np.stack([pack(mosaic) for mosaic in mosaics]) - 64.0) / 959, 1)
     assert expected.min() < 0
     assert_allclose(frames, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+def test_mosaics_begin_with_red(tmp_path: Path, cfa: str) -> None:
+    """Networks that have seen RGGB only are given nothing else."""
+    mosaics = [random_mosaic(1), random_mosaic(2)]
+    for number, mosaic in enumerate(mosaics):
+        make_dng(tmp_path / f"{number}.dng", mosaic, cfa=cfa, exposure_time=4.0**number)
+    sample = opened(tmp_path)[0]
+    top, left = PLANES[cfa][0]
+    for frame, mosaic in zip(sample["frames"].numpy(), mosaics, strict=True):
+        expected = (mosaic[top : 30 - top, left : 42 - left] - 64.0) / 959
+        assert_allclose(unpack(frame, "RGGB"), np.minimum(expected, 1), atol=1e-6)
+    assert sample["meta"]["cfa"] == "RGGB"
 
 
 def test_iso_and_f_number_count_as_exposure(tmp_path: Path) -> None:

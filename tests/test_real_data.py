@@ -23,7 +23,7 @@ SIZE = (150, 210)  # of a mosaic: 75 x 105 packed px, more than a block of the c
 
 
 def real_options(root: Path, **changes) -> argparse.Namespace:
-    settings = {"dataset_name": "real", "model": "real", "centre_quarter": None}
+    settings = {"dataset_name": "real", "model": "real", "centre_quarter": None, "phase": "file"}
     return options(root, **settings | changes)
 
 
@@ -110,18 +110,31 @@ def test_models_that_enlarge_are_tested_on_the_central_quarter(root: Path) -> No
     assert_array_equal(quarter["frames"], sample["frames"])
 
 
-@pytest.mark.parametrize(("model", "scale"), [("real", 1), ("realplus", 4)])
-def test_a_simulated_target_of_the_right_scale_is_given(tmp_path: Path, model: str, scale: int) -> None:
+def test_a_simulated_target_is_given_where_it_fits(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "Test" / "a")
-    target = np.random.default_rng(0).uniform(0, 16, (15 * scale, 21 * scale, 4)).astype(np.float32)
+    target = np.random.default_rng(0).uniform(0, 16, (15, 21, 4)).astype(np.float32)
     np.save(folder / "raw_gt.npy", target)
-    dataset = create_dataset(real_options(tmp_path, model=model, centre_quarter=False), "test")
-    assert_array_equal(dataset[0]["gt"], target.transpose(2, 0, 1))
-    other = "realplus" if scale == 1 else "real"
-    assert "gt" not in create_dataset(real_options(tmp_path, model=other), "test")[0]
-    central = create_dataset(real_options(tmp_path, model=model, centre_quarter=True), "test")[0]["gt"]
-    rows, columns = slice(5 * scale, 9 * scale), slice(7 * scale, 13 * scale)
-    assert_array_equal(central, target[rows, columns].transpose(2, 0, 1))
+    assert_array_equal(create_dataset(real_options(tmp_path), "test")[0]["gt"], target.transpose(2, 0, 1))
+    central = create_dataset(real_options(tmp_path, centre_quarter=True), "test")[0]["gt"]
+    assert_array_equal(central, target[5:9, 7:13].transpose(2, 0, 1))
+    assert "gt" not in create_dataset(real_options(tmp_path, model="realplus"), "test")[0]
+
+
+@pytest.mark.parametrize("cfa", PLANES)
+def test_mosaics_can_begin_with_red(tmp_path: Path, cfa: str) -> None:
+    """All planes, and the target, are those of one RGGB mosaic that lies inside the whole one."""
+    folder = write_scene(tmp_path / "Test" / "a", 5, cfa)
+    target = np.random.default_rng(0).uniform(0, 16, SIZE).astype(np.float32)
+    np.save(folder / "raw_gt.npy", pack(target, cfa).transpose(1, 2, 0))
+    sample = create_dataset(real_options(tmp_path, phase="red"), "test")[0]
+    top, left = PLANES[cfa][0]
+    height, width = (SIZE[0] - top) // 2 * 2, (SIZE[1] - left) // 2 * 2
+    part = slice(top, top + height), slice(left, left + width)
+    for number, frame in enumerate(sample["frames"].numpy(), 1):
+        mosaic = np.clip((random_mosaic(50 + number, SIZE)[part] - 64.0) / 959, 0, 1)
+        assert_allclose(unpack(frame, "RGGB"), mosaic, atol=1e-6)
+    assert_array_equal(unpack(sample["gt"].numpy(), "RGGB"), target[part])
+    assert sample["meta"]["cfa"] == "RGGB"
 
 
 # Patches
@@ -168,6 +181,15 @@ def test_patches_are_windows_of_all_frames_and_cover_them(root: Path) -> None:
     assert len(set(places)) > 10 and torch.equal(dataset[draw(1, 3)]["frames"], dataset[draw(1, 3)]["frames"])
 
 
+def test_patches_that_begin_with_red_lie_inside_every_pattern(root: Path) -> None:
+    dataset = create_dataset(real_options(root, phase="red"), "train")
+    mosaic = np.clip((random_mosaic(1, SIZE)[:, 1:-1] - 64.0) / 959, 0, 1)
+    whole = pack(mosaic)[None]
+    places = [place_of(dataset[draw(0, position)]["frames"].numpy(), whole) for position in range(8)]
+    assert None not in places
+    assert max(top for top, _ in places) <= 74 - 16 and max(left for _, left in places) <= 104 - 16
+
+
 def test_published_augmentation_is_shared_by_a_batch(root: Path) -> None:
     plain, flipped = (
         create_dataset(real_options(root, augment=mode), "train") for mode in ("none", "published")
@@ -182,10 +204,12 @@ def test_published_augmentation_is_shared_by_a_batch(root: Path) -> None:
         assert len(found) == 1
 
 
+@pytest.mark.parametrize("phase", ["red", "file"])
 @pytest.mark.parametrize("mode", ["published", "cfa", "none"])
-def test_cached_patches_are_bit_equal(root: Path, tmp_path: Path, mode: str) -> None:
+def test_cached_patches_are_bit_equal(root: Path, tmp_path: Path, mode: str, phase: str) -> None:
+    changes = {"augment": mode, "phase": phase, "patch_size": 70}
     direct, cached = (
-        create_dataset(real_options(root, augment=mode, patch_size=70, cache_dir=cache), "train")
+        create_dataset(real_options(root, cache_dir=cache, **changes), "train")
         for cache in (None, str(tmp_path))
     )
     assert block_cache.BLOCK < 70  # so that blocks meet inside a patch
@@ -239,10 +263,10 @@ def test_a_patch_larger_than_the_frame_is_refused(root: Path) -> None:
         create_dataset(real_options(root, augment="cfa", patch_size=75), "train")
 
 
-def test_a_target_that_fits_no_scale_is_refused(tmp_path: Path) -> None:
+def test_a_target_of_another_size_is_refused(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "Test" / "a")
     np.save(folder / "raw_gt.npy", np.zeros((14, 21, 4), np.float32))
-    message = r"raw_gt\.npy: 14 x 21 does not fit brackets of 15 x 21 packed px"
+    message = r"raw_gt\.npy: shape \(14, 21, 4\), not \(15, 21, 4\) as its brackets"
     with pytest.raises(UserError, match=message):
         create_dataset(real_options(tmp_path), "test")[0]
 
