@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from data.simulate.camera import ALEXA_TO_SRGB
@@ -82,6 +83,9 @@ def test_light_is_scaled_to_a_night_and_cut_highlights_grow() -> None:
         lighting = draw_lighting(np.random.default_rng(seed), hdr, coded=False)
         assert 0.02 <= median_level(lighting.apply(hdr)) <= 0.1
         assert_allclose(lighting.apply(hdr) / lighting.scale, hdr, rtol=1e-5)
+    fire = np.full((100, 100, 3), 1e-4, np.float32)
+    fire[:10] = 5
+    assert draw_lighting(np.random.default_rng(0), fire, coded=False).apply(fire).max() == pytest.approx(16)
     lamp = np.full((200, 300, 3), 0.1, np.float32)
     lamp[90:100, 100:120] = 1
     lit = draw_lighting(np.random.default_rng(0), lamp, coded=True).apply(lamp)

@@ -13,6 +13,8 @@ BRIGHTEST_LEVELS = (16.0, 96.0)  # of the lamps
 LARGEST_PEAK = 16.0  # of a sky or a wall that a picture shows as white: 8-bit steps become 12 % there
 LARGE_AREA = 0.01  # of a picture; what is white and smaller is a lamp
 WHITE = 0.9  # of the brightest, from which a pixel counts as white
+CLIPPED_AREA = 0.02  # of a scene at most that is beyond the white of the first frame
+FIRST_WHITE = 16.0
 DARKEST = 1e-6  # a picture may be black
 GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
 
@@ -72,12 +74,14 @@ def night(linear: np.ndarray, median: float, brightest: float, largest_peak: flo
 def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> Lighting:
     """A random night of a picture (H, W, 3), whose highlights are cut off if it is `coded`.
 
-    Where they are not cut off, the light is only multiplied, so that its median is as drawn. Large white
-    areas are expanded less than lamps are, since a stored picture's errors grow with them.
+    Where they are not cut off, the light is only multiplied, so that its median is as drawn, unless more than
+    CLIPPED_AREA would be lost in all frames. Large white areas that are cut off are expanded less than lamps,
+    since a stored picture's errors grow with them.
     """
     median = float(np.exp(rng.uniform(*np.log(MEDIAN_LEVELS))))
     if not coded:
-        return Lighting(scale=median / median_level(linear))
+        highlight = max(float(np.quantile(linear.max(axis=-1), 1 - CLIPPED_AREA)), DARKEST)
+        return Lighting(scale=min(median / median_level(linear), FIRST_WHITE / highlight))
     brightness = channel_mean(linear)
     is_large = (brightness > WHITE * brightness.max()).mean() > LARGE_AREA
     brightest = float(np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS))))
