@@ -63,6 +63,7 @@ class FolderDataset(BaseDataset):
             help="px of the picture to leave out on each side, where registered frames show nothing",
         )
         parser.set_defaults(frame_num=None)  # all
+        parser.set_defaults(net="exposure_merge")  # where no weights are named
 
     @staticmethod
     def describe_layout() -> str:

@@ -123,7 +123,10 @@ class BaseOptions:
         chosen, _ = Parser.parse_known_args(_optional(parser), arguments)
         model = models.model_class(chosen.model)
         model.modify_commandline_options(parser, self.is_train)
+        trained_net = parser.get_default("net")
         data.dataset_class(chosen.dataset_name).modify_commandline_options(parser, self.is_train)
+        if chosen.load_path or chosen.load_iter:  # not the data set's choice for who has no weights
+            parser.set_defaults(net=trained_net)
         self._add_network_options(parser, chosen.net or parser.get_default("net"))
         parser.add_argument(
             "-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit"
@@ -169,4 +172,6 @@ def _optional(parser: Parser) -> Parser:
     first = Parser(add_help=False)
     for name in ("model", "net", "dataset_name"):
         first.add_argument(f"--{name}", default=parser.get_default(name))
+    for name in ("load_path", "load_iter"):
+        first.add_argument(f"--{name}")
     return first

@@ -102,3 +102,20 @@ def test_weights_for_a_network_that_has_none(ours: Path) -> None:
     opt = TestOptions().parse([*words, "--load_path", str(ours)])
     with pytest.raises(UserError, match="--net exposure_merge has no parameters to train or load"):
         create_model(opt, CPU).load_trained(None)
+
+
+@pytest.mark.parametrize(
+    ("words", "net"),
+    [
+        ("", "exposure_merge"),
+        ("--load_path weights.pth", "tmrnet"),
+        ("--load_iter 400", "tmrnet"),
+        ("--net tmrnet", "tmrnet"),
+        ("--load_path weights.pth --net exposure_merge", "exposure_merge"),
+    ],
+)
+def test_network_for_own_photographs(words: str, net: str) -> None:
+    """What needs no weights, unless the user names some, or a network."""
+    opt = TestOptions().parse(["--name", "x", "--dataroot", "/d", "--dataset_name", "folder", *words.split()])
+    assert opt.net == net
+    assert hasattr(opt, "shot_noise") == (net == "exposure_merge")
