@@ -15,7 +15,7 @@ from data.simulate.reading import FrameArray, Pictures, VideoFile
 from data.simulate.sampling import SPANS
 from data.simulate.scenes import Photograph, Shot, Video, read_light
 from data.simulate.settings import Settings
-from data.simulate.sources import find_sources, split_sources
+from data.simulate.sources import describe, find_sources, split_sources
 from tests.made_footage import pan, scene, write_frames
 from util.images import write_radiance
 from util.tonemap import srgb_decode
@@ -108,6 +108,12 @@ def test_photographs_are_used_whole_unless_a_size_is_set(tmp_path: Path) -> None
     part, drawn = source.scene(0, Shot("Train", "still", 0, Settings(size=(32, 48))))
     assert part.size == (64, 96)
     assert len(drawn["path"]) == len(SPANS)
+
+
+def test_sources_are_listed_with_an_end() -> None:
+    sources = [Photograph(f"s{index}", Pictures((Path(f"{index}.png"),), (0,))) for index in range(40)]
+    lines = describe(sources).splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("s0: photograph, 0.png", "and 10 more", 31)
 
 
 def test_scenes_are_split_by_share() -> None:

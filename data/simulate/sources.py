@@ -8,7 +8,7 @@ photograph after its file.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from util.errors import UserError
 
 KINDS = ("auto", "video", "photographs")
 COLOURS = ("auto", "srgb", "alexa")
+SHOWN = 30
 FEWEST_FRAMES = 2  # of a video; whether they suffice for a sample is another question
 HDM_HDR_2014 = (  # how the scenes of this footage begin, which is in AlexaWideGamut (specification, 9.1)
     "beerfest_lightshow",
@@ -150,11 +151,13 @@ def split_sources(sources: list[Source], split: str, seed: int) -> dict[str, lis
     }
 
 
-def describe(sources: Iterable[Source]) -> str:
-    """One line for each source: its scene, its kind and where it is from."""
+def describe(sources: Sequence[Source]) -> str:
+    """A line for each source, up to SHOWN of them: its scene, its kind and where it is from."""
     lines = []
-    for source in sources:
+    for source in sources[:SHOWN]:
         kind = "video" if isinstance(source, Video) else "photograph"
         light = " in AlexaWideGamut" if not isinstance(source, BuiltIn) and source.alexa else ""
         lines.append(f"{source.name}: {kind}{light}, {source.source}")
+    if len(sources) > SHOWN:
+        lines.append(f"and {len(sources) - SHOWN} more")
     return "\n".join(lines)
