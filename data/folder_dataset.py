@@ -1,8 +1,8 @@
 """One's own photographs: brackets of one scene in a folder, or a folder of such folders."""
 
 import argparse
+import itertools
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from data.base_dataset import BaseDataset
 from data.exif import read_shot
 from data.exposures import set_exposures
 from data.picture_stack import RESPONSES, linearise, read_picture, tone_curve
-from data.raw import normalise, read_alike
+from data.raw import normalise, read_alike, stack
 from data.syn_dataset import subfolders
 from util.errors import UserError
 from util.parser import whole
@@ -110,12 +110,7 @@ class FolderDataset(BaseDataset):
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
-        frames, meta = _read_raw(scene.files) if self.channels == 4 else self._read_pictures(scene)
-        border = self.border // 2 if self.channels == 4 else self.border
-        height, width = frames.shape[-2:]
-        if 2 * border >= min(height, width):
-            raise UserError(f"--border {self.opt.border} leaves nothing of {scene.files[0]}")
-        frames = frames[..., border : height - border, border : width - border]
+        frames, meta = self._read_raw(scene) if self.channels == 4 else self._read_pictures(scene)
         place = {"scene": scene.name, "frame": scene.files[0].stem}
         return place | {
             "frames": frames,
@@ -133,23 +128,27 @@ class FolderDataset(BaseDataset):
             if sizes[0] != sizes[1]:
                 raise UserError(f"{file} does not fit {scene.files[0].name}: {sizes[0]} px, not {sizes[1]}")
         curve = tone_curve(pictures, scene.exposures, self.opt.response)
-        height, width, _ = pictures[0].shape
-        frames = np.empty((len(pictures), 3, height, width), np.float32)
-        for frame, picture in zip(frames, pictures, strict=True):
-            frame[...] = linearise(picture, curve).transpose(2, 0, 1)
-        return torch.from_numpy(frames), {}
+        rows, columns = self._window(scene, pictures[0].shape, self.border)
+        linear = (linearise(picture[rows, columns], curve) for picture in pictures)
+        return stack(len(pictures), linear), {}
 
+    def _read_raw(self, scene: Brackets) -> tuple[torch.Tensor, dict]:
+        """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
+        images = (image.from_red() for image in read_alike(scene.files))
+        first = next(images)
+        window = self._window(scene, first.planes.shape, self.border // 2)
+        values = (
+            normalise(image.planes[window], image.black, image.white)
+            for image in itertools.chain([first], images)
+        )
+        frames = stack(len(scene.files), (np.minimum(value, 1, out=value) for value in values))
+        return frames, first.cropped(*window).meta()
 
-def _read_raw(files: Sequence[Path]) -> tuple[torch.Tensor, dict]:
-    """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
-    frames, meta = None, {}
-    for number, image in enumerate(image.from_red() for image in read_alike(files)):
-        if frames is None:
-            height, width, _ = image.planes.shape
-            frames, meta = np.empty((len(files), 4, height, width), np.float32), image.meta()
-        values = normalise(image.planes, image.black, image.white)
-        frames[number] = np.minimum(values, 1, out=values).transpose(2, 0, 1)
-    return torch.from_numpy(frames), meta
+    def _window(self, scene: Brackets, shape: tuple[int, ...], border: int) -> tuple[slice, slice]:
+        """Rows and columns of frames of `shape` without the border."""
+        if 2 * border >= min(shape[:2]):
+            raise UserError(f"--border {self.opt.border} leaves nothing of {scene.files[0]}")
+        return slice(border, shape[0] - border), slice(border, shape[1] - border)
 
 
 def _is_raw(file: Path) -> bool:

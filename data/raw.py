@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,26 @@ class RawImage:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return tensors | {"cfa": self.cfa, "orientation": self.orientation}
 
+    def cropped(self, rows: slice, columns: slice) -> "RawImage":
+        """A window of the packed planes, with the shading of this window."""
+        shading = self.shading
+        if shading is not None:
+            for axis, part in enumerate((rows, columns), 1):
+                first, last, _ = part.indices(self.planes.shape[axis - 1])
+                count = shading.shape[axis]  # its values lie in the middle of as many equal parts of a side
+                middles = first + (np.arange(count) + 0.5) * (last - first) / count
+                places = middles * count / self.planes.shape[axis - 1] - 0.5
+                shading = np.apply_along_axis(_between, axis, shading, places)
+        return dataclasses.replace(self, planes=self.planes[rows, columns], shading=shading)
+
     def from_red(self) -> "RawImage":
         """The part of the mosaic that begins with red: an RGGB one, as synthetic training data are."""
         return dataclasses.replace(self, planes=begin_with_red(self.planes, self.cfa), cfa="RGGB")
+
+
+def _between(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Values (n,) at fractional indices, linear between them; float32."""
+    return np.interp(places, np.arange(len(values)), values).astype(np.float32)
 
 
 def begin_with_red(planes: np.ndarray, cfa: str) -> np.ndarray:
@@ -86,6 +103,16 @@ def normalise(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) 
     values -= black
     values /= np.float32(white) - black
     return values
+
+
+def stack(count: int, images: Iterable[np.ndarray]) -> torch.Tensor:
+    """`count` images (h, w, C) as frames (T, C, h, w) float32; they are large, so none is kept besides."""
+    frames = np.empty(0)
+    for number, image in enumerate(images):
+        if number == 0:
+            frames = np.empty((count, image.shape[2], *image.shape[:2]), np.float32)
+        frames[number] = image.transpose(2, 0, 1)
+    return torch.from_numpy(frames)
 
 
 def read_raw(path: Path) -> RawImage:

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from data.block_cache import BlockCache, Content
 from data.draws import Draw
 from data.exif import read_shot
 from data.exposures import from_shots, read_list
-from data.raw import RawImage, begin_with_red, normalise, packed_size, read_alike
+from data.raw import RawImage, begin_with_red, normalise, packed_size, read_alike, stack
 from data.syn_dataset import FOLDERS, subfolders
 from util.bayer import PLANES
 from util.errors import UserError
@@ -73,7 +74,10 @@ class RealDataset(BaseDataset):
         super().__init__(opt, split)
         folder = self.root / FOLDERS[split]
         if not folder.is_dir():
-            raise UserError(f"{self.root} has no folder {folder.name}; expected: {self.describe_layout()}")
+            hint = "; --val_freq 0 trains without validation" if split == "val" else ""
+            raise UserError(
+                f"{self.root} has no folder {folder.name}{hint}; expected: {self.describe_layout()}"
+            )
         self.folders = subfolders(folder)[:: 3 if split == "val" else 1][: opt.max_dataset_size]
         if not self.folders:
             raise UserError(f"{folder} holds no scenes; expected: {self.describe_layout()}")
@@ -135,27 +139,31 @@ class RealDataset(BaseDataset):
     def whole(self, index: int) -> dict:
         folder = self.folders[index]
         brackets = self._brackets(folder)
-        frames, meta = [], {}
-        for file in read_alike(brackets.files):
-            image = file.from_red() if brackets.from_red else file
-            if not frames:
-                rows, columns = self._window(image.planes.shape[:2])
-                meta, target = image.meta(), self._target(folder, file)
-            frames.append(_clipped(image.planes[rows, columns], image.black, image.white).transpose(2, 0, 1))
+        files = read_alike(brackets.files)
+        first = next(files)
+        images = (self._begun(file) for file in itertools.chain([first], files))
+        window = self._window(self._begun(first).planes.shape)
+        frames = (_clipped(image.planes[window], image.black, image.white) for image in images)
         sample = {
-            "frames": torch.from_numpy(np.stack(frames)),
+            "frames": stack(len(brackets.files), frames),
             "exposure": brackets.exposure,
-            "meta": meta,
+            "meta": self._begun(first).cropped(*window).meta(),
             "name": brackets.name,
             "scene": folder.name,
             "frame": brackets.files[0].stem,
         }
+        target = self._target(folder, first)
         if target is not None:
-            sample["gt"] = torch.from_numpy(target[rows, columns]).permute(2, 0, 1)
+            sample["gt"] = torch.from_numpy(target[window]).permute(2, 0, 1)
         return sample
 
-    def _window(self, size: tuple[int, int]) -> tuple[slice, slice]:
-        """Rows and columns of a frame of `size` that validation and testing see."""
+    def _begun(self, image: RawImage) -> RawImage:
+        """An image from where `--phase` lets it begin."""
+        return image.from_red() if self.opt.phase == "red" else image
+
+    def _window(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        """Rows and columns of a frame of `shape` that validation and testing see."""
+        size = shape[:2]
         if self.split == "val":
             sides = [min(*pair) for pair in zip(self.validation_size, size, strict=True)]
             corner = [

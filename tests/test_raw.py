@@ -1,5 +1,6 @@
 """Raw files: mosaic, levels, pattern, exposure and colours as their tags have them; writing of DNG."""
 
+import dataclasses
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -285,6 +286,20 @@ def test_lens_shading_comes_with_the_meta(tmp_path: Path) -> None:
     shading = read_raw(tmp_path / "a.dng").meta()["shading"]
     assert shading.shape[0] == 4 and shading.dtype == torch.float32
     assert_allclose(shading, 1.5)
+
+
+def test_a_window_has_the_shading_of_its_place(tmp_path: Path) -> None:
+    make_dng(tmp_path / "a.dng", random_mosaic(size=(64, 96)))
+    image = read_raw(tmp_path / "a.dng")
+    rows, columns = np.mgrid[:16, :24].astype(np.float32)
+    plane = 1 + rows + 100 * columns  # of the middles of 16 x 24 parts of the 32 x 48 packed px
+    image = dataclasses.replace(image, shading=np.stack([plane] * 4))
+    part = image.cropped(slice(8, 24), slice(12, 36))
+    assert_array_equal(part.planes, image.planes[8:24, 12:36])
+    down = (8 + (np.arange(16) + 0.5) * 16 / 16) * 16 / 32 - 0.5
+    across = (12 + (np.arange(24) + 0.5) * 24 / 24) * 24 / 48 - 0.5
+    assert_allclose(part.shading[2], 1 + down[:, None] + 100 * across, rtol=1e-5)
+    assert_allclose(image.cropped(slice(None), slice(None)).shading, image.shading, rtol=1e-6)
 
 
 def test_a_damaged_list_of_opcodes_is_named(tmp_path: Path) -> None:
