@@ -1,7 +1,8 @@
 """Optical flow from the shortest of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
 
 The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
-are composed. Where there is less texture than noise, a flow follows its surroundings.
+are composed. A flow that does not show that it is right is dropped for none at all, and where there is less
+texture than noise, it follows its surroundings.
 """
 
 import math
@@ -15,7 +16,8 @@ from models.networks.warp import warp
 UNCLIPPED = 0.95  # of the longer frame's white level: two frames are compared up to there
 CODE_NOISE = 0.03  # standard deviation that a view may have; it is blurred until it has
 BLUR = (0.5, 4.0)  # least and largest standard deviation of that blur, px
-TEXTURE_REACH = 4.0  # px, standard deviation of the neighbourhood whose texture is measured
+REACH = 4.0  # px, standard deviation of the neighbourhood whose texture and agreement are measured
+IMPROVEMENT = 0.9  # share of the squared difference of two views that a flow must get below
 SURROUNDINGS = 48.0  # px, standard deviation of the neighbourhood that a flow follows
 STIFFNESS = 2.0  # texture that makes a flow follow itself as much as its surroundings, in variances of noise
 SMALLEST = 64  # px, sides below are extended for DIS
@@ -41,7 +43,8 @@ def chained_flow(
         noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
         blur = float(np.clip(noise / CODE_NOISE / math.sqrt(4 * math.pi), *BLUR))
         views = [_view(light[k], white, blur) for k in (i - 1, i)]
-        step = _followed(_dis(*views), views[1], (255 * noise) ** 2 / (4 * math.pi * blur**2))
+        step = _proven(_dis(*views), *views)
+        step = _followed(step, views[1], (255 * noise) ** 2 / (4 * math.pi * blur**2))
         step = torch.from_numpy(step).permute(2, 0, 1)
         last = flows[i - 2] if i > 1 else torch.zeros_like(step)
         flows[i - 1] = last + warp(step[None], last[None], "border")[0]
@@ -68,13 +71,31 @@ def _dis(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     return dis.calc(*views, None)[:height, :width]
 
 
+def _proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """The flow (H, W, 2) where views (H, W) agree better along it than without, 0 elsewhere."""
+    height, width = reference.shape
+    rows, columns = np.indices((height, width), np.float32)
+    moved = cv2.remap(
+        support,
+        columns + flow[..., 0],
+        rows + flow[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    along, without = (
+        cv2.GaussianBlur((reference.astype(np.float32) - view) ** 2, (0, 0), REACH)
+        for view in (moved, support)
+    )
+    return np.where((along < IMPROVEMENT * without)[..., None], flow, np.float32(0))
+
+
 def _followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
     """The flow (H, W, 2), drawn to the mean of its textured surroundings where it has little texture itself.
 
     `noise` is the variance of noise in the view (H, W).
     """
     view = view.astype(np.float32)
-    mean, square = (cv2.GaussianBlur(image, (0, 0), TEXTURE_REACH) for image in (view, view * view))
+    mean, square = (cv2.GaussianBlur(image, (0, 0), REACH) for image in (view, view * view))
     texture = np.maximum(square - mean**2 - noise, 0)[..., None] + np.float32(1e-3)
     around = _wide_mean(np.concatenate([flow * texture, texture], axis=2))
     around = around[..., :2] / around[..., 2:]
