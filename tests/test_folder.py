@@ -17,11 +17,12 @@ from data.exif import Shot, read_shot
 from data.exposures import from_shots, read_list, set_exposures
 from data.folder_dataset import FolderDataset, find_scenes, raw_frames
 from data.picture_stack import linearise, read_picture, tone_curve
+from tests.programs import run, succeed
 from tests.raw_files import SHARED, make_dng, make_scene, random_mosaic
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
-from util.images import read_hdr
-from util.tonemap import srgb_decode, srgb_encode
+from util.images import read_exr, read_hdr, read_png
+from util.tonemap import mu_law, srgb_decode, srgb_encode
 
 ROOT = Path(__file__).resolve().parents[1]
 real_stacks = pytest.mark.skipif(not (SHARED / "stack").is_dir(), reason="the real stacks are not here")
@@ -421,7 +422,54 @@ def test_damaged_pictures_are_named(tmp_path: Path) -> None:
         read_picture(tmp_path / "float.tif")
 
 
-# The script
+# The programs
+
+
+def restored(root: Path, out: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Linear picture and PNG that test.py makes of the only scene, without weights."""
+    options = f"--name x --model syn --dataset_name folder --dataroot {root} --checkpoints_dir {out}"
+    succeed("test.py", *options.split(), "--gpu_ids", -1, "-j", 0, "--save_hdr", "exr")
+    (radiance,) = out.rglob("*.exr")
+    (picture,) = out.glob("x/output_*/**/*.png")
+    assert radiance.relative_to(out).parts[-2:] == (root.name, "1.exr")
+    assert len(list(out.glob("x/report_*/*.png"))) == 1
+    return read_exr(radiance), read_png(picture)
+
+
+def test_raw_files_become_linear_light_and_a_picture(tmp_path: Path) -> None:
+    """Grey light of 0.05 of the shortest frame's white, which is 16."""
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    balance = np.array([[0.5, 1.0], [1.0, 0.6]])  # of an RGGB cell under SETTINGS' neutral
+    for number, exposure in enumerate((1, 4, 16), 1):
+        cells = np.clip(np.tile(0.05 * exposure * balance, (40, 60)), 0, 1)
+        mosaic = np.round(64 + 959 * cells).astype(np.uint16)
+        make_dng(folder / f"{number}.dng", mosaic, exposure_time=exposure / 100)
+    light, picture = restored(folder, tmp_path / "out")
+    assert light.shape == picture.shape == (80, 120, 3)
+    assert_allclose(np.median(light, axis=(0, 1)), 0.05 * 16, rtol=0.03)
+    assert_allclose(np.median(picture / 65535), mu_law(np.array(0.05)), atol=0.01)
+
+
+def test_pictures_become_linear_light_and_a_picture(tmp_path: Path) -> None:
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    for number, exposure in enumerate((1, 4, 16), 1):
+        code = np.round(255 * srgb_encode(np.clip(np.array([0.04, 0.02, 0.01]) * exposure, 0, 1)))
+        write_picture(folder / f"{number}.png", np.tile(code.astype(np.uint8), (60, 80, 1)))
+    (folder / "exposure.txt").write_text("1 4 16")
+    light, picture = restored(folder, tmp_path / "out")
+    assert light.shape == picture.shape == (60, 80, 3)
+    assert_allclose(np.median(light, axis=(0, 1)), [0.64, 0.32, 0.16], rtol=0.1)
+
+
+def test_a_scan_ends_with_one_line(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.nef").write_bytes(b"no raw file" * 999)
+    (tmp_path / "exposure.txt").write_text("1 4")
+    ended = run("test.py", "--name", "x", "--dataset_name", "folder", "--dataroot", tmp_path, "--gpu_ids", -1)
+    assert ended.status == 2
+    assert ended.err.splitlines()[-1].startswith("error: ") and "0.nef is not a raw file" in ended.err
 
 
 def test_the_script_tells_how_it_is_used(tmp_path: Path) -> None:
