@@ -1,24 +1,18 @@
-"""One's own photographs: exposures, raw and developed stacks, and what a user may get wrong."""
+"""One's own photographs: raw and developed stacks, the programs, and what a user may get wrong."""
 
 import argparse
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
 
 from data import create_dataset
-from data.exif import Shot, read_shot
-from data.exposures import from_shots, read_list, set_exposures
 from data.folder_dataset import FolderDataset, find_scenes, raw_frames
-from data.picture_stack import linearise, read_picture, tone_curve
+from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture
 from tests.programs import run, succeed
-from tests.raw_files import SHARED, make_dng, make_scene, random_mosaic
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
 from util.images import read_exr, read_hdr, read_png
@@ -43,17 +37,6 @@ def opened(root: Path, **changes) -> FolderDataset:
     return create_dataset(folder_options(root, **changes), "test")
 
 
-def write_picture(path: Path, picture: np.ndarray, **exif: float | int) -> Path:
-    """RGB uint8 as JPEG (without loss of colour) or PNG by suffix; EXIF: time, iso, f_number, orientation."""
-    tags = Image.Exif()
-    codes = {"time": 33434, "f_number": 33437, "iso": 34855}
-    tags.get_ifd(34665).update({codes[name]: value for name, value in exif.items() if name in codes})
-    if "orientation" in exif:
-        tags[274] = exif["orientation"]
-    Image.fromarray(picture).save(path, exif=tags, quality=100, subsampling=0)
-    return path
-
-
 def write_stack(folder: Path, times: tuple[float, ...] = (0.01, 0.04, 0.16), suffix: str = ".jpg") -> Path:
     """Grey pictures of value 40 * number, the first by name taken for `times[0]` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,111 +44,6 @@ def write_stack(folder: Path, times: tuple[float, ...] = (0.01, 0.04, 0.16), suf
         picture = np.full((24, 32, 3), 40 * number, np.uint8)
         write_picture(folder / f"{number}{suffix}", picture, time=time, iso=100)
     return folder
-
-
-# Exposures
-
-
-def paths(count: int, folder: Path = Path("x")) -> list[Path]:
-    return [folder / f"{number}.jpg" for number in range(count)]
-
-
-def test_exposure_is_time_times_iso_over_the_f_number_squared() -> None:
-    shots = [Shot(1 / 100, 100, 4), Shot(1 / 50, 400, 2), Shot(2, 100, 8)]
-    assert_allclose(from_shots(paths(3), shots), np.array([1 / 1600, 2, 2 / 64 * 100]) * [100, 1, 1])
-
-
-def test_what_no_file_tells_counts_as_equal() -> None:
-    assert_allclose(from_shots(paths(2), [Shot(1), Shot(4)]), [1, 4])
-    assert_allclose(from_shots(paths(2), [Shot(1, None, 2), Shot(4, None, 4)]), [1 / 4, 4 / 16])
-
-
-@pytest.mark.parametrize(
-    ("shots", "message"),
-    [
-        ([Shot(1), Shot()], r"x/1\.jpg does not tell its exposure time: write exposure\.txt"),
-        ([Shot(1, 100), Shot(2)], r"x/1\.jpg does not tell its ISO"),
-        ([Shot(1, 100, None), Shot(2, 100, 4)], r"x/0\.jpg does not tell its F-number"),
-    ],
-)
-def test_missing_exposure_is_named(shots: list[Shot], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        from_shots(paths(2), shots)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "expected"),
-    [
-        ("exposure.txt", "1 4\n16\t64 ", (1, 4, 16, 64)),
-        ("exposure.txt", "0.01,0.02,0.04,1e1", (0.01, 0.02, 0.04, 10)),
-        ("ev.txt", "-2\r\n-1\r\n0\r\n1.5", (0.25, 0.5, 1, 2**1.5)),
-        ("ev.txt", "320,160,80,40\n-2,-1,0,1", (0.25, 0.5, 1, 2)),
-        (
-            "image_list.txt",
-            "# Filename exposure 1/shutter_speed f/stop\n\n"
-            "3.jpg 0 0.5 8\n0.jpg 0 4 8\n1.jpg 0 2 8\n2.jpg 0 1 8\n9.jpg 0 0.1 8\n",
-            (0.25, 0.5, 1, 2),
-        ),
-    ],
-)
-def test_lists_of_exposures(tmp_path: Path, name: str, text: str, expected: tuple) -> None:
-    (tmp_path / name).write_text(text)
-    exposures, path = read_list(tmp_path, paths(4, tmp_path))
-    assert path == tmp_path / name
-    assert_allclose(exposures, expected)
-
-
-def test_exposure_txt_comes_first(tmp_path: Path) -> None:
-    assert read_list(tmp_path, paths(2)) is None
-    (tmp_path / "ev.txt").write_text("0 1")
-    (tmp_path / "exposure.txt").write_text("1 3")
-    assert_allclose(read_list(tmp_path, paths(2))[0], (1, 3))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("exposure.txt", "1 4", r"exposure\.txt: 2 numbers for 3 frames"),
-        ("exposure.txt", "", r"exposure\.txt: 0 numbers for 3 frames"),
-        ("exposure.txt", "1 4 1/60", r"exposure\.txt: could not convert string to float: '1/60'"),
-        ("exposure.txt", "1 4 0", r"exposure\.txt: exposures must be numbers above 0"),
-        ("exposure.txt", "1 4 nan", r"exposure\.txt: exposures must be numbers above 0"),
-        ("exposure.txt", b"\xff\xfe\x00\xd8", r"exposure\.txt: cannot be read"),
-        ("ev.txt", "1 4", r"ev\.txt: 2 numbers for 3 frames; one in stops"),
-        ("ev.txt", "1 4 1000", r"ev\.txt: exposures in stops lie between"),
-        ("image_list.txt", "", r"image_list\.txt: its first line names no column 1/shutter_speed"),
-        ("image_list.txt", "# f 1/shutter_speed\n0.jpg 1\n1.jpg 2\n", r"no 1/shutter_speed for 2\.jpg"),
-        (
-            "image_list.txt",
-            "# f 1/shutter_speed\n0.jpg 1\n1.jpg 0\n2.jpg 1",
-            r"image_list\.txt: exposures must be numbers above 0",
-        ),
-    ],
-)
-def test_a_bad_list_is_named(tmp_path: Path, name: str, text: str | bytes, message: str) -> None:
-    (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
-    with pytest.raises(UserError, match=message):
-        read_list(tmp_path, paths(3, tmp_path))
-
-
-def test_a_list_overrides_exif_and_a_contradiction_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    files, shots = paths(3, tmp_path), [Shot(0.1), Shot(0.2), Shot(0.4)]
-    (tmp_path / "exposure.txt").write_text("1 2.2 4.4")
-    assert_allclose(set_exposures(tmp_path, files, shots), (1, 2.2, 4.4))
-    assert capsys.readouterr().err == ""  # within a quarter
-    (tmp_path / "exposure.txt").write_text("1 2 8")
-    assert_allclose(set_exposures(tmp_path, files, shots), (1, 2, 8))
-    note = capsys.readouterr().err
-    assert note.count("\n") == 1 and note.startswith("note: ")
-    assert "exposure.txt: 2.jpg was exposed 8 times as long as 0.jpg, but by EXIF 4 times" in note
-
-
-def test_equal_exposures_are_refused(tmp_path: Path) -> None:
-    message = r"0\.jpg and 2\.jpg have the same exposure \(0\.1 by EXIF\): leave one out"
-    with pytest.raises(UserError, match=message):
-        set_exposures(tmp_path, paths(3, tmp_path), [Shot(0.1), Shot(0.2), Shot(0.1)])
 
 
 # Raw scenes
@@ -319,7 +197,7 @@ def test_what_is_no_raw_file_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)[0]
 
 
-# Developed pictures
+# Stacks of pictures
 
 
 def test_a_stack_of_pictures_is_linear_rgb(tmp_path: Path) -> None:
@@ -343,83 +221,12 @@ def test_channels_are_rgb(tmp_path: Path) -> None:
     assert_allclose(pixel, (1, 128 / 255, 0), rtol=1e-6)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("response", ["srgb", "gamma22", "linear"])
-def test_responses(tmp_path: Path, bits: int, response: str) -> None:
-    values = np.linspace(0, 2**bits - 1, 24 * 32 * 3).round().astype(f"uint{bits}").reshape(24, 32, 3)
-    cv2.imwrite(str(tmp_path / "a.tif"), values[..., ::-1])
-    picture = read_picture(tmp_path / "a.tif")
-    assert_array_equal(picture, values)
-    linear = linearise(picture, tone_curve([picture], np.ones(1), response))
-    share = values / (2**bits - 1)
-    expected = {"srgb": srgb_decode(share), "gamma22": share**2.2, "linear": share}[response]
-    assert linear.dtype == np.float32
-    assert_allclose(linear, expected, atol=3e-5)
-
-
-def s_curve(light: np.ndarray) -> np.ndarray:
-    """A camera's tone curve: that of sRGB with more contrast."""
-    code = srgb_encode(light)
-    return np.clip(code - 0.06 * np.sin(2 * np.pi * code), 0, 1)
-
-
-def moving_stack(exposures: np.ndarray, curve: Callable = srgb_encode) -> list[np.ndarray]:
-    """Noisy pictures of a scene that moves by 12 px from one to the next."""
-    rng = np.random.default_rng(0)
-    light = cv2.GaussianBlur(rng.lognormal(-2.5, 1.2, (200, 300, 3)), (0, 0), 1)
-    frames = [np.roll(light, 12 * number, axis=1) * e for number, e in enumerate(exposures)]
-    noisy = [np.clip(frame + rng.normal(0, 0.003, frame.shape), 0, 1) for frame in frames]
-    return [np.round(curve(frame) * 255).astype(np.uint8) for frame in noisy]
-
-
-@pytest.mark.parametrize("exposures", [(1, 4, 16), (1, 2, 4), (1, 16)])
-def test_the_tone_curve_is_found_though_the_scene_moves(exposures: tuple) -> None:
-    exposures = np.array(exposures) / exposures[len(exposures) // 2]
-    codes = np.arange(30, 256)
-    curve = tone_curve(moving_stack(exposures), exposures, "debevec")
-    error = np.log2(curve[codes] / srgb_decode(codes / 255))
-    assert np.abs(error).max() < 0.25 and error.std() < 0.1  # stops
-    assert curve[0] == 0 and curve[-1] == 1 and (np.diff(curve) >= 0).all()
-
-    light = np.linspace(0, 1, 100_000)
-    truth = np.interp(codes / 255, s_curve(light), light)
-    curve = tone_curve(moving_stack(exposures, s_curve), exposures, "debevec")
-    errors = [np.log2(one[codes] / truth).std() for one in (curve, srgb_decode(np.arange(256) / 255))]
-    assert errors[0] < 0.12 < errors[1] / 2
-
-
-def test_a_stack_that_tells_nothing_of_its_tone_curve_is_srgb() -> None:
-    for value in (0, 255):
-        pictures = [np.full((20, 20, 3), value, np.uint8)] * 3
-        curve = tone_curve(pictures, np.array([1.0, 2.0, 4.0]), "debevec")
-        assert_allclose(curve[2:], srgb_decode(np.arange(2, 256) / 255), rtol=1e-5)
-
-
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_pictures_are_turned_upright(tmp_path: Path, orientation: int) -> None:
-    picture = np.zeros((16, 32, 3), np.uint8)
-    picture[:8, :16] = 255  # top left
-    path = write_picture(tmp_path / "a.jpg", picture, orientation=orientation)
-    turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
-    assert np.abs(read_picture(path).astype(int) - np.rot90(picture, turns)).max() < 40
-
-
-def test_exposure_of_a_jpeg(tmp_path: Path) -> None:
-    path = write_picture(
-        tmp_path / "a.jpg", np.zeros((16, 16, 3), np.uint8), time=0.005, iso=200, f_number=5.6
-    )
-    assert read_shot(path, is_raw=False) == pytest.approx((0.005, 200, 5.6))
-
-
 def test_damaged_pictures_are_named(tmp_path: Path) -> None:
     folder = write_stack(tmp_path / "a")
     (folder / "2.jpg").write_bytes(b"")
     (folder / "exposure.txt").write_text("1 2 3")
     with pytest.raises(UserError, match=r"2\.jpg is damaged or is no picture"):
         opened(folder)[0]
-    cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((8, 8, 3), np.float32))
-    with pytest.raises(UserError, match=r"float\.tif: pictures have 8 or 16 bits, not float32"):
-        read_picture(tmp_path / "float.tif")
 
 
 # The programs

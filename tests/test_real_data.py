@@ -1,4 +1,4 @@
-"""The real data set: layout, exposures, windows, patches with and without a cache, and its checks."""
+"""The real data set: layout, exposures, windows, and patches with and without a cache."""
 
 import argparse
 import itertools
@@ -10,10 +10,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data import block_cache, check, create_dataset, real_dataset
+from data import block_cache, create_dataset, real_dataset
 from data.augment import Augmentation, augment, augment_pattern
 from tests.bracket_sets import draw, options
-from tests.raw_files import make_dng, make_scene, random_mosaic
+from tests.photo_files import make_dng, make_scene, random_mosaic
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
 
@@ -281,57 +281,3 @@ def test_a_damaged_frame_is_named_and_can_be_left_out(
         create_dataset(real_options(copy), "train")[draw(0)]
     sample = create_dataset(real_options(copy, skip_damaged=True), "train")[draw(0)]
     assert sample["name"] == "b-1" and "left out" in capsys.readouterr().err
-
-
-# python -m data.check
-
-
-def checked(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> tuple[int, str]:
-    """Status and output of the check of a data set."""
-    command = ["check", "--dataset_name", "real", "--dataroot", str(root), "-j", "1"]
-    monkeypatch.setattr("sys.argv", command)
-    status = check.main()
-    captured = capsys.readouterr()
-    return status, captured.out + captured.err
-
-
-def plausible_set(root: Path) -> Path:
-    """Scenes whose frames are as bright as their exposures say."""
-    light = np.random.default_rng(0).uniform(0.001, 0.1, (32, 48))
-    for split in ("Train", "Test"):
-        folder = root / split / "a"
-        folder.mkdir(parents=True)
-        for number, exposure in enumerate(EXPOSURES, 1):
-            mosaic = (64 + 959 * np.clip(light * exposure / 16, 0, 1)).astype(np.uint16)
-            make_dng(folder / f"{number}.dng", mosaic, cfa="GRBG", exposure_time=exposure / 1000)
-        (folder / "exposure.txt").write_text("1 4 16 64 256")
-    return root
-
-
-def test_a_clean_set_has_no_findings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    status, output = checked(plausible_set(tmp_path), monkeypatch, capsys)
-    assert status == 0 and output.endswith("2 samples: 0 faults in 0 places, 0 notes\n"), output
-
-
-def test_every_fault_has_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    train, test = plausible_set(tmp_path) / "Train" / "a", tmp_path / "Test" / "a"
-    make_dng(train / "5.dng", random_mosaic(size=(32, 48)), cfa="BGGR", exposure_time=0.256)
-    shutil.copy(train / "3.dng", train / "4.dng")
-    (train / "stray.jpg").touch()
-    (test / "2.dng").write_bytes((test / "2.dng").read_bytes()[:900])
-    (test / "exposure.txt").write_text("1 2 3")
-    status, output = checked(tmp_path, monkeypatch, capsys)
-    assert status == 1
-    for line in (
-        "fault: {train}/stray.jpg: does not belong here",
-        "fault: {train}/5.dng: is 16 x 24 packed px, BGGR",
-        "fault: {train}/4.dng: 1 times as bright as the frame before, expected 4",
-        "note: {train}/exposure.txt: 4.dng was exposed 64 times as long as 1.dng, but by EXIF 16 times",
-        "fault: {test}/2.dng: is damaged",
-        "fault: {test}: exposure.txt: 3 numbers for 5 frames",
-    ):
-        assert line.format(train=train, test=test) in output, output

@@ -1,8 +1,9 @@
-"""Small DNG files for tests, and the folder of real ones."""
+"""Small DNG files and pictures for tests, and the folder of real ones."""
 
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from data.simulate.dng import write_dng
 
@@ -42,3 +43,14 @@ def make_scene(folder: Path, times: tuple[float, ...] = (1, 4, 16, 64, 256), **c
         settings = {key: value for key, value in changes.items() if key != "size"}
         make_dng(folder / f"{number}.dng", mosaic, **{"exposure_time": time / 1000} | settings)
     return folder
+
+
+def write_picture(path: Path, picture: np.ndarray, **exif: float | int) -> Path:
+    """RGB uint8 as JPEG (without loss of colour) or PNG by suffix; EXIF: time, iso, f_number, orientation."""
+    tags = Image.Exif()
+    codes = {"time": 33434, "f_number": 33437, "iso": 34855}
+    tags.get_ifd(34665).update({codes[name]: value for name, value in exif.items() if name in codes})
+    if "orientation" in exif:
+        tags[274] = exif["orientation"]
+    Image.fromarray(picture).save(path, exif=tags, quality=100, subsampling=0)
+    return path
