@@ -13,10 +13,11 @@ from data import picture_stack, raw
 from data.base_dataset import BaseDataset
 from data.exif import read_shot
 from data.exposures import set_exposures
-from data.picture_stack import RESPONSES, linearise, read_picture, tone_curve
+from data.picture_stack import RESPONSES, linearise, tone_curve
 from data.raw import normalise, read_alike, stack
 from data.syn_dataset import subfolders
 from util.errors import UserError
+from util.images import read_picture
 from util.parser import whole
 
 FEWEST, MOST = 2, 9  # frames of a scene
@@ -123,7 +124,7 @@ class FolderDataset(BaseDataset):
         """Linear frames (T, 3, H, W), and nothing that rendering needs to know."""
         pictures = []
         for file in scene.files:
-            pictures.append(read_picture(file))
+            pictures.append(read_picture(file, upright=True))
             sizes = [f"{picture.shape[1]} x {picture.shape[0]}" for picture in (pictures[-1], pictures[0])]
             if sizes[0] != sizes[1]:
                 raise UserError(f"{file} does not fit {scene.files[0].name}: {sizes[0]} px, not {sizes[1]}")

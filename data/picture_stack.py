@@ -1,12 +1,9 @@
 """Developed pictures (JPEG, TIFF, PNG) of one scene: reading them, and undoing the camera's tone curve."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import cv2
 import numpy as np
 
-from util.errors import UserError
 from util.tonemap import srgb_decode
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
@@ -16,24 +13,6 @@ QUANTILES = 86  # of each channel of a frame
 LEAST_CODE = 4  # from black and from white, which a level must have to count
 FAINTEST = 1.5e-4  # linear value that black is taken for in logarithms
 SMOOTHNESS, SMALLNESS, FIXED = 1.0, 0.1, 1e3  # weights of what is asked of the curve besides the levels
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """RGB (H, W, 3) uint8 or uint16, turned upright by its EXIF orientation.
-
-    Raises:
-        UserError: missing, damaged, or of another type.
-    """
-    try:
-        encoded = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from None
-    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
-    if picture is None:
-        raise UserError(f"{path} is damaged or is no picture")
-    if picture.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{path}: pictures have 8 or 16 bits, not {picture.dtype}")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def tone_curve(pictures: Sequence[np.ndarray], exposures: np.ndarray, response: str) -> np.ndarray:

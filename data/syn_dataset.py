@@ -14,7 +14,7 @@ from data.base_dataset import BaseDataset
 from data.block_cache import BlockCache, Content
 from data.draws import Draw
 from util.errors import UserError
-from util.images import read_png
+from util.images import read_picture
 
 EXPOSURES = (1, 4, 16, 64, 256)  # of the files raw_1.npy ... relative to the shortest
 WHITE_LEVEL = 1023
@@ -182,7 +182,7 @@ class SynDataset(BaseDataset):
         path = self.folders[index] / "rgb_vis_gt.png"
         if not path.exists():
             return None
-        picture = read_png(path)
+        picture = read_picture(path)
         height, width, _ = self._shape(self.folders[index])
         expected = (2 * self.scale * height, 2 * self.scale * width, 3)
         if picture.dtype != np.uint16 or picture.shape != expected:

@@ -13,7 +13,7 @@ import torch
 
 from tests.conftest import SIZE
 from tests.programs import ROOT, log_rows, run, succeed, weights
-from util.images import read_exr, read_png
+from util.images import read_exr, read_picture
 from util.metrics import METRICS, crop_border
 
 SCENES = ("coffee", "rocket")
@@ -56,8 +56,8 @@ def assert_scores(folder: Path, stem: str, pictures: Path, brackets: Path, borde
     for metric in ("psnr_mu", "ssim_mu"):
         assert mean[metric] == pytest.approx(np.mean([row[metric] for row in rows.values()]), rel=1e-12)
         for scene in SCENES:
-            picture = read_png(pictures / scene / "000000.png")
-            reference = read_png(brackets / "Test" / scene / "000000" / "rgb_vis_gt.png")
+            picture = read_picture(pictures / scene / "000000.png")
+            reference = read_picture(brackets / "Test" / scene / "000000" / "rgb_vis_gt.png")
             pair = [crop_border(image, border) for image in (picture, reference)]
             assert rows[f"{scene}-000000"][metric] == pytest.approx(METRICS[metric](*pair), rel=1e-9)
 
@@ -73,7 +73,7 @@ def test_pictures_and_scores(name, more, border, test, checkpoints, brackets):
     for iteration in (1, 2):
         pictures = folder / f"output_{dataset}_vispng_{iteration}"
         for scene in SCENES:
-            picture = read_png(pictures / scene / "000000.png")
+            picture = read_picture(pictures / scene / "000000.png")
             assert (picture.dtype, picture.shape) == (np.uint16, PICTURE)
             assert picture[:border].max() == 0 < picture[border:-border, border:-border].std()
             light = read_exr(folder / f"output_{dataset}_hdr_{iteration}" / scene / "000000.exr")
@@ -87,8 +87,8 @@ def test_pictures_and_scores(name, more, border, test, checkpoints, brackets):
         for scene in SCENES:
             sheet = f"{scene}-000000.png"
             assert sheet in page
-            assert read_png(report / sheet).shape[0] >= PICTURE[0]
-    first, second = (read_png(folder / f"output_{dataset}_vispng_{n}/coffee/000000.png") for n in (1, 2))
+            assert read_picture(report / sheet).shape[0] >= PICTURE[0]
+    first, second = (read_picture(folder / f"output_{dataset}_vispng_{n}/coffee/000000.png") for n in (1, 2))
     assert (first != second).any()
     assert result.out.count("restored ") == 2
 
@@ -124,7 +124,7 @@ def test_no_ground_truth(checkpoints, brackets, tmp_path):
     load = ("--load_path", checkpoints / "syn" / LATEST)
     result = succeed("test.py", *words, "--name", "x", *load, "--calc_metrics", "True")
     assert "nothing to score" in result.out
-    assert read_png(tmp_path / "x/output_syn_vispng_latest/rocket/000000.png").shape == PICTURE
+    assert read_picture(tmp_path / "x/output_syn_vispng_latest/rocket/000000.png").shape == PICTURE
     assert not list((tmp_path / "x").glob("metrics*"))
 
 
@@ -149,7 +149,7 @@ def test_published_command_lines(brackets, tmp_path):
     assert {"TMRNet_model_1.pth", LATEST, "TMRNet_model_best.pth"} <= {path.name for path in folder.iterdir()}
     (score,) = log_rows(folder, "val")
     assert (score["step"], score["epoch"]) == (2, 1)
-    assert read_png(folder / "validation_1" / "coffee-000000.png").ndim == 3
+    assert read_picture(folder / "validation_1" / "coffee-000000.png").ndim == 3
     assert_scores(folder, "metrics_syn_1", folder / "output_syn_vispng_1", brackets, 10)
 
 

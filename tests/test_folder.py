@@ -15,7 +15,7 @@ from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write
 from tests.programs import run, succeed
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
-from util.images import read_exr, read_hdr, read_png
+from util.images import read_exr, read_hdr, read_picture
 from util.tonemap import mu_law, srgb_decode, srgb_encode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -225,7 +225,7 @@ def test_damaged_pictures_are_named(tmp_path: Path) -> None:
     folder = write_stack(tmp_path / "a")
     (folder / "2.jpg").write_bytes(b"")
     (folder / "exposure.txt").write_text("1 2 3")
-    with pytest.raises(UserError, match=r"2\.jpg is damaged or is no picture"):
+    with pytest.raises(UserError, match=r"2\.jpg is damaged or is not a picture"):
         opened(folder)[0]
 
 
@@ -240,7 +240,7 @@ def restored(root: Path, out: Path) -> tuple[np.ndarray, np.ndarray]:
     (picture,) = out.glob("x/output_*/**/*.png")
     assert radiance.relative_to(out).parts[-2:] == (root.name, "1.exr")
     assert len(list(out.glob("x/report_*/*.png"))) == 1
-    return read_exr(radiance), read_png(picture)
+    return read_exr(radiance), read_picture(picture)
 
 
 def test_raw_files_become_linear_light_and_a_picture(tmp_path: Path) -> None:

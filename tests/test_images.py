@@ -10,7 +10,7 @@ from util.errors import UserError
 from util.images import (
     read_exr,
     read_hdr,
-    read_png,
+    read_picture,
     read_radiance,
     read_tiff,
     write_png8,
@@ -44,7 +44,7 @@ def test_png_round_trip_in_rgb_order(write, dtype, tmp_path):
     rgb = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (7, 11, 3)).astype(dtype)
     path = tmp_path / "folder" / "picture.png"
     write(path, rgb)
-    back = read_png(path)
+    back = read_picture(path)
     assert back.dtype == dtype
     assert np.array_equal(back, rgb)
     assert [entry.name for entry in path.parent.iterdir()] == ["picture.png"]
@@ -66,12 +66,12 @@ def test_a_damaged_png_is_named(damage, tmp_path):
     write_png16(path, np.random.default_rng(0).integers(0, 65536, (30, 30, 3)).astype(np.uint16))
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=r"picture\.png is damaged"):
-        read_png(path)
+        read_picture(path)
 
 
 def test_a_missing_picture_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read picture .*none\.png: No such file"):
-        read_png(tmp_path / "none.png")
+        read_picture(tmp_path / "none.png")
     with pytest.raises(UserError, match=r"none\.exr does not exist"):
         read_exr(tmp_path / "none.exr")
 

@@ -17,7 +17,7 @@ from data import create_dataset, dataset_names
 from data.draws import Draw
 from models import model_names
 from util.errors import UserError
-from util.images import read_png
+from util.images import read_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -77,7 +77,7 @@ def test_templates_train_and_test(root: Path, tmp_path: Path) -> None:
     with (run / "metrics_template_latest.csv").open() as file:
         rows = {row["name"]: float(row["psnr_mu"]) for row in csv.DictReader(file)}
     assert set(rows) == {"test-three", "mean"} and math.isfinite(rows["mean"])
-    assert read_png(run / "output_template_vispng_latest" / "test" / "three.png").shape == (80, 96, 3)
+    assert read_picture(run / "output_template_vispng_latest" / "test" / "three.png").shape == (80, 96, 3)
     average = next(line for line in output.splitlines() if line.startswith("exposure average"))
     assert float(average.split()[2]) > 60  # so frames / exposure is on the scale of the target
 

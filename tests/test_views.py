@@ -13,7 +13,7 @@ from models.networks import create_network, network_class
 from tests.conftest import SIZE
 from tests.programs import run, succeed
 from util import checkpoint
-from util.images import read_exr, read_png
+from util.images import read_exr, read_picture
 from util.rendering import CAPTION_HEIGHT
 
 HEIGHT, WIDTH = 2 * SIZE[0], 2 * SIZE[1]
@@ -65,7 +65,7 @@ def test_scores_do_not_change_with_the_tone_map(words, tmp_path):
         expected = expected or scores(tmp_path)
         assert scores(tmp_path) == expected
     pictures = [
-        read_png(only(tmp_path, f"x/output_syn_{kind}_1/*/*.png"))
+        read_picture(only(tmp_path, f"x/output_syn_{kind}_1/*/*.png"))
         for kind in ("vispng", "reinhard", "exposure")
     ]
     assert all(picture.shape == (HEIGHT, WIDTH, 3) for picture in pictures)
@@ -82,15 +82,15 @@ def test_brackets_without_targets_have_a_sheet_of_frames_and_linear_light(words,
     words = (*words, *without_targets, "--tonemap", "exposure", "--save_hdr", "exr")
     result = succeed("test.py", *words, "--ev", 1)
     assert "nothing to score: this data set has no ground truth; clipiqa, maniqa need none" in result.out
-    sheet = read_png(only(tmp_path, "x/report_syn_1/*.png"))
+    sheet = read_picture(only(tmp_path, "x/report_syn_1/*.png"))
     assert sheet.shape == (HEIGHT + CAPTION_HEIGHT, 5 * WIDTH, 3)
     light = read_exr(only(tmp_path, "x/output_syn_hdr_1/*/*.exr"))
-    picture = read_png(only(tmp_path, "x/output_syn_exposure_1/*/*.png"))[10:-10, 10:-10] / 65535
+    picture = read_picture(only(tmp_path, "x/output_syn_exposure_1/*/*.png"))[10:-10, 10:-10] / 65535
     exposed = np.clip(light / 16 * 2, 0, 1)  # 16 is the white of the shortest frame
     expected = np.where(exposed <= 0.0031308, 12.92 * exposed, 1.055 * exposed ** (1 / 2.4) - 0.055)
     np.testing.assert_allclose(picture, expected, atol=1e-4)
     succeed("test.py", *words, "--ev", 2)
-    doubled = read_png(only(tmp_path, "x/output_syn_exposure_1/*/*.png"))[10:-10, 10:-10] / 65535
+    doubled = read_picture(only(tmp_path, "x/output_syn_exposure_1/*/*.png"))[10:-10, 10:-10] / 65535
     assert doubled.mean() > 1.2 * picture.mean()
 
 

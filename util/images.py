@@ -35,20 +35,24 @@ def _write_png(path: str | Path, rgb: np.ndarray, dtype: type) -> None:
         encoded.tofile(temporary)
 
 
-def read_png(path: str | Path) -> np.ndarray:
-    """RGB (H, W, 3) of a PNG file in its own type, uint8 or uint16; grey becomes RGB, opacity is dropped.
+def read_picture(path: str | Path, upright: bool = False) -> np.ndarray:
+    """RGB (H, W, 3) of a PNG, JPEG or TIFF file in its own type, uint8 or uint16.
+
+    Grey becomes RGB, opacity is dropped. With `upright` it is turned as its EXIF orientation says.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or of another type.
     """
     try:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     picture = cv2.imdecode(encoded, flags) if encoded.size else None
     if picture is None:
-        raise UserError(f"{path} is damaged or is not a PNG picture")
+        raise UserError(f"{path} is damaged or is not a picture")
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"{path}: pictures have 8 or 16 bits, not {picture.dtype}")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from util.errors import UserError
-from util.images import read_radiance
+from util.images import read_picture, read_radiance
 from util.tonemap import srgb_decode
 
 RADIANCE = (".exr", ".hdr", ".tif", ".tiff")  # hold linear light
@@ -74,22 +74,11 @@ class Pictures:
         """Linear light float32 (H, W, 3); UserError if the file is damaged or holds values like NaN."""
         path = self.paths[index]
         if self.coded:
-            return decode_srgb(_read_coded(path))
+            return decode_srgb(read_picture(path, upright=True))
         light = read_radiance(path)
         if not np.isfinite(light).all():
             raise UserError(f"{path} holds values that are not finite: repair or remove it")
         return light
-
-
-def _read_coded(path: Path) -> np.ndarray:
-    try:
-        encoded = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if encoded.size else None
-    if picture is None:
-        raise UserError(f"{path} is damaged or is not a picture")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 @dataclass(frozen=True)
