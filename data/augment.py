@@ -1,10 +1,21 @@
 """Flips and transposition of packed Bayer planes, as published and with the colour pattern kept."""
 
+import argparse
 from typing import NamedTuple
 
 import numpy as np
 
 from util.bayer import PLANES
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--augment` to the options of a data set."""
+    parser.add_argument(
+        "--augment",
+        choices=("published", "cfa", "none"),
+        default="published",
+        help="flips and transposition: as published, or so that the Bayer pattern is kept, or none",
+    )
 
 
 class Augmentation(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from data.arrays import MappedArray
-from data.augment import Augmentation, augment_pattern, augment_pixels
+from data.augment import Augmentation, add_option, augment_pattern, augment_pixels
 from data.base_dataset import BaseDataset
 from data.block_cache import BlockCache, Content
 from data.draws import Draw
@@ -59,12 +59,7 @@ class RealDataset(BaseDataset):
             "or where those of the files do, as published",
         )
         if is_train:
-            parser.add_argument(
-                "--augment",
-                choices=("published", "cfa", "none"),
-                default="published",
-                help="flips and transposition: as published, or so that the Bayer pattern is kept, or none",
-            )
+            add_option(parser)
 
     @staticmethod
     def describe_layout() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from data.arrays import OPEN_MAPS, MappedArray, read_metadata
-from data.augment import Augmentation, augment_cfa, augment_pixels, transpose_cfa
+from data.augment import Augmentation, add_option, augment_cfa, augment_pixels, transpose_cfa
 from data.base_dataset import BaseDataset
 from data.block_cache import BlockCache, Content
 from data.draws import Draw
@@ -37,12 +37,7 @@ class SynDataset(BaseDataset):
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
         if is_train:
-            parser.add_argument(
-                "--augment",
-                choices=("published", "cfa", "none"),
-                default="published",
-                help="flips and transposition: as published, or so that the Bayer pattern is kept, or none",
-            )
+            add_option(parser)
 
     @staticmethod
     def describe_layout() -> str:

@@ -82,8 +82,8 @@ class BuiltIn:
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """A user's picture before a hand-held camera."""
+class _Files:
+    """Files of a user; `alexa` says that their light is in AlexaWideGamut."""
 
     name: str
     frames: Frames
@@ -92,6 +92,10 @@ class Photograph:
     @property
     def source(self) -> str:
         return str(self.frames.path)
+
+
+class Photograph(_Files):
+    """A user's picture before a hand-held camera."""
 
     def samples(self, settings: Settings, count: int) -> dict[int, int]:
         return dict.fromkeys(range(count), 0)
@@ -109,17 +113,8 @@ class Photograph:
         return scene, {"window": asdict(window), "lighting": asdict(lighting)} | drawn
 
 
-@dataclass(frozen=True)
-class Video:
+class Video(_Files):
     """Consecutive frames."""
-
-    name: str
-    frames: Frames
-    alexa: bool = False
-
-    @property
-    def source(self) -> str:
-        return str(self.frames.path)
 
     def samples(self, settings: Settings, count: int) -> dict[int, int]:
         """Groups of frames that follow each other, by the number of their first frame; a remainder is left.
