@@ -99,13 +99,16 @@ class BaseOptions:
             "--demosaic_weights", help="file of the published demosaicing network, for --demosaic net"
         )
         group.add_argument(
-            "--tile", type=whole, default=384, help="side of a tile in packed px; 0 = the whole frame at once"
+            "--tile",
+            type=whole,
+            default=384,
+            help="largest side of a tile with its surroundings, in packed px; 0 = the whole frame at once",
         )
         group.add_argument(
             "--tile_overlap",
             type=whole,
             default=32,
-            help="px around a tile; more where the motion asks for it",
+            help="px of a tile that surround what it is restored for; more where motion asks for it",
         )
 
     def build_parser(self, arguments: Sequence[str] | None) -> Parser:

@@ -1,19 +1,44 @@
 """Restoring large frames tile by tile: a network's memory is that of a tile, not of the image."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from statistics import median_low
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from util.device import release_memory
 
+LEAST_OWN = 4  # a tile keeps a fourth of its side for itself, however far its surroundings reach
+
+
+class Part(NamedTuple):
+    """The px of a frame of `size` (H, W) that a tile is restored for."""
+
+    rows: range
+    columns: range
+    size: tuple[int, int]
+
+    def around(self, reach: int) -> tuple[slice, slice]:
+        """Rows and columns of the part and up to `reach` px around it."""
+        pairs = zip((self.rows, self.columns), self.size, strict=True)
+        rows, columns = (slice(max(own.start - reach, 0), min(own.stop + reach, side)) for own, side in pairs)
+        return rows, columns
+
+    def weight(self, ramp: int) -> torch.Tensor:
+        """Weight of each px (h, w): it falls towards the neighbours over 2 `ramp` px (raised cosine)."""
+        rows, columns = (
+            _weight(own, side, ramp) for own, side in zip((self.rows, self.columns), self.size, strict=True)
+        )
+        return rows[:, None] * columns
+
 
 @torch.inference_mode()
 def restore(
     network: nn.Module, frames: torch.Tensor, tile: int, overlap: int, **given: torch.Tensor
 ) -> torch.Tensor:
-    """`network(frames, **given)` for frames (N, T, C, H, W), in tiles where a side is longer than `tile` px.
+    """`network(frames, **given)` for frames (N, T, C, H, W), in tiles if they have more px than one.
 
     What the network says it needs of the whole frame (`whole_frame`, see models.networks) is computed once;
     each tile gets its part. A tile is restored with `overlap` px around it, or more where the network asks
@@ -21,67 +46,89 @@ def restore(
     edges.
 
     Args:
-        tile: side of a tile without its surroundings; 0 = the whole frame at once.
+        tile: largest side of a tile with its surroundings, but for motion over 3/8 of it; 0 = the whole
+            frame at once.
 
     Returns:
         (N, C', sH, sW) on the CPU where tiles were used, else where the frames are.
     """
-    height, width = frames.shape[-2:]
-    if tile == 0 or max(height, width) <= tile:
+    size, ramp = tuple(frames.shape[-2:]), overlap // 4
+    if tile == 0 or size[0] * size[1] <= tile**2:
         return network(frames, **given)
-    knows_frame = hasattr(network, "whole_frame")
-    context = network.whole_frame(frames, **given) if knows_frame else {}
-    result = None
+    context = network.whole_frame(frames, **given) if hasattr(network, "whole_frame") else {}
     release_memory()
-    for rows, row_weight in _spans(height, tile, overlap // 4):
-        for columns, column_weight in _spans(width, tile, overlap // 4):
-            reach = overlap
-            if context:
-                inside = {key: _cut(value, rows, columns, overlap) for key, value in context.items()}
-                reach = max(overlap, network.halo(**inside))
-            extra = {key: _cut(value, rows, columns, reach) for key, value in context.items()}
-            top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
-            if knows_frame:
-                extra["window"] = (top, left, height, width)
-            restored = network(_cut(frames, rows, columns, reach), **given, **extra).float()
-            scale = restored.shape[-1] // _cut(frames, rows, columns, reach).shape[-1]
-            if result is None:
-                result = torch.zeros(*restored.shape[:2], height * scale, width * scale)
-            weight = _stretch(row_weight, scale)[:, None] * _stretch(column_weight, scale)
-            y, x = (rows.start - top) * scale, (columns.start - left) * scale
-            part = restored[..., y : y + len(rows) * scale, x : x + len(columns) * scale]
-            place = result[
-                ..., rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale
-            ]
-            place += part.cpu() * weight
-    return result
+
+    def reach(part: Part) -> int:
+        inside = {key: value[..., *part.around(overlap)] for key, value in context.items()}
+        return max(overlap, network.halo(**inside)) if inside else overlap
+
+    result, total = None, None
+    for part in _parts(size, tile, ramp, reach):
+        rows, columns = part.around(reach(part))
+        extra = {key: value[..., rows, columns] for key, value in context.items()}
+        if context:
+            extra["window"] = (rows.start, columns.start, *size)
+        restored = network(frames[..., rows, columns], **given, **extra).float()
+        scale = restored.shape[-1] // (columns.stop - columns.start)
+        if result is None:
+            result = torch.zeros(*restored.shape[:2], scale * size[0], scale * size[1])
+            total = torch.zeros(result.shape[-2:])
+        weight = part.weight(ramp).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+        place = _scaled(part.rows, 0, scale), _scaled(part.columns, 0, scale)
+        own = restored[
+            ..., _scaled(part.rows, rows.start, scale), _scaled(part.columns, columns.start, scale)
+        ]
+        result[..., *place] += own.cpu() * weight
+        total[place] += weight
+    return result.div_(total)
 
 
-def _cut(image: torch.Tensor, rows: range, columns: range, reach: int) -> torch.Tensor:
-    """The part of `image` (..., H, W) at these rows and columns and up to `reach` px around them."""
-    top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
-    return image[..., top : rows.stop + reach, left : columns.stop + reach]
+def _parts(size: tuple[int, int], tile: int, ramp: int, reach: Callable[[Part], int]) -> Iterator[Part]:
+    """Parts that cover a frame: a grid for the usual reach, halved where surroundings reach farther."""
+    least = max(tile // LEAST_OWN, 4 * ramp)
+    usual = median_low(reach(part) for part in _grid(size, tile // 2, 0, 0))
+    waiting = _grid(size, max(tile, least + 2 * (ramp + usual)), ramp, usual)
+    while waiting:
+        part = waiting.pop(0)
+        sides = [side.stop - side.start for side in part.around(reach(part))]
+        axis = int(sides[1] > sides[0])
+        if sides[axis] <= tile or len(part[axis]) <= least:
+            yield part
+        else:
+            waiting[:0] = [part._replace(**{part._fields[axis]: half}) for half in _halves(part[axis], ramp)]
 
 
-def _spans(size: int, tile: int, ramp: int) -> Iterator[tuple[range, torch.Tensor]]:
-    """Equal spans that cover 0..size, each at most `tile` long, and the weight of each of their px.
+def _grid(size: tuple[int, int], tile: int, ramp: int, reach: int) -> list[Part]:
+    """Parts whose tiles are of one size, at most `tile` px on a side with `reach` px around them."""
+    margin, spans = ramp + reach, []
+    for side in size:
+        count = max(1, -(-(side - 2 * margin) // (tile - 2 * margin)))
+        step = (side - 2 * margin) / count  # from one tile to the next
+        cuts = [0, *(round(i * step) + margin for i in range(1, count)), side]
+        ranges = [
+            range(max(start - ramp, 0), min(stop + ramp, side)) for start, stop in itertools.pairwise(cuts)
+        ]
+        spans.append(ranges)
+    return [Part(rows, columns, size) for rows in spans[0] for columns in spans[1]]
 
-    Neighbours overlap by 2 `ramp`, where one's weight falls as the other's rises (raised cosine): the
-    weights of all spans add up to one everywhere.
-    """
-    count = -(-size // tile)
-    edges = [round(i * size / count) for i in range(count + 1)]
-    ramp = min(ramp, (size // count) // 2)
+
+def _halves(own: range, ramp: int) -> tuple[range, range]:
+    middle = (own.start + own.stop) // 2
+    return range(own.start, middle + ramp), range(middle - ramp, own.stop)
+
+
+def _weight(own: range, side: int, ramp: int) -> torch.Tensor:
+    """Weights of the px of one side of a part; the frame's own edge takes nothing off."""
+    ramp = min(ramp, len(own) // 4)
     rise = torch.sin((torch.arange(2 * ramp) + 0.5) * (torch.pi / (4 * max(ramp, 1)))) ** 2
-    for start, stop in itertools.pairwise(edges):
-        first, last = max(start - ramp, 0), min(stop + ramp, size)
-        weight = torch.ones(last - first)
-        if start > 0:
-            weight[: 2 * ramp] *= rise
-        if stop < size:
-            weight[last - first - 2 * ramp :] *= rise.flip(0)
-        yield range(first, last), weight
+    weight = torch.ones(len(own))
+    if own.start > 0:
+        weight[: 2 * ramp] *= rise
+    if own.stop < side:
+        weight[len(own) - 2 * ramp :] *= rise.flip(0)
+    return weight
 
 
-def _stretch(weight: torch.Tensor, scale: int) -> torch.Tensor:
-    return weight.repeat_interleave(scale)
+def _scaled(own: range, start: int, scale: int) -> slice:
+    """Px of the result that belong to `own` px, counted from the px `start`."""
+    return slice((own.start - start) * scale, (own.stop - start) * scale)
