@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from data import create_dataset, create_loader, samples
 from data.base_dataset import BaseDataset
-from models import create_demosaicer, create_model
+from models import create_model
 from models.base_model import BaseModel
+from models.demosaicing import create_demosaicer
 from models.networks import create_network, needs_weights
 from options.test_options import TestOptions
 from util import device

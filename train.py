@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader
 
 from data import create_dataset, create_loader, samples
 from data.draws import EpochBatches
-from models import create_demosaicer, create_model
+from models import create_model
 from models.base_model import BaseModel
+from models.demosaicing import create_demosaicer
 from options.record import write_options
 from options.train_options import TrainOptions
 from util import device, progress

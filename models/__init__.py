@@ -3,9 +3,7 @@
 import argparse
 import sys
 
-from models.networks import demosaic_net
 from util import registry
-from util.demosaic import Demosaicer, bilinear, menon
 from util.device import Place
 
 
@@ -22,10 +20,3 @@ def model_class(name: str) -> type:
 def create_model(opt: argparse.Namespace, place: Place, channels: int | None = None):
     """`--model` on this process's device, for frames of so many planes (None: its own number)."""
     return model_class(opt.model)(opt, place, channels)
-
-
-def create_demosaicer(opt: argparse.Namespace, place: Place) -> Demosaicer:
-    """What `--demosaic` names."""
-    if opt.demosaic == "net":
-        return demosaic_net.load(opt.demosaic_weights, place.device)
-    return {"bilinear": bilinear, "menon": menon}[opt.demosaic]

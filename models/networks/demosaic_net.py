@@ -1,11 +1,8 @@
 """The demosaicing network of the published pictures, and its use on Bayer mosaics.
 
 Gharbi et al., "Deep joint demosaicking and denoising", SIGGRAPH Asia 2016 (the Bayer model without the noise
-input). Its weights are not shipped; `load` reads them from a file of the user.
+input). Its weights are not shipped; models/demosaicing.py reads them from a file of the user.
 """
-
-import pickle
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -89,26 +86,3 @@ class NetworkDemosaicer:
 
     def __call__(self, mosaic: np.ndarray, pattern: str) -> np.ndarray:
         return demosaic(self.network, np.clip(mosaic, 0, 1) ** (1 / 2.2), pattern) ** 2.2
-
-
-def load(path: str | Path, device: str | torch.device = "cpu") -> NetworkDemosaicer:
-    """The demosaicer with the weights of a file in the published layout: a state dict or {'state_dict': ...}.
-
-    Raises:
-        UserError: the file is missing, is not a file of weights, or holds the weights of another network.
-    """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"cannot read demosaicing weights {path}: {error.strerror or error}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is damaged or is not a PyTorch weights file") from error
-    if not isinstance(weights, dict):
-        raise UserError(f"{path} holds no weights but a {type(weights).__name__}")
-    network = DemosaicNet()
-    try:
-        network.load_state_dict(weights.get("state_dict", weights))
-    except (RuntimeError, TypeError) as error:  # names or shapes; no dict of tensors
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} does not fit the demosaicing network: {reason:.300}") from error
-    return NetworkDemosaicer(network.to(device))

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from models.demosaicing import load_demosaicer
 from models.networks import demosaic_net
 from tests.golden.published_weights import fill_value
 from util.bayer import PLANES, pack, unpack
@@ -72,7 +73,7 @@ def check_demosaic_net(data) -> None:
     }
     with TemporaryDirectory() as folder:
         torch.save({"state_dict": weights}, f"{folder}/model.bin")
-        network = demosaic_net.load(f"{folder}/model.bin").network
+        network = load_demosaicer(f"{folder}/model.bin").network
     with torch.inference_mode():
         output = network(torch.from_numpy(data["mosaic"])).numpy()
     expected = data["raw_output"]
