@@ -10,7 +10,8 @@ import torch
 
 from models.real_model import RealModel
 from options.train_options import TrainOptions
-from tests.programs import Running, log_rows, run, succeed, weights
+from tests.programs import Running, largest_difference, log_rows, run, succeed, weights
+from tests.test_distributed import torchrun, wait
 from util.device import Place
 
 STUDENT, TEACHER = "TMRNet_model", "TMRNetPre_model"
@@ -164,3 +165,16 @@ def test_realplus_and_validation(common, start, tmp_path) -> None:
     (score,) = log_rows(tmp_path / "run", "val")
     assert 5 < score["psnr_mu"] < 60
     assert (tmp_path / "run" / f"{STUDENT}_best.pth").exists()
+
+
+@pytest.mark.slow
+def test_two_processes(adapt, start, tmp_path) -> None:
+    """They draw the same numbers of frames, and make the steps of one process."""
+    words = (*adapt, "--niter", 1, "--epoch_iters", 6, "--lr", 5e-5)
+    words = (*words, "--checkpoints_dir", tmp_path, "--name")
+    succeed("train.py", *words, "one")
+    status, _, err = wait(torchrun(*words, "two"))
+    assert status == 0, err
+    for file in (STUDENT, TEACHER):
+        one, two = (tmp_path / name / f"{file}_1.pth" for name in ("one", "two"))
+        assert largest_difference(one, two) < 1e-5 < largest_difference(start, two) / 5
