@@ -83,15 +83,18 @@ class Test:
     def one(self, index: int, sample: dict[str, Any]) -> None:
         """Restore a sample, write its pictures and score them."""
         frames, exposure = self.model.normalised(sample), sample["exposure"]
-        name, file = sample["name"][0], Path(sample["scene"][0]) / sample["frame"][0]
+        name, file = sample["name"][0], Path(sample["scene"][0])
+        if not getattr(self.dataset, "one_per_scene", False):
+            file /= sample["frame"][0]
         images = {"restored": self.restore(frames, exposure)}
         images |= {method: baseline(frames, exposure) for method, baseline in self.baselines.items()}
         given = self.dataset.picture(index)
         has_target = given is not None or "gt" in sample
+        fixed_white = has_target or self.opt.isp == "published"  # BracketIRE specification, 8.1
         view = Pictures(
             self.demosaic,
             unbatched(sample["meta"]),
-            white=self.model.white if has_target else 1 / float(exposure.min()),
+            white=self.model.white if fixed_white else 1 / float(exposure.min()),
             border=self.dataset.border,
             isp=self.opt.isp,
         )

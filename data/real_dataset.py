@@ -38,10 +38,13 @@ class RealDataset(BaseDataset):
 
     Attributes:
         scale: by which the model enlarges: 4 for those whose names end in "plus".
+        one_per_scene: files of results are named by the scene alone, as published.
     """
 
     scale = None  # whatever the model's is: there are no targets that would have to fit
+    has_targets = False
     channels = 4
+    one_per_scene = True
     validation_size, validation_corner = (128, 512), (1000, 1000)  # packed px
 
     @staticmethod

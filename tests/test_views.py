@@ -11,10 +11,12 @@ import torch
 
 from models.networks import create_network, network_class
 from tests.conftest import SIZE
+from tests.photo_files import make_dng
 from tests.programs import run, succeed
 from util import checkpoint
 from util.images import read_exr, read_picture
 from util.rendering import CAPTION_HEIGHT
+from util.tonemap import inverse_mu_law
 
 HEIGHT, WIDTH = 2 * SIZE[0], 2 * SIZE[1]
 
@@ -104,6 +106,25 @@ def test_the_merge_of_exposures_is_a_baseline_and_is_not_scored_twice(words, tmp
     assert [line[:16].strip() for line in result.out.splitlines()[-5:-2]] == list(names[:3])
     restored = json.loads((tmp_path / "x" / "metrics_syn_exposure_merge.json").read_text())["mean"]
     assert restored == merge
+
+
+@pytest.mark.parametrize("isp, brightness", [("full", 1), ("published", 12 / 16)])
+def test_real_results_are_named_by_the_scene_and_white_as_published(isp, brightness, tmp_path):
+    """White is that of the shortest frame, but 16 in the published pipeline, whatever the exposures are."""
+    shown = {}
+    for third in (16, 12):
+        scene = tmp_path / str(third) / "Test" / "night-1"
+        scene.mkdir(parents=True)
+        for number, exposure in enumerate((1, 4, third), 1):
+            make_dng(scene / f"{number}.dng", np.full((60, 80), 64 + 20 * exposure, np.uint16))
+        (scene / "exposure.txt").write_text(f"1 4 {third}")
+        where = ("--dataroot", tmp_path / str(third), "--checkpoints_dir", tmp_path, "--name", third)
+        what = ("--model", "real", "--dataset_name", "real", "--net", "exposure_merge", "--frame_num", 3)
+        succeed("test.py", *where, *what, "--isp", isp, "--gpu_ids", -1, "-j", 0, "--save_hdr", "exr")
+        picture = read_picture(tmp_path / f"{third}/output_real_vispng_exposure_merge/night-1.png")
+        assert (tmp_path / f"{third}/output_real_hdr_exposure_merge/night-1.exr").exists()
+        shown[third] = np.median(inverse_mu_law(picture / 65535))
+    assert shown[12] / shown[16] == pytest.approx(brightness, abs=0.03)
 
 
 @pytest.mark.parametrize(
