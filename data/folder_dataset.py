@@ -33,15 +33,15 @@ class Brackets(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.folder.resolve().name
+        return self.folder.name or self.folder.resolve().name
 
 
 class FolderDataset(BaseDataset):
     """Scenes to restore, without ground truth: raw files with a Bayer mosaic, or developed pictures.
 
     Frames are sorted by exposure. Those of raw files are packed planes of RGGB mosaics, which begin with the
-    first red px, black 0 on average and no value above white, 1. Those of pictures are linear sRGB, without
-    the tone curve that `--response` names.
+    first red px, clipped to black, 0, and white, 1, as the networks' training data are. Those of pictures
+    are linear sRGB, without the tone curve that `--response` names.
 
     Attributes:
         channels: 4 for raw files, 3 for pictures, known by their suffixes.
@@ -61,7 +61,7 @@ class FolderDataset(BaseDataset):
             "--border",
             type=whole,
             default=0,
-            help="px of the picture to leave out on each side, where registered frames show nothing",
+            help="px of each frame to leave out on each side, where registered frames show nothing",
         )
         parser.set_defaults(frame_num=None)  # all
         parser.set_defaults(net="exposure_merge")  # where no weights are named
@@ -85,7 +85,8 @@ class FolderDataset(BaseDataset):
         if len(kinds) > 1:
             raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
         self.channels = 4 if kinds.pop() else 3
-        self.border = opt.border // 2 * 2  # whole cells of a mosaic
+        self.inner = opt.border // 2 * 2  # px of a mosaic left out: whole cells
+        self.border = self.inner * (4 if opt.model.endswith("plus") else 1)
         opt.frame_num = max(len(scene.files) for scene in self.scenes)
 
     def __len__(self) -> int:
@@ -129,7 +130,7 @@ class FolderDataset(BaseDataset):
             if sizes[0] != sizes[1]:
                 raise UserError(f"{file} does not fit {scene.files[0].name}: {sizes[0]} px, not {sizes[1]}")
         curve = tone_curve(pictures, scene.exposures, self.opt.response)
-        rows, columns = self._window(scene, pictures[0].shape, self.border)
+        rows, columns = self._window(scene, pictures[0].shape, self.inner)
         linear = (linearise(picture[rows, columns], curve) for picture in pictures)
         return stack(len(pictures), linear), {}
 
@@ -137,12 +138,12 @@ class FolderDataset(BaseDataset):
         """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
         images = (image.from_red() for image in read_alike(scene.files))
         first = next(images)
-        window = self._window(scene, first.planes.shape, self.border // 2)
+        window = self._window(scene, first.planes.shape, self.inner // 2)
         values = (
             normalise(image.planes[window], image.black, image.white)
             for image in itertools.chain([first], images)
         )
-        frames = stack(len(scene.files), (np.minimum(value, 1, out=value) for value in values))
+        frames = stack(len(scene.files), (np.clip(value, 0, 1, out=value) for value in values))
         return frames, first.cropped(*window).meta()
 
     def _window(self, scene: Brackets, shape: tuple[int, ...], border: int) -> tuple[slice, slice]:

@@ -25,6 +25,7 @@ real_stacks = pytest.mark.skipif(not (SHARED / "stack").is_dir(), reason="the re
 def folder_options(root: Path, **changes) -> argparse.Namespace:
     settings = {
         "dataset_name": "folder",
+        "model": "syn",
         "frame_num": None,
         "max_dataset_size": None,
         "response": "srgb",
@@ -61,14 +62,14 @@ def test_raw_frames_are_sorted_by_exposure(tmp_path: Path) -> None:
     assert sample["meta"]["cfa"] == "RGGB" and sample["meta"]["white_balance"][0] == 2
 
 
-def test_values_under_black_stay_and_those_above_white_do_not(tmp_path: Path) -> None:
+def test_values_under_black_and_above_white_are_clipped(tmp_path: Path) -> None:
     mosaics = [random_mosaic(1) + 20, random_mosaic(2) + 20]
     for number, mosaic in enumerate(mosaics):
         make_dng(tmp_path / f"{number}.dng", mosaic, exposure_time=4.0**number)
     frames = opened(tmp_path)[0]["frames"]
-    expected = np.minimum((np.stack([pack(mosaic) for mosaic in mosaics]) - 64.0) / 959, 1)
-    assert expected.min() < 0
-    assert_allclose(frames, expected, atol=1e-6)
+    expected = (np.stack([pack(mosaic) for mosaic in mosaics]) - 64.0) / 959
+    assert expected.min() < 0 and expected.max() > 1
+    assert_allclose(frames, np.clip(expected, 0, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("cfa", PLANES)
@@ -81,7 +82,7 @@ def test_mosaics_begin_with_red(tmp_path: Path, cfa: str) -> None:
     top, left = PLANES[cfa][0]
     for frame, mosaic in zip(sample["frames"].numpy(), mosaics, strict=True):
         expected = (mosaic[top : 30 - top, left : 42 - left] - 64.0) / 959
-        assert_allclose(unpack(frame, "RGGB"), np.minimum(expected, 1), atol=1e-6)
+        assert_allclose(unpack(frame, "RGGB"), np.clip(expected, 0, 1), atol=1e-6)
     assert sample["meta"]["cfa"] == "RGGB"
 
 
@@ -103,6 +104,14 @@ def test_a_folder_of_scenes(tmp_path: Path) -> None:
     assert opt.frame_num == 2  # what a network must take
     assert len(opened(tmp_path, max_dataset_size=1)) == 1
     assert find_scenes(tmp_path / "a") == [tmp_path / "a"] and len(raw_frames(tmp_path / "a")) == 2
+
+
+def test_scenes_that_are_links_keep_their_own_names(tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    for name in ("a", "b"):
+        folder = make_scene(tmp_path / name / "night", (1, 4))
+        (tmp_path / "links" / f"from_{name}").symlink_to(folder)
+    assert [scene.name for scene in opened(tmp_path / "links").scenes] == ["from_a", "from_b"]
 
 
 def test_frames_are_chosen_over_the_whole_range(tmp_path: Path) -> None:
@@ -137,6 +146,8 @@ def test_a_border_is_left_out(tmp_path: Path, suffix: str) -> None:
     whole, dataset = opened(tmp_path)[0]["frames"], opened(tmp_path, border=5)
     border = 2 if suffix == ".dng" else 4
     assert dataset.border == 4  # whole cells
+    enlarged = opened(tmp_path, border=5, model="synplus")
+    assert enlarged.border == 16 and torch.equal(enlarged[0]["frames"], dataset[0]["frames"])
     assert_array_equal(dataset[0]["frames"], whole[..., border:-border, border:-border])
     with pytest.raises(UserError, match=r"--border 16 leaves nothing of .*0\."):
         opened(tmp_path, border=16)[0]
