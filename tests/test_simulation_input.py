@@ -144,3 +144,14 @@ def test_foreign_folders_and_other_settings_are_refused(
     }
     for out, message in refusals.items():
         assert refused(["--out", out], monkeypatch).startswith(f"{out} {message}")
+
+
+def test_a_refused_first_call_spoils_nothing(
+    footage: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, source = tmp_path / "set", ["--source", footage / "pan"]
+    assert "give a smaller --size" in refused(["--out", out, "--size", "512", "512", *source], monkeypatch)
+    sources = {"Train": find_sources([footage / "pan"])}
+    assert make_dataset(out, Settings(size=(16, 24)), 1, sources).written == 1
+    message = refused(["--out", made, "--seed", "4", "--size", "16", "24", *source], monkeypatch)
+    assert message == f"{made} was made with seed 3, not 4: give another folder to --out"

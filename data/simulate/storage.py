@@ -121,21 +121,36 @@ def open_dataset(out: Path, settings: Settings) -> None:
         UserError: `out` is a file, holds something else, or was made with other settings.
     """
     wanted, record = settings.record(), out / RECORD
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file: give a folder to --out")
-    if not record.exists():
-        if out.exists() and any(out.iterdir()):
-            raise UserError(
-                f"{out} is not empty and was not made by this command: give another folder to --out"
-            )
-        with write_atomically(record) as temporary:
-            temporary.write_text(json.dumps(wanted) + "\n")
-        return
-    found = _read_json(record, f"delete {out}, or give another folder to --out")
-    if found != wanted:
-        raise UserError(f"{out} was made with {found}, not {wanted}: give another folder to --out")
+    try:
+        names = {entry.name for entry in out.iterdir()} if out.exists() else set()
+    except NotADirectoryError as error:
+        raise UserError(f"{out} is a file: give a folder to --out") from error
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot read the folder: {error.strerror or error}") from error
+    if names and RECORD not in names:
+        raise UserError(f"{out} is not empty and was not made by this command: give another folder to --out")
+    if RECORD in names:
+        found = _read_json(record, f"delete {out}, or give another folder to --out")
+        if found != wanted and any(_samples(out)):
+            differing = _differences(found, wanted)
+            raise UserError(f"{out} was made with {differing}: give another folder to --out")
+    with write_atomically(record) as temporary:
+        temporary.write_text(json.dumps(wanted) + "\n")
     for partial in [*out.glob("*/.*.partial"), *out.glob("*/*/.*.partial")]:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _differences(found: object, wanted: dict[str, object]) -> str:
+    """The settings in which a record is another one, such as "seed 1, not 2"."""
+    found = found if isinstance(found, dict) else {}
+    keys = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
+    return "; ".join(f"{key} {found.get(key)}, not {wanted.get(key)}" for key in keys)
+
+
+def _samples(out: Path) -> Iterator[Path]:
+    """What was drawn for each sample that is there, hidden (unfinished) ones left out."""
+    for pattern in (f"*/[!.]*/{PARAMETERS}", f"*/*/[!.]*/{PARAMETERS}"):
+        yield from out.glob(pattern)
 
 
 def _read_json(path: Path, advice: str) -> object:
@@ -170,7 +185,6 @@ def check_scene(out: Path, split: str, scene: str, source: str, folders: list[Pa
 
 def write_manifest(out: Path) -> None:
     """Write `manifest.jsonl`: the parameters of each sample in a line, by split, scene and number."""
-    found = [*out.glob(f"*/*/{PARAMETERS}"), *out.glob(f"*/*/*/{PARAMETERS}")]
-    lines = [path.read_text() for path in sorted(found)]
+    lines = [path.read_text() for path in sorted(_samples(out))]
     with write_atomically(out / MANIFEST) as temporary:
         temporary.write_text("".join(lines))
