@@ -22,10 +22,12 @@ class BaseDataset(Dataset):
     Attributes:
         border: px of the output that evaluation leaves out on each side.
         scale: of the ground truth's size against the frames'; None = there need not be any.
+        has_targets: whether training patches have ground truth.
     """
 
     border = 0
     scale: int | None = 1
+    has_targets = True
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:

@@ -34,6 +34,7 @@ class BaseModel:
         channels: planes of a frame and of the result, where the data set does not say otherwise.
         scale: factor of super-resolution.
         white: value of the result that is white in pictures.
+        needs_targets: whether it learns from ground truth.
         default_net: network where `--net` does not name one.
     """
 
@@ -41,6 +42,7 @@ class BaseModel:
     channels = 4
     scale = 1
     white = 16.0
+    needs_targets = True
     default_net = "tmrnet"
 
     @classmethod
@@ -111,7 +113,13 @@ class BaseModel:
             shipped = "--load_path ckpt/small/TMRNet_model_small.pth"
             raise UserError(f"no checkpoint {path}: try {shipped}, or --net exposure_merge, which needs none")
         self.build(path)
-        return path.stem.rpartition("_model_")[2]
+        most = self.network.arguments["num_frames"]
+        if self.opt.frame_num < most:
+            fewer = f"{self.opt.frame_num} frames for a network that was made for {most}"
+            self.say(f"note: {fewer}: its results may be poor, --net exposure_merge takes any number")
+        network, _, label = path.stem.rpartition("_model_")
+        role = network.removeprefix(type(self.network).__name__)  # "Pre" of a teacher's file
+        return f"{label}_{role}" if network and role else label
 
     def checkpoint_path(self, iteration: int | str) -> Path:
         """File of this run's weights after an epoch, or `latest` or `best`."""
@@ -245,10 +253,12 @@ class BaseModel:
         """All that changes in training, for `train_state.pth`."""
         parts = {"network": self.network, "optimizer": self.optimizer, "scaler": self.scaler, "ema": self.ema}
         state = {name: part.state_dict() for name, part in parts.items() if part is not None}
-        return state | {"arguments": self.network.arguments}
+        return state | {"arguments": self.network.arguments, "strategy": self.opt.model}
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
         """Go back to a state of `state()`; UserError if it belongs to another network."""
+        if state.get("strategy", self.opt.model) != self.opt.model:
+            raise UserError(f"{path} was written by --model {state['strategy']}, not {self.opt.model}")
         checkpoint.fit(self.network, state["network"], path)
         if (self.ema is None) != ("ema" not in state):
             raise UserError(

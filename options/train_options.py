@@ -1,5 +1,7 @@
 """Options of train.py."""
 
+import data
+import models
 from options.base_options import BaseOptions
 from util.errors import UserError
 from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole
@@ -83,6 +85,10 @@ class TrainOptions(BaseOptions):
 
     def parse(self, arguments=None):
         opt = super().parse(arguments)
+        dataset, model = data.dataset_class(opt.dataset_name), models.model_class(opt.model)
+        if model.needs_targets and not dataset.has_targets:
+            lacks = f"which patches of --dataset_name {opt.dataset_name} have not: --model real needs none"
+            raise UserError(f"--model {opt.model} learns from ground truth, {lacks}")
         if opt.batch_size % opt.accumulate:
             raise UserError(
                 f"--batch_size {opt.batch_size} is not a multiple of --accumulate {opt.accumulate}"

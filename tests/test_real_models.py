@@ -13,6 +13,7 @@ from options.train_options import TrainOptions
 from tests.programs import Running, largest_difference, log_rows, run, succeed, weights
 from tests.test_distributed import torchrun, wait
 from util.device import Place
+from util.errors import UserError
 
 STUDENT, TEACHER = "TMRNet_model", "TMRNetPre_model"
 DECAY = 0.9
@@ -65,6 +66,13 @@ def test_refused(more, expected, common, tmp_path) -> None:
     words = (*common, "--model", "real", "--checkpoints_dir", tmp_path, "--name", "run", *more)
     result = run("train.py", *words)
     assert (result.status, result.err) == (2, f"error: {expected}\n")
+
+
+@pytest.mark.parametrize("model", ["syn", "synplus"])
+def test_supervised_training_without_targets_is_refused(model) -> None:
+    words = f"--name x --dataroot /data --model {model} --dataset_name real"
+    with pytest.raises(UserError, match=f"--model {model} learns from ground truth, which patches of --data"):
+        TrainOptions().parse(words.split())
 
 
 @pytest.mark.parametrize("total, admitted", [(2, {1}), (3, {1}), (4, {1, 2}), (5, {1, 2, 3})])
