@@ -9,7 +9,8 @@ import data
 import models
 from models import networks
 from util.errors import UserError
-from util.parser import Parser, boolean, positive, whole
+from util.parser import Parser, amount, boolean, positive, whole
+from util.tiling import SMALLEST_TILE
 
 # Options of the published programs that decide nothing here (most were read nowhere there either).
 PUBLISHED_ONLY = {
@@ -144,7 +145,7 @@ class BaseOptions:
             raise UserError(str(error)) from None
         group = parser.add_argument_group(f"network {name}")
         for setting, default in settings.items():
-            kind = {bool: boolean, int: positive}.get(type(default), type(default))
+            kind = {bool: boolean, int: positive, float: amount}.get(type(default), type(default))
             group.add_argument(f"--{setting}", type=kind, help=f"{default} in the full size")
         for part in getattr(parts, "pretrained_parts", {}):
             group.add_argument(f"--{part}_path", help=f"file of the published pretrained {part}")
@@ -165,6 +166,10 @@ class BaseOptions:
         if scale not in (None, expected):
             pair = f"--model {opt.model} enlarges by {expected}"
             raise UserError(f"{pair}, but the targets of --dataset_name {opt.dataset_name} by {scale}")
+        if 0 < opt.tile < SMALLEST_TILE:
+            raise UserError(
+                f"--tile {opt.tile} is too small: {SMALLEST_TILE} px or more, or 0 for whole frames"
+            )
         if opt.demosaic == "net" and not opt.demosaic_weights:
             raise UserError("--demosaic net needs the published network's file: --demosaic_weights FILE")
         return opt

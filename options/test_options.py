@@ -1,6 +1,7 @@
 """Options of test.py."""
 
 import argparse
+import math
 
 from options.base_options import BaseOptions
 from util.errors import UserError
@@ -20,9 +21,12 @@ def stops(text: str) -> float | str:
     if text == "auto":
         return text
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected auto or a number of stops, not '{text}'") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"expected auto or a number of stops, not '{text}'")
+    return number
 
 
 class TestOptions(BaseOptions):

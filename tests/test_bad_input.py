@@ -103,6 +103,7 @@ NAMES = {
     "ema_decay": (1, ("--ema_decay",)),
     "grad_clip": (-1, ("--grad_clip",)),
     "niter_decay": (-3, ("--niter_decay",)),
+    "tile": (3, ("--tile 3 is too small", "16 px or more", "0 for whole frames")),
     "mid_channels": (0, ("--mid_channels",)),
     "deform_groups": (3, ("--net tmrnet", "divisible")),
     "load_path": ("/nowhere/x.pth", ("no checkpoint /nowhere/x.pth",)),
@@ -320,6 +321,17 @@ def test_test_options(test, trained, tmp_path):
     missing.write_bytes(b"nonsense")
     assert_refused(test(**words), missing)
     assert_refused(test(load_path=weights, frame_num=7), "--frame_num 7")
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
+def test_noise_that_cannot_be(value, test):
+    """Options of a network that are no whole numbers."""
+    assert_refused(test(net="exposure_merge", shot_noise=value), "--shot_noise", f"'{value}'")
+
+
+def test_no_noise_at_all(test):
+    result = test(net="exposure_merge", shot_noise=0, read_noise=0)
+    assert_refused(result, "--net exposure_merge cannot be built", "read_noise must be above 0")
 
 
 @pytest.mark.parametrize("step", ["weights", "state"])

@@ -133,6 +133,8 @@ def test_real_results_are_named_by_the_scene_and_white_as_published(isp, brightn
         (("--tonemap", "gamma"), "invalid choice: 'gamma'"),
         (("--ev", "2"), "--ev 2 is for --tonemap exposure; --tonemap mu_law has none"),
         (("--tonemap", "exposure", "--ev", "much"), "expected auto or a number of stops, not 'much'"),
+        (("--tonemap", "exposure", "--ev", "nan"), "expected auto or a number of stops, not 'nan'"),
+        (("--tonemap", "exposure", "--ev", "inf"), "expected auto or a number of stops, not 'inf'"),
         (("--metrics", "psnr_mu,niqe"), "unknown metric 'niqe'; known: psnr_mu"),
         (("--isp", "published"), "rendering needs cam2xyz in the metadata; --isp published is for raw files"),
     ],

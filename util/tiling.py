@@ -10,6 +10,7 @@ from torch import nn
 
 from util.device import release_memory
 
+SMALLEST_TILE = 16  # px, side of a tile with surroundings and something of its own
 LEAST_OWN = 4  # a tile keeps a fourth of its side for itself, however far its surroundings reach
 
 
@@ -46,8 +47,8 @@ def restore(
     edges.
 
     Args:
-        tile: largest side of a tile with its surroundings, but for motion over 3/8 of it; 0 = the whole
-            frame at once.
+        tile: largest side of a tile with its surroundings, but for motion over 3/8 of it, SMALLEST_TILE or
+            more; 0 = the whole frame at once.
 
     Returns:
         (N, C', sH, sW) on the CPU where tiles were used, else where the frames are.

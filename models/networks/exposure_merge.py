@@ -58,12 +58,17 @@ class ExposureMerge(nn.Module):
         shot_noise, read_noise: a measured value y has the variance shot_noise * y + read_noise, times a
             factor that is measured on each frame. The defaults are those of a phone near ISO 1600, the
             middle of BracketIRE's law (specification, 9.4).
+
+    Raises:
+        ValueError: no read noise: values at black would be known exactly.
     """
 
     trained = False
 
     def __init__(self, scale: int = 1, shot_noise: float = 0.0024, read_noise: float = 1.8e-5) -> None:
         super().__init__()
+        if read_noise <= 0:
+            raise ValueError("read_noise must be above 0")
         self.scale, self.shot_noise, self.read_noise = scale, shot_noise, read_noise
 
     def whole_frame(self, frames: torch.Tensor, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -200,9 +205,7 @@ class Observed(NamedTuple):
 
     light: torch.Tensor  # (C, H, W)
     variance: torch.Tensor  # of its noise
-    offset: (
-        torch.Tensor
-    )  # by which it may be wrong as a whole: near black, levels and tone curves are uncertain
+    offset: torch.Tensor  # by which it may be wrong as a whole: levels and tone curves are uncertain at black
     valid: torch.Tensor  # (1, H, W), 1 = not clipped
 
 
