@@ -11,5 +11,6 @@ class SimplusDataset(SimDataset, SynplusDataset):
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
+        SimDataset.modify_commandline_options(parser, is_train)
         if is_train:
             parser.set_defaults(patch_size=64)

@@ -121,3 +121,9 @@ def test_trains_without_files_of_its_own(tmp_path: Path, brackets: Path, common)
     assert refused.status == 2
     assert "has no folder Test; --val_freq 0 trains without validation" in refused.err
     succeed("train.py", *words, "--val_freq", 0)
+
+
+def test_simplus_has_the_options_of_sim(tmp_path: Path, common) -> None:
+    words = (*common, "--dataset_name", "simplus", "--model", "synplus", "--patch_size", 8)
+    run_options = ("--niter", 1, "--epoch_iters", 1, "--val_freq", 0, "--checkpoints_dir", tmp_path)
+    succeed("train.py", *words, *run_options, "--name", "plus")
