@@ -6,18 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import rawpy
+import numpy as np
 import tifffile
 from PIL import Image
 from PIL.ExifTags import IFD, TAGS
 from PIL.TiffImagePlugin import IFDRational
 
-TIFF_STARTS = (b"II", b"MM")  # most raw formats are TIFF files as well
+from data.raw_file import TIFF_STARTS, open_raw
+from util.errors import UserError
+
 FRACTIONS = (5, 10)  # RATIONAL and SRATIONAL, types of a TIFF tag
 EXIF_FRACTIONS = ("ExposureTime", "FNumber", "ShutterSpeedValue", "ApertureValue")
 COLOUR_FILTER_ARRAY = 32803  # PhotometricInterpretation of a mosaic
 UNKNOWN_ISO = 65535  # in a tag of 16 bits: look in the longer ones
-DAMAGE = (struct.error, ValueError, KeyError, IndexError, TypeError, OverflowError, OSError, RecursionError)
+DAMAGE = (
+    *(struct.error, ValueError, KeyError, IndexError, TypeError, OverflowError, OSError, RecursionError),
+    *(SyntaxError, Image.DecompressionBombError),  # Pillow's, of PNG files and of sizes in a header
+)
 
 
 class Shot(NamedTuple):
@@ -82,6 +87,9 @@ def read_shot(path: Path, is_raw: bool) -> Shot:
 
     A tag that is there but void, such as a time of 0/0, counts as not telling. What a raw file has no tag
     for, LibRaw may know from the maker's notes.
+
+    Raises:
+        UserError: LibRaw is asked, and cannot open the file.
     """
     tags = read_tags(path)
     found = [_time(tags), _iso(tags), _f_number(tags)]
@@ -95,12 +103,8 @@ def read_shot(path: Path, is_raw: bool) -> Shot:
 
 
 def _libraw_shot(path: Path) -> Shot:
-    try:
-        with rawpy.RawPy() as raw:
-            raw.open_file(str(path))
-            other = raw.other
-    except rawpy.LibRawError:
-        return Shot()
+    with open_raw(path) as raw:
+        other = raw.other
     return Shot(*(positive(value) for value in (other.shutter_speed, other.iso_speed, other.aperture)))
 
 
@@ -112,10 +116,30 @@ def camera_name(tags: Mapping[str, Any]) -> str:
 
 def positive(value: Any) -> float | None:
     """A tag's value, or the first of its values, if it is a number above 0."""
-    value = value[0] if isinstance(value, tuple) and value else value
+    value = _first(value)
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return float(value)
     return None
+
+
+def numbers(tags: Mapping[str, Any], name: str, count: int | None = None, void: bool = False) -> np.ndarray:
+    """The numbers of a tag that is there (n,) float64; with `void`, some may be NaN.
+
+    Raises:
+        UserError: it holds something else, or not `count` of them.
+    """
+    values = tags[name] if isinstance(tags[name], tuple) else (tags[name],)
+    if not values or not all(isinstance(value, int | float) for value in values):
+        raise UserError(f"tag {name} is damaged: it does not hold numbers")
+    if count not in (None, len(values)):
+        raise UserError(f"tag {name} is damaged: {len(values)} numbers, not {count}")
+    if not (void or np.isfinite(values).all()):
+        raise UserError(f"tag {name} is damaged: it holds fractions like 0/0")
+    return np.array(values, np.float64)
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) and value else value
 
 
 def _time(tags: Mapping[str, Any]) -> float | None:
@@ -130,9 +154,10 @@ def _f_number(tags: Mapping[str, Any]) -> float | None:
     return positive(_power_of_two(tags.get("ApertureValue"), 0.5))
 
 
-def _power_of_two(value: tuple[float, ...] | None, factor: float) -> float:
-    sensible = value and abs(value[0]) < 64
-    return math.exp2(factor * value[0]) if sensible else math.nan
+def _power_of_two(value: Any, factor: float) -> float:
+    value = _first(value)
+    sensible = isinstance(value, int | float) and abs(value) < 64
+    return math.exp2(factor * value) if sensible else math.nan
 
 
 def _iso(tags: Mapping[str, Any]) -> float | None:

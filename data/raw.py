@@ -10,8 +10,9 @@ import numpy as np
 import rawpy
 import torch
 
-from data.exif import TIFF_STARTS, camera_name, read_tags
+from data.exif import camera_name, numbers, read_tags
 from data.raw_colour import colour_tags
+from data.raw_file import open_raw
 from util.bayer import PLANES, pack
 from util.camera_colour import ColourTags, colour_meta
 from util.errors import UserError
@@ -124,28 +125,29 @@ def read_raw(path: Path) -> RawImage:
     Raises:
         UserError: missing, damaged, not a raw file, or without a Bayer mosaic.
     """
-    with _opened(path) as raw:
+    with open_raw(path) as raw:
         raw.unpack()
         cfa = _pattern(path, raw)
         visible = raw.raw_image_visible
         height, width = (side // 2 * 2 for side in visible.shape)
         planes = np.ascontiguousarray(pack(visible[:height, :width], cfa).transpose(1, 2, 0))
         tags = read_tags(path)
-        black = _black(raw, tags, cfa, planes)
-        white = _white(raw, tags)
-        if not (black < white).all():
-            raise UserError(f"{path}: the white level {white:g} is not above the black level {black.max():g}")
-        maps = [one for name in OPCODE_LISTS if name in tags for one in _gain_maps(path, tags[name])]
-        return RawImage(
-            planes=planes,
-            black=black,
-            white=white,
-            cfa=cfa,
-            camera=camera_name(tags),
-            colour=colour_tags(tags, raw.camera_whitebalance, raw.rgb_xyz_matrix),
-            orientation=ORIENTATIONS.get(raw.sizes.flip, 1),
-            shading=plane_gains(maps, visible.shape, cfa),
-        )
+        with _naming(path):
+            black = _black(raw, tags, cfa, planes)
+            white = _white(raw, tags)
+            if not (black < white).all():
+                raise UserError(f"the white level {white:g} is not above the black level {black.max():g}")
+            maps = [one for name in OPCODE_LISTS if name in tags for one in gain_maps(tags[name])]
+            return RawImage(
+                planes=planes,
+                black=black,
+                white=white,
+                cfa=cfa,
+                camera=camera_name(tags),
+                colour=colour_tags(tags, raw.camera_whitebalance, raw.rgb_xyz_matrix),
+                orientation=ORIENTATIONS.get(raw.sizes.flip, 1),
+                shading=plane_gains(maps, visible.shape, cfa, _dropped(raw, tags)),
+            )
 
 
 def read_alike(files: Sequence[Path]) -> Iterator[RawImage]:
@@ -171,29 +173,17 @@ def packed_size(path: Path) -> tuple[int, int]:
     Raises:
         UserError: missing, damaged, or not a raw file.
     """
-    with _opened(path) as raw:
+    with open_raw(path) as raw:
         return raw.sizes.height // 2, raw.sizes.width // 2
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[rawpy.RawPy]:
-    """A raw file whose header is read; errors of LibRaw in the block are a UserError."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if path.suffix.lower() == ".raw":
-        with path.open("rb") as file:
-            if file.read(2) not in TIFF_STARTS:  # LibRaw would guess by the size
-                raise UserError(f"{path} has no header that tells its size, levels and colour pattern")
+def _naming(path: Path) -> Iterator[None]:
+    """A UserError in the block, about what the file holds, names the file."""
     try:
-        with rawpy.RawPy() as raw:
-            raw.open_file(str(path))
-            yield raw
-    except rawpy.LibRawFileUnsupportedError:
-        raise UserError(f"{path} is not a raw file of a kind that LibRaw reads") from None
-    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
-        reason = error.args[0] if error.args else "no reason given"
-        reason = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-        raise UserError(f"{path} is damaged or cut short (LibRaw: {reason})") from None
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _pattern(path: Path, raw: rawpy.RawPy) -> str:
@@ -216,11 +206,16 @@ def _black(raw: rawpy.RawPy, tags: Mapping[str, Any], cfa: str, planes: np.ndarr
     if not {"DNGVersion", "BlackLevel"} <= tags.keys():
         levels = raw.black_level_per_channel
         return np.float32([levels[raw.raw_pattern[place]] for place in PLANES[cfa]])
-    size = tags.get("BlackLevelRepeatDim", (1, 1))
-    pattern = np.resize(np.float64(tags["BlackLevel"]), size)  # (rows, columns) from the active area's corner
-    pattern += sum(np.mean(tags[name]) for name in ("BlackLevelDeltaH", "BlackLevelDeltaV") if name in tags)
-    active = tags.get("ActiveArea", (0, 0))  # LibRaw starts at an even row and column
-    pattern = np.roll(pattern, (active[0] - raw.sizes.top_margin, active[1] - raw.sizes.left_margin), (0, 1))
+    size, levels = (1, 1), numbers(tags, "BlackLevel")
+    if "BlackLevelRepeatDim" in tags:
+        size = tuple(int(side) for side in numbers(tags, "BlackLevelRepeatDim", 2))
+    if min(size) < 1 or size[0] * size[1] > len(levels):
+        raise UserError(f"tag BlackLevel is damaged: {len(levels)} levels for {size[0]} x {size[1]} places")
+    pattern = np.resize(levels, size)  # (rows, columns) from the active area's corner
+    slopes = ("BlackLevelDeltaH", "BlackLevelDeltaV")
+    pattern += sum(numbers(tags, name).mean() for name in slopes if name in tags)
+    down, across = _dropped(raw, tags)
+    pattern = np.roll(pattern, (-down, -across), (0, 1))
     cells = pack(np.tile(pattern, (2, 2)), cfa).transpose(1, 2, 0)  # (rows, columns, 4)
     lowest = cells.min(axis=(0, 1))
     if size[0] > 2 or size[1] > 2:
@@ -231,16 +226,15 @@ def _black(raw: rawpy.RawPy, tags: Mapping[str, Any], cfa: str, planes: np.ndarr
     return np.float32(lowest)
 
 
+def _dropped(raw: rawpy.RawPy, tags: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns of a DNG's active area before those that LibRaw shows: it starts at even ones."""
+    top, left = numbers(tags, "ActiveArea", 4)[:2] if "ActiveArea" in tags else (0, 0)
+    return raw.sizes.top_margin - int(top), raw.sizes.left_margin - int(left)
+
+
 def _white(raw: rawpy.RawPy, tags: Mapping[str, Any]) -> float:
     """Where values clip: as a DNG says, or the camera, or by the bits of a value."""
     if {"DNGVersion", "WhiteLevel"} <= tags.keys():
-        return float(np.ravel(tags["WhiteLevel"])[0])
+        return float(numbers(tags, "WhiteLevel")[0])
     levels = [level for level in raw.camera_white_level_per_channel or () if level > 0]
     return float(min([raw.white_level, *levels]))
-
-
-def _gain_maps(path: Path, opcodes: bytes) -> list:
-    try:
-        return gain_maps(opcodes)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from data.exif import numbers
 from util.camera_colour import ColourTags
 
 D65 = 21  # EXIF LightSource: the light of the matrices that LibRaw knows
@@ -17,14 +18,18 @@ def colour_tags(tags: Mapping[str, Any], white_balance: Sequence[float], matrix:
     Args:
         white_balance: LibRaw's gains of R, G, B and perhaps the second G. matrix: its XYZ to camera, (4, 3),
             zero where it does not know the camera.
+
+    Raises:
+        UserError: a tag of colours holds something else than numbers, or not as many as it should.
     """
-    numbers = range(1, 4)
-    matrices = [_numbers(tags, f"ColorMatrix{number}", 9) for number in numbers]
-    forward = [_numbers(tags, f"ForwardMatrix{number}", 9) for number in numbers]
-    calibrations = [_numbers(tags, f"CameraCalibration{number}", 9) for number in numbers]
+    places = range(1, 4)
+    matrices = [_numbers(tags, f"ColorMatrix{place}", 9) for place in places]
+    forward = [_numbers(tags, f"ForwardMatrix{place}", 9) for place in places]
+    calibrations = [_numbers(tags, f"CameraCalibration{place}", 9) for place in places]
     if tags.get(SIGNATURES[0], "") != tags.get(SIGNATURES[1], ""):
         calibrations = []  # made for another profile: the DNG specification says to leave it out
-    lights = [int(tags.get(f"CalibrationIlluminant{number}", 0)) for number in numbers]
+    codes = [_numbers(tags, f"CalibrationIlluminant{place}", 1) for place in places]
+    lights = [0 if code is None else int(code[0]) for code in codes]
     known = [number for number, one in enumerate(matrices) if one is not None]
     if not known and np.any(matrix[:3]):
         matrices, lights, known, forward, calibrations = [matrix[:3].astype(np.float64)], [D65], [0], [], []
@@ -55,15 +60,13 @@ def _all_of(matrices: Sequence[np.ndarray | None], known: Sequence[int]) -> tupl
 
 
 def _numbers(tags: Mapping[str, Any], name: str, count: int) -> np.ndarray | None:
-    """The finite numbers of a tag, or None."""
-    value = tags.get(name)
-    if not isinstance(value, tuple) or len(value) != count or not np.isfinite(value).all():
-        return None
-    return np.array(value, np.float64)
+    """The numbers of a tag; None if it is not there, or void."""
+    values = numbers(tags, name, count, void=True) if name in tags else None
+    return None if values is None or not np.isfinite(values).all() else values
 
 
 def _positive_numbers(
     tags: Mapping[str, Any], name: str, otherwise: Sequence[float]
 ) -> np.ndarray | Sequence[float]:
-    numbers = _numbers(tags, name, 3)
-    return numbers if numbers is not None and (numbers > 0).all() else otherwise
+    values = _numbers(tags, name, 3)
+    return values if values is not None and (values > 0).all() else otherwise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.exif import read_shot
+from data.exif import Shot, read_shot
 from data.exposures import contradiction, from_shots, read_list
 from data.measurements import level_ratio, percentiles
 from data.raw import RawImage, normalise, read_raw
@@ -90,9 +90,16 @@ def _alike(images: dict[Path, RawImage]) -> Iterator[Finding]:
             yield Finding(file, f"is {kind}; the first file is {first}")
 
 
+def _shot(file: Path) -> Shot:
+    try:
+        return read_shot(file, is_raw=True)
+    except UserError:  # of which the image's own finding tells
+        return Shot()
+
+
 def _exposures(folder: Path, files: list[Path]) -> tuple[np.ndarray | None, list[Finding]]:
     """Exposures of the files (T,), None if they are useless, and what is wrong with them."""
-    shots = [read_shot(file, is_raw=True) for file in files]
+    shots = [_shot(file) for file in files]
     try:
         listed = read_list(folder, files)
         exposures = listed[0] if listed else from_shots(files, shots)

@@ -1,6 +1,8 @@
 """Raw files: mosaic, pattern and levels, what cannot be read, and the writing of DNG."""
 
+import os
 import struct
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,12 +22,15 @@ from tests.photo_files import (
     SHARED,
     SHORT,
     SRATIONAL,
+    UNDEFINED,
     make_dng,
     random_mosaic,
+    write_picture,
 )
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
 
+ASCII = 2
 ACTIVE_AREA, REPEAT, BLACK, DELTA_H, DELTA_V = 50829, 50713, 50714, 50715, 50716
 real_files = pytest.mark.skipif(not (SHARED / "raw").is_dir(), reason="the real raw files are not here")
 
@@ -129,6 +134,19 @@ def test_only_the_active_area_is_read(tmp_path: Path, cfa: str, area: tuple[int,
     assert image.cfa == "".join(row[(left - area[1]) % 2 :] + row[: (left - area[1]) % 2] for row in moved)
 
 
+def test_gain_maps_follow_the_active_area(tmp_path: Path) -> None:
+    """Maps count from the active area's corner, of which LibRaw drops an odd first row and column."""
+    data = struct.pack(">I", 4)
+    for place, gain in zip(PLANES["RGGB"], (2.0, 3.0, 5.0, 7.0), strict=True):
+        one = struct.pack(">10I4dI4f", *place, 27, 37, 0, 1, 2, 2, 2, 2, 1, 1, 0, 0, 1, *[gain] * 4)
+        data += struct.pack(">4I", 9, 0x01030000, 0, len(one)) + one
+    tags = [(ACTIVE_AREA, LONG, 4, (3, 5, 30, 42), True), (51009, UNDEFINED, len(data), data, True)]
+    make_dng(tmp_path / "a.dng", extra=tags)
+    image = read_raw(tmp_path / "a.dng")
+    assert image.cfa == "BGGR"
+    assert [set(plane.ravel().tolist()) for plane in image.shading] == [{2.0}, {3.0}, {5.0}, {7.0}]
+
+
 # Levels
 
 
@@ -182,6 +200,26 @@ def test_levels_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         read_raw(tmp_path / "a.dng")
 
 
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ([(REPEAT, SHORT, 3, (2, 2, 2), True)], "tag BlackLevelRepeatDim is damaged: 3 numbers, not 2"),
+        ([(REPEAT, SHORT, 2, (0, 2), True)], "tag BlackLevel is damaged: 1 levels for 0 x 2 places"),
+        ([(REPEAT, SHORT, 2, (2, 2), True)], "tag BlackLevel is damaged: 1 levels for 2 x 2 places"),
+        ([(BLACK, ASCII, 0, "dark", True)], "tag BlackLevel is damaged: it does not hold numbers"),
+        ([(DELTA_H, SRATIONAL, 1, (0, 0), True)], "tag BlackLevelDeltaH is damaged: it holds fractions"),
+        ([(50717, ASCII, 0, "white", True)], "tag WhiteLevel is damaged: it does not hold numbers"),
+        ([(50778, SHORT, 2, (21, 17), True)], "tag CalibrationIlluminant1 is damaged: 2 numbers, not 1"),
+        ([(50728, SHORT, 2, (1, 1), True)], "tag AsShotNeutral is damaged: 2 numbers, not 3"),
+        ([(51009, ASCII, 0, "opcodes", True)], "the list of opcodes of the DNG is damaged"),
+    ],
+)
+def test_tags_of_another_type_or_count_are_named(tmp_path: Path, tags: list, message: str) -> None:
+    make_dng(tmp_path / "a.dng", extra=tags)
+    with pytest.raises(UserError, match=rf"a\.dng: {message}"):
+        read_raw(tmp_path / "a.dng")
+
+
 # Bad files
 
 
@@ -206,6 +244,30 @@ def test_what_is_no_raw_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UserError, match=r"a\.cr2 is "):
         read_raw(tmp_path / "a.cr2")
     assert read_tags(tmp_path / "a.cr2") == {}
+    with pytest.raises(UserError, match=r"a\.cr2 is (damaged or cut short|not a raw file)"):
+        read_shot(tmp_path / "a.cr2", is_raw=True)
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    make_dng(tmp_path / "a.dng")
+    odd = (tmp_path / "a.dng").rename(tmp_path / os.fsdecode(b"\xff.dng"))
+    with pytest.raises(UserError, match="LibRaw opens names in UTF-8 only, rename it"):
+        read_raw(odd)
+
+
+def test_damaged_headers_of_pictures_have_no_tags(tmp_path: Path) -> None:
+    """A PNG whose second chunk is damaged, and one that claims to be huge."""
+    good = write_picture(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8)).read_bytes()
+    (tmp_path / "a.png").write_bytes(good[:33] + bytes(len(good) - 33))
+    size = struct.pack(">4s2I5B", b"IHDR", 60000, 60000, 8, 2, 0, 0, 0)
+    huge = good[:12] + size + struct.pack(">I", zlib.crc32(size)) + good[33:]
+    (tmp_path / "b.png").write_bytes(huge)
+    assert read_tags(tmp_path / "a.png") == read_tags(tmp_path / "b.png") == {}
+
+
+def test_an_apex_time_that_is_no_fraction_is_understood(tmp_path: Path) -> None:
+    make_dng(tmp_path / "a.dng", exposure_time=None, extra=[(37377, SHORT, 1, 3, True)])
+    assert read_shot(tmp_path / "a.dng", is_raw=True).time == 1 / 8
 
 
 def test_mosaics_that_are_not_bayer_are_refused(tmp_path: Path) -> None:

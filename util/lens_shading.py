@@ -36,7 +36,7 @@ class GainMap:
     gains: np.ndarray
 
     def covers(self, row: int, column: int) -> bool:
-        """Whether it is for the pixels of a 2x2 cell's place (row, column)."""
+        """Whether it is for the pixels of every second row and column from (row, column) on."""
         return (row - self.top) % self.row_pitch == 0 and (column - self.left) % self.column_pitch == 0
 
     def at(self, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -69,7 +69,7 @@ def gain_maps(opcode_list: bytes) -> list[GainMap]:
     Of a map with several planes, as only demosaiced images have, the first is taken.
 
     Raises:
-        UserError: the list ends too early.
+        UserError: the list ends too early, or is no list of opcodes.
     """
     maps = []
     try:
@@ -81,7 +81,7 @@ def gain_maps(opcode_list: bytes) -> list[GainMap]:
             if number == GAIN_MAP:
                 maps.append(_read_map(opcode_list[place : place + size]))
             place += size
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"the list of opcodes of the DNG is damaged: {error}") from error
     return maps
 
@@ -94,14 +94,19 @@ def _read_map(data: bytes) -> GainMap:
         raise ValueError("a gain map without points")
     gains = np.frombuffer(data, ">f4", rows * columns * planes, PARAMETERS.size)
     gains = gains.reshape(rows, columns, planes)[..., 0].astype(np.float32)
+    if not (np.isfinite(gains).all() and np.isfinite(grid).all()):
+        raise ValueError("a gain map that is not finite")
     return GainMap(top, left, bottom, right, row_pitch, column_pitch, tuple(grid[:2]), tuple(grid[2:]), gains)
 
 
-def plane_gains(maps: list[GainMap], shape: tuple[int, int], cfa: str) -> np.ndarray | None:
+def plane_gains(
+    maps: list[GainMap], shape: tuple[int, int], cfa: str, dropped: tuple[int, int] = (0, 0)
+) -> np.ndarray | None:
     """Gain of each packed plane, float32 (4, h', w'), for a mosaic of `shape`; None without maps.
 
     It is to be resized bilinearly (half-pixel centres) over the packed frame and multiplied. `cfa` is the
-    mosaic's pattern, which says where in a cell each plane's samples lie.
+    mosaic's pattern, which says where in a cell each plane's samples lie. `dropped`: rows and columns of the
+    active area, to which maps refer, that lie before the mosaic.
     """
     if not maps:
         return None
@@ -113,10 +118,12 @@ def plane_gains(maps: list[GainMap], shape: tuple[int, int], cfa: str) -> np.nda
     down = (np.arange(height) + 0.5) * (shape[0] // 2) / height - 0.5
     across = (np.arange(width) + 0.5) * (shape[1] // 2) / width - 0.5
     gains = np.ones((4, height, width), np.float32)
-    for plane, (row, column) in enumerate(PLANES[cfa]):
+    area = shape[0] + dropped[0], shape[1] + dropped[1]
+    for plane, place in enumerate(PLANES[cfa]):
+        row, column = place[0] + dropped[0], place[1] + dropped[1]
         for one in maps:
             if one.covers(row, column):
-                gains[plane] *= one.at(2 * down + row, 2 * across + column, shape)
+                gains[plane] *= one.at(2 * down + row, 2 * across + column, area)
     return gains
 
 
