@@ -87,7 +87,7 @@ def test_bad_footage_is_refused(footage: Path, tmp_path: Path, monkeypatch: pyte
     write_frames(tmp_path / "sizes", [*pan(11, 1.0), *pan(1, 0, (64, 80))])
     write_frames(tmp_path / "nan", [np.full((64, 80, 3), np.nan, np.float32)] * 12, suffix=".exr")
     problems = {
-        ("missing",): "--source {path}: there is no such file or folder",
+        ("missing",): "--source {path}: No such file or directory",
         ("empty",): "--source {path}: holds no pictures (.exr .hdr .tif .png .jpg), videos",
         ("half.png",): "{path} is damaged or is not a picture",
         ("half.exr",): "{path} is damaged or is not an OpenEXR picture",
@@ -125,6 +125,9 @@ def test_scenes_of_one_name_are_refused(
     both = ["--source", tmp_path / "a" / "pan", "--source", tmp_path / "b" / "pan"]
     assert [source.name for source in find_sources([both[1], both[3]])] == ["a_pan", "b_pan"]
     message = refused(["--out", tmp_path / "set", *both[:2], *both[:2]], monkeypatch)
+    assert message == f"{both[1]} is in two of --source: name it in one"
+    write_frames(tmp_path / "c" / "a" / "pan", pan(12, 2.0))
+    message = refused(["--out", tmp_path / "set", *both[:2], "--source", tmp_path / "c"], monkeypatch)
     assert message.endswith("are one scene by name: rename one of them")
     again = ["--out", made, *SMALL, "--source"]
     assert "scene pan was made of" in refused([*again, tmp_path / "a" / "pan"], monkeypatch)

@@ -58,6 +58,37 @@ def test_alexa_footage_is_known_by_its_name(tmp_path: Path) -> None:
     assert [source.alexa for source in find_sources([tmp_path], colour="alexa")] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("file", "alexa"),
+    [
+        ("bistro_01/exr/bistro_01_0001.exr", True),
+        ("Smith_hammering/frame_1.exr", True),
+        ("cars.exr", True),
+        ("carsten_wedding/carsten_1.exr", False),
+        ("smithsonian/hall.exr", False),
+        ("bistro_01/frame_1.hdr", False),
+    ],
+)
+def test_names_of_alexa_footage_are_whole_words(file: str, alexa: bool, tmp_path: Path) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    write_radiance(tmp_path / file, scene()[:40, :50])
+    assert [source.alexa for source in find_sources([tmp_path])] == [alexa]
+
+
+def test_simulated_sets_are_no_footage(tmp_path: Path) -> None:
+    write_frames(tmp_path / "pan", pan(3, 2.0))
+    write_frames(tmp_path / "set" / "Train" / "pan" / "000001", pan(2, 2.0))
+    assert len(find_sources([tmp_path])) == 2
+    (tmp_path / "set" / "simulation.json").write_text("{}")
+    assert [source.name for source in find_sources([tmp_path])] == ["pan"]
+
+
+def test_names_keep_the_letters_of_all_languages(tmp_path: Path) -> None:
+    for name in ("日本", "東京-1"):
+        write_radiance(tmp_path / f"{name}.exr", scene()[:40, :50])
+    assert [source.name for source in find_sources([tmp_path])] == ["日本", "東京_1"]
+
+
 def test_video_files_and_arrays_hold_the_frames_in_order(tmp_path: Path) -> None:
     frames = np.stack([np.round(255 * f ** (1 / 2.2)).astype(np.uint8) for f in pan(14, 4.0)])
     np.save(tmp_path / "array.npy", frames)

@@ -18,7 +18,14 @@ from data.simulate.sampling import Sample, take
 from data.simulate.scenes import SceneCut, Shot, Source
 from data.simulate.settings import VERSION, Settings
 from data.simulate.sources import built_in
-from data.simulate.storage import check_scene, open_dataset, sample_folder, write_manifest, write_sample
+from data.simulate.storage import (
+    check_dataset,
+    check_scene,
+    open_dataset,
+    sample_folder,
+    write_manifest,
+    write_sample,
+)
 from util.device import keep_memory
 from util.errors import UserError
 
@@ -129,8 +136,9 @@ def make_dataset(
         stopped: asked after each sample whether to go on later.
 
     Raises:
-        UserError: see `storage.open_dataset`, `storage.check_scene` and `making.make`.
+        UserError: see `storage.check_dataset`, `storage.check_scene` and `making.make`.
     """
+    check_dataset(out, settings)
     jobs = find_jobs(out, settings, frames_per_scene, sources or built_in(), devices)
     open_dataset(out, settings)
     written, cut = 0, []

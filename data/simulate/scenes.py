@@ -144,12 +144,12 @@ class Video(_Files):
         sizes = {frame.shape[:2] for frame in frames}
         if len(sizes) > 1:
             raise UserError(f"{self.source}: the frames of a video have one size, not {sorted(sizes)}")
+        if shows_cut(frames):  # a small window may show too little for the comparison
+            raise SceneCut
         whole = frames[0].shape[:2]
         packed = shot.settings.size or packed_size(whole)
         window = choose_window(shot, whole, packed, (2 * packed[0], 2 * packed[1]), self.source)
         frames = [window.cut(frame) for frame in frames]
-        if shows_cut(frames):
-            raise SceneCut
         lighting = (
             Lighting() if self.alexa else draw_lighting(shot.rng("light"), frames[0], self.frames.coded)
         )
@@ -168,7 +168,7 @@ def read_light(frames: Frames, index: int, alexa: bool) -> np.ndarray:
 
 
 def shows_cut(frames: list[np.ndarray]) -> bool:
-    """Whether consecutive frames, linear light (H, W, 3), are not of one scene."""
+    """Whether consecutive whole frames, linear light (H, W, 3), are not of one scene."""
     return any(is_cut(*pair) for pair in pairwise([flow_view(frame) for frame in frames]))
 
 

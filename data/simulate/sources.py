@@ -19,13 +19,14 @@ from data.simulate.flow import flow_view, is_cut
 from data.simulate.photographs import PHOTOGRAPHS
 from data.simulate.reading import ARRAYS, RADIANCE, VIDEOS, FrameArray, Pictures, VideoFile, find_files
 from data.simulate.scenes import BuiltIn, Photograph, Source, Video, read_light
+from data.simulate.storage import RECORD
 from util.errors import UserError
 
 KINDS = ("auto", "video", "photographs")
 COLOURS = ("auto", "srgb", "alexa")
 SHOWN = 30
 FEWEST_FRAMES = 2  # of a video; whether they suffice for a sample is another question
-HDM_HDR_2014 = (  # how the scenes of this footage begin, which is in AlexaWideGamut (specification, 9.1)
+HDM_HDR_2014 = (  # scenes of this footage, which is in AlexaWideGamut (specification, 9.1)
     "beerfest_lightshow",
     "bistro",
     "carousel_fireworks",
@@ -37,6 +38,7 @@ HDM_HDR_2014 = (  # how the scenes of this footage begin, which is in AlexaWideG
     "showgirl",
     "smith",
 )
+LIKE_HDM = re.compile(rf"({'|'.join(HDM_HDR_2014)})(_|$)")
 
 
 def built_in() -> dict[str, list[Source]]:
@@ -50,26 +52,31 @@ def find_sources(paths: Sequence[Path], kind: str = "auto", colour: str = "auto"
     Args:
         kind: one of KINDS, for pictures in folders.
         colour: one of COLOURS, for pictures that hold linear light: sRGB, or AlexaWideGamut at the published
-            exposure, or whichever the name of the scene suggests.
+            exposure, or whichever the names of a file and its folder suggest.
 
     Raises:
-        UserError: there is no such path or no footage in it, a file cannot be read, or two scenes would have
-            the same name.
+        UserError: there is no such path or no footage in it, a file cannot be read or is named twice, or two
+            scenes would have the same name.
     """
     found = [source for path in paths for source in _look(path, kind, colour)]
     taken = Counter(source.name for source in found)
     found = [_rename(source) if taken[source.name] > 1 else source for source in found]
     for first, second in pairwise(sorted(found, key=lambda source: source.name)):
         if first.name == second.name:
+            if Path(first.source).resolve() == Path(second.source).resolve():
+                raise UserError(f"{first.source} is in two of --source: name it in one")
             raise UserError(f"{first.source} and {second.source} are one scene by name: rename one of them")
     return sorted(found, key=lambda source: source.name)
 
 
 def _look(path: Path, kind: str, colour: str) -> Iterator[Source]:
     """The sources in a path."""
-    if not path.exists():
-        raise UserError(f"--source {path}: there is no such file or folder")
-    files = list(find_files(path)) if path.is_dir() else [path]
+    try:
+        path.stat()
+    except OSError as error:
+        raise UserError(f"--source {path}: {error.strerror or error}") from error
+    made = {record.parent for record in path.rglob(RECORD)}  # data sets, whose pictures are no footage
+    files = [file for file in find_files(path) if made.isdisjoint(file.parents)] if path.is_dir() else [path]
     if not files:
         known = "pictures (.exr .hdr .tif .png .jpg), videos (.mp4 .avi .mov .mkv) or arrays (.npy)"
         raise UserError(f"--source {path}: holds no {known}")
@@ -90,12 +97,12 @@ def _pictures(folder: Path, files: list[Path], kind: str, colour: str) -> Iterat
     """Pictures of one folder as a video or as photographs."""
     name = _plain(folder.resolve().name)
     pictures = Pictures.sorted(files)
-    alexa = _is_alexa(name, files[0], colour)
+    alexa = _is_alexa(files[0], colour)
     if kind == "video" or (kind == "auto" and _is_video(pictures, alexa)):
         yield Video(name, pictures, alexa)
         return
     for file in files:
-        yield Photograph(_plain(file.stem), Pictures.sorted([file]), _is_alexa(file.stem, file, colour))
+        yield Photograph(_plain(file.stem), Pictures.sorted([file]), _is_alexa(file, colour))
 
 
 def _is_video(pictures: Pictures, alexa: bool) -> bool:
@@ -106,17 +113,19 @@ def _is_video(pictures: Pictures, alexa: bool) -> bool:
     return first.shape == second.shape and not is_cut(flow_view(first), flow_view(second))
 
 
-def _is_alexa(scene: str, file: Path, colour: str) -> bool:
+def _is_alexa(file: Path, colour: str) -> bool:
     """Whether a file's light is in AlexaWideGamut."""
     if file.suffix.lower() not in RADIANCE:
         return False
-    named = file.suffix.lower() == ".exr" and scene.lower().startswith(HDM_HDR_2014)
-    return named if colour == "auto" else colour == "alexa"
+    if colour != "auto":
+        return colour == "alexa"
+    names = (file.stem, file.resolve().parent.name)
+    return file.suffix.lower() == ".exr" and any(LIKE_HDM.match(name.lower()) for name in names)
 
 
 def _plain(name: str) -> str:
     """A scene's name of letters, digits and "_": "-" would end it in the names of results."""
-    return re.sub(r"\W", "_", name, flags=re.ASCII)
+    return re.sub(r"\W", "_", name)
 
 
 def _rename(source: Source) -> Source:
@@ -151,12 +160,12 @@ def split_sources(sources: list[Source], split: str, seed: int) -> dict[str, lis
     }
 
 
-def describe(sources: Sequence[Source]) -> str:
+def describe(sources: Sequence[Photograph | Video]) -> str:
     """A line for each source, up to SHOWN of them: its scene, its kind and where it is from."""
     lines = []
     for source in sources[:SHOWN]:
         kind = "video" if isinstance(source, Video) else "photograph"
-        light = " in AlexaWideGamut" if not isinstance(source, BuiltIn) and source.alexa else ""
+        light = " in AlexaWideGamut" if source.alexa else ""
         lines.append(f"{source.name}: {kind}{light}, {source.source}")
     if len(sources) > SHOWN:
         lines.append(f"and {len(sources) - SHOWN} more")

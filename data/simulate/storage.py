@@ -114,11 +114,11 @@ def _write_pictures(folder: Path, sample: Sample) -> None:
         write_png8(folder / f"rgb_vis_{exposure}.png", preview)
 
 
-def open_dataset(out: Path, settings: Settings) -> None:
-    """Make `out` a data set of these settings, or check that it is one; remove what a kill left half done.
+def check_dataset(out: Path, settings: Settings) -> None:
+    """Check that `out` is a data set of these settings, or can become one.
 
     Raises:
-        UserError: `out` is a file, holds something else, or was made with other settings.
+        UserError: `out` is a file, cannot be read, holds something else, or was made with other settings.
     """
     wanted, record = settings.record(), out / RECORD
     try:
@@ -134,8 +134,16 @@ def open_dataset(out: Path, settings: Settings) -> None:
         if found != wanted and any(_samples(out)):
             differing = _differences(found, wanted)
             raise UserError(f"{out} was made with {differing}: give another folder to --out")
-    with write_atomically(record) as temporary:
-        temporary.write_text(json.dumps(wanted) + "\n")
+
+
+def open_dataset(out: Path, settings: Settings) -> None:
+    """Make `out`, which `check_dataset` accepts, a data set; remove what a kill left half done.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with write_atomically(out / RECORD) as temporary:
+        temporary.write_text(json.dumps(settings.record()) + "\n")
     for partial in [*out.glob("*/.*.partial"), *out.glob("*/*/.*.partial")]:
         shutil.rmtree(partial, ignore_errors=True)
 
