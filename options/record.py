@@ -16,10 +16,14 @@ def write_options(opt: argparse.Namespace, folder: Path) -> None:
     with write_atomically(folder / "opt_train.txt") as temporary:
         temporary.write_text("".join(f"{key:>{width}}: {value}\n" for key, value in chosen.items()))
     with write_atomically(folder / "opt_train.args") as temporary:
-        lines = [f"--{key} {_word(value)}\n" for key, value in chosen.items() if value is not None]
+        lines = [
+            f"--{key} {shlex.quote(str(word))}\n" for key, value in chosen.items() for word in _words(value)
+        ]
         temporary.write_text("".join(lines))
 
 
-def _word(value: object) -> str:
-    """A value as the command line takes it."""
-    return shlex.quote(",".join(map(str, value)) if isinstance(value, list) else str(value))
+def _words(value: object) -> list[object]:
+    """What the command line takes for a value: an option that was given several times is so again."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
