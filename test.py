@@ -136,12 +136,8 @@ class Test:
 
     def facts(self) -> dict[str, Any]:
         """How the scores came about."""
-        network = self.model.network
-        arguments = dict(network.arguments)
-        with torch.device("meta"):
-            macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
         return {
-            "network": type(network).__name__,
+            "network": type(self.model.network).__name__,
             "checkpoint": self.label,
             "protocol": self.opt.protocol,
             "border": self.dataset.border,
@@ -149,11 +145,21 @@ class Test:
             "isp": self.opt.isp,
             "reference": ", ".join(sorted(self.references)) or "none",
             "precision": self.opt.precision,
-            "parameters": parameter_count(network),
-            "gmacs_per_image": round(macs / 1e9, 2),
+            **self.cost(),
             "ms_per_megapixel": round(median(self.pace), 1),
             "images": len(self.dataset),
         }
+
+    def cost(self) -> dict[str, int | float]:
+        """The network's parameters, and its multiply-adds for an image where it has any."""
+        network = self.model.network
+        count = parameter_count(network)
+        if count == 0:
+            return {"parameters": 0}
+        arguments = dict(network.arguments)
+        with torch.device("meta"):
+            macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
+        return {"parameters": count, "gmacs_per_image": round(macs / 1e9, 2)}
 
     def summary(self) -> None:
         """Write and print the tables."""

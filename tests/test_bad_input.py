@@ -286,6 +286,7 @@ def test_corrupt_checkpoint(content, train, test, trained, tmp_path):
     assert_refused(test(), folder / "TMRNet_model_latest.pth", "damaged")
     assert_refused(train(load_path=folder / "TMRNet_model_latest.pth"), "damaged")
     assert_refused(train(resume=True), folder / "train_state.pth", "damaged")
+    assert test().err.endswith("damaged, or not a checkpoint of tensors\n")  # no advice of PyTorch's
 
 
 def test_wrong_state(train, trained, tmp_path):

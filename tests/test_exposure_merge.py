@@ -232,6 +232,7 @@ def test_without_a_checkpoint(brackets, tmp_path) -> None:
     }
     assert scores["restored"] > scores["exposure average"] + 1
     facts = json.loads((tmp_path / "x" / "metrics_syn_exposure_merge.json").read_text())
+    assert "gmacs_per_image" not in facts and "gmacs" not in result.out  # only those of parameters count
     assert (facts["network"], facts["checkpoint"]) == ("ExposureMerge", "exposure_merge")
     assert (facts["parameters"], facts["mean"]["psnr_mu"]) == (0, pytest.approx(scores["restored"], abs=1e-3))
     succeed("test.py", *where, "--net", "exposure_merge", "--model", "synplus", "--dataset_name", "synplus")

@@ -3,6 +3,7 @@
 import html
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -47,8 +48,8 @@ class Report:
                 lines.append(f"<tr><td>{html.escape(method)}</td>{cells}</tr>")
             lines.append("</table>")
         for name, note in self.sheets:
-            label = html.escape(name)
-            lines.append(f"<h3>{label}</h3><p>{html.escape(note)}</p><img src='{label}.png' alt='{label}'>")
+            label, source = html.escape(name), quote(f"{name}.png")
+            lines.append(f"<h3>{label}</h3><p>{html.escape(note)}</p><img src='{source}' alt='{label}'>")
         path = self.folder / "index.html"
         with write_atomically(path) as temporary:
             temporary.write_text("\n".join(lines) + "\n")
