@@ -12,7 +12,9 @@ from data.exif import Shot
 from util.errors import UserError
 
 TOLERANCE = 1.25  # factor by which a list and EXIF may differ
+WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
+LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
 
 
@@ -25,13 +27,12 @@ def read_list(folder: Path, files: Sequence[Path]) -> tuple[np.ndarray, Path] | 
             denominators of the shutter times, one per file, which are passed over.
         image_list.txt: a line per file, its name first; the column that a heading calls 1/shutter_speed
             counts.
-    Numbers are separated by white space or commas.
+    Numbers are separated by white space or commas; 1/60 is one of them.
 
     Raises:
         UserError: the list is damaged, or does not fit the files.
     """
-    readers = {"exposure.txt": _exposure_txt, "ev.txt": _ev_txt, "image_list.txt": _image_list}
-    for name, read in readers.items():
+    for name, read in zip(LISTS, (_exposure_txt, _ev_txt, _image_list), strict=True):
         path = folder / name
         if path.is_file():
             try:
@@ -41,6 +42,8 @@ def read_list(folder: Path, files: Sequence[Path]) -> tuple[np.ndarray, Path] | 
             exposures = read(path, text, files)
             if not (np.isfinite(exposures).all() and (exposures > 0).all()):
                 raise UserError(f"{path}: exposures must be numbers above 0")
+            if np.ptp(np.log2(exposures)) > WIDEST:
+                raise UserError(f"{path}: the longest exposure is over 2^{WIDEST} times the shortest")
             return exposures, path
     return None
 
@@ -81,9 +84,14 @@ def _image_list(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
 def _numbers(path: Path, text: str) -> np.ndarray:
     words = re.split(r"[\s,;]+", text.strip())
     try:
-        return np.array([float(word) for word in words if word])
-    except ValueError as error:
+        return np.array([_number(word) for word in words if word])
+    except (ValueError, ZeroDivisionError) as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _number(word: str) -> float:
+    top, *bottom = word.split("/", 1)
+    return float(top) / float(bottom[0]) if bottom else float(top)
 
 
 def from_shots(files: Sequence[Path], shots: Sequence[Shot]) -> np.ndarray:

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from data.arrays import MappedArray
 from data.exif import Shot, read_shot
-from data.exposures import contradiction, from_shots, read_list
+from data.exposures import LISTS, contradiction, from_shots, read_list
 from data.measurements import level_ratio, percentiles
 from data.raw import RawImage, normalise, read_raw
-from data.real_dataset import FEWEST, RealDataset
+from data.real_dataset import FEWEST, WHY_FEWEST, RealDataset, dng_files
 from data.syn_check import ALL_CLIPPED, MOSTLY_CLIPPED, RATIO_TOLERANCE, Finding
 from data.syn_dataset import subfolders
 from util.errors import UserError
 
 SPLITS = ("Train", "Test")
-KNOWN_IN_SCENE = ("exposure.txt", "raw_gt.npy", "parameters.json")
+KNOWN_IN_SCENE = (*LISTS, "raw_gt.npy", "parameters.json")
 PUBLISHED_FRAMES = 5
 CLIPPED = 0.98  # of the white level
 WELL_EXPOSED = (0.05, 0.9)
@@ -54,14 +55,15 @@ class RealCheck:
     def sample(self, folder: Path) -> list[Finding]:
         """All findings in the folder of a scene."""
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        files = [entry for entry in entries if entry.suffix == ".dng"]
+        files = dng_files(folder)
         findings = [
             Finding(entry, "does not belong here")
             for entry in entries
             if entry not in files and entry.name not in KNOWN_IN_SCENE
         ]
         if len(files) < FEWEST:
-            return [*findings, Finding(folder, f"{len(files)} files *.dng, {FEWEST} or more are needed")]
+            short = f"{len(files)} files *.dng, {FEWEST} or more are needed: {WHY_FEWEST}"
+            return [*findings, Finding(folder, short)]
         if len(files) != PUBLISHED_FRAMES:
             findings.append(Finding(folder, f"{len(files)} brackets, published are 5", is_fault=False))
         images = {}
@@ -71,7 +73,7 @@ class RealCheck:
             except UserError as error:
                 findings.append(Finding(file, str(error).removeprefix(str(file)).lstrip(": ")))
         exposures, wrong = _exposures(folder, files)
-        findings += [*_alike(images), *wrong]
+        findings += [*_alike(images), *_target(folder / "raw_gt.npy", images), *wrong]
         if len(images) == len(files) and exposures is not None:
             findings += _levels(images, exposures)
         return findings
@@ -88,6 +90,24 @@ def _alike(images: dict[Path, RawImage]) -> Iterator[Finding]:
     for file, kind in kinds.items():
         if kind != first:
             yield Finding(file, f"is {kind}; the first file is {first}")
+
+
+def _target(path: Path, images: dict[Path, RawImage]) -> Iterator[Finding]:
+    """What is wrong with the target of a simulated scene, if it has one."""
+    if not path.exists():
+        return
+    try:
+        array = MappedArray(path, "float32", 4)
+    except UserError as error:
+        yield Finding(path, str(error).removeprefix(f"{path}: "))
+        return
+    target = np.empty(array.shape, np.float32)
+    array.read(0, 0, target)
+    if not np.isfinite(target).all():
+        yield Finding(path, "holds values that are not finite")
+    shape = next((image.planes.shape for image in images.values()), array.shape)
+    if array.shape != shape:
+        yield Finding(path, f"shape {array.shape}, not {shape} as its brackets")
 
 
 def _shot(file: Path) -> Shot:

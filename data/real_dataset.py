@@ -22,7 +22,8 @@ from util.bayer import PLANES
 from util.errors import UserError
 from util.parser import boolean
 
-FEWEST = 3  # frames of a scene: the third has exposure 1
+FEWEST = 3  # frames of a scene
+WHY_FEWEST = "exposures are relative to the third's"
 SCENES_AT_HAND = 2  # that a process keeps decoded when there is no `--cache_dir`
 NOTES = 6  # of a frame: black of the four planes, white, and which of PATTERNS its mosaic has
 PATTERNS = tuple(PLANES)
@@ -138,19 +139,20 @@ class RealDataset(BaseDataset):
         folder = self.folders[index]
         brackets = self._brackets(folder)
         files = read_alike(brackets.files)
-        first = next(files)
-        images = (self._begun(file) for file in itertools.chain([first], files))
-        window = self._window(self._begun(first).planes.shape)
+        stored = next(files)
+        first = self._begun(stored)
+        images = itertools.chain([first], map(self._begun, files))
+        window = self._window(first.planes.shape)
         frames = (_clipped(image.planes[window], image.black, image.white) for image in images)
         sample = {
             "frames": stack(len(brackets.files), frames),
             "exposure": brackets.exposure,
-            "meta": self._begun(first).cropped(*window).meta(),
+            "meta": first.cropped(*window).meta(),
             "name": brackets.name,
             "scene": folder.name,
             "frame": brackets.files[0].stem,
         }
-        target = self._target(folder, first)
+        target = self._target(folder, stored)
         if target is not None:
             sample["gt"] = torch.from_numpy(target[window]).permute(2, 0, 1)
         return sample
@@ -183,6 +185,8 @@ class RealDataset(BaseDataset):
             raise UserError(f"{path}: shape {array.shape}, not {image.planes.shape} as its brackets")
         target = np.empty(array.shape, np.float32)
         array.read(0, 0, target)
+        if not np.isfinite(target).all():
+            raise UserError(f"{path}: holds values that are not finite")
         return begin_with_red(target, image.cfa) if self.opt.phase == "red" else target
 
 
@@ -210,6 +214,12 @@ class Brackets(NamedTuple):
         return f"{self.files[0].parent.name}-{self.files[0].stem}"
 
 
+def dng_files(folder: Path) -> list[Path]:
+    """The brackets in the folder of a scene by name, without hidden files."""
+    files = (file for file in folder.iterdir() if not file.name.startswith("."))
+    return sorted(file for file in files if file.suffix.lower() == ".dng")
+
+
 @functools.cache
 def open_brackets(folder: Path, frames: int, from_red: bool) -> Brackets:
     """The first `frames` brackets of a scene; no image is read.
@@ -217,10 +227,10 @@ def open_brackets(folder: Path, frames: int, from_red: bool) -> Brackets:
     Raises:
         UserError: too few files, no exposures, or such that do not rise with the names.
     """
-    files = sorted(file for file in folder.glob("*.dng") if not file.name.startswith("."))
-    needed = max(frames, FEWEST)
+    files, needed = dng_files(folder), max(frames, FEWEST)
     if len(files) < needed:
-        raise UserError(f"{folder}: {len(files)} files *.dng, {needed} are needed for --frame_num {frames}")
+        reason = f"for --frame_num {frames}" if frames >= FEWEST else f"as {WHY_FEWEST}"
+        raise UserError(f"{folder}: {len(files)} files *.dng, {needed} are needed {reason}")
     listed = read_list(folder, files)
     exposures = listed[0] if listed else from_shots(files, [read_shot(file, is_raw=True) for file in files])
     if not (np.diff(exposures) > 0).all():

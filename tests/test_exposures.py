@@ -43,6 +43,7 @@ def test_missing_exposure_is_named(shots: list[Shot], message: str) -> None:
     [
         ("exposure.txt", "1 4\n16\t64 ", (1, 4, 16, 64)),
         ("exposure.txt", "0.01,0.02,0.04,1e1", (0.01, 0.02, 0.04, 10)),
+        ("exposure.txt", "1/60 1/30 1/15, 2", (1 / 60, 1 / 30, 1 / 15, 2)),
         ("ev.txt", "-2\r\n-1\r\n0\r\n1.5", (0.25, 0.5, 1, 2**1.5)),
         ("ev.txt", "320,160,80,40\n-2,-1,0,1", (0.25, 0.5, 1, 2)),
         (
@@ -72,7 +73,14 @@ def test_exposure_txt_comes_first(tmp_path: Path) -> None:
     [
         ("exposure.txt", "1 4", r"exposure\.txt: 2 numbers for 3 frames"),
         ("exposure.txt", "", r"exposure\.txt: 0 numbers for 3 frames"),
-        ("exposure.txt", "1 4 1/60", r"exposure\.txt: could not convert string to float: '1/60'"),
+        ("exposure.txt", "1 4 1/x", r"exposure\.txt: could not convert string to float: 'x'"),
+        ("exposure.txt", "1 4 1/0", r"exposure\.txt: float division by zero"),
+        (
+            "exposure.txt",
+            "1 4 1e300",
+            r"exposure\.txt: the longest exposure is over 2\^40 times the shortest",
+        ),
+        ("ev.txt", "-30 0 30", r"ev\.txt: the longest exposure is over 2\^40 times the shortest"),
         ("exposure.txt", "1 4 0", r"exposure\.txt: exposures must be numbers above 0"),
         ("exposure.txt", "1 4 nan", r"exposure\.txt: exposures must be numbers above 0"),
         ("exposure.txt", b"\xff\xfe\x00\xd8", r"exposure\.txt: cannot be read"),

@@ -50,6 +50,12 @@ def test_every_fault_has_a_line(
     (train / "stray.jpg").touch()
     (test / "2.dng").write_bytes((test / "2.dng").read_bytes()[:900])
     (test / "exposure.txt").write_text("1 2 3")
+    (test / "ev.txt").touch()
+    np.save(train / "raw_gt.npy", np.full((16, 23, 4), np.nan, np.float32))
+    np.save(test / "raw_gt.npy", np.zeros((16, 24, 4)))
+    few = Path(shutil.copytree(test, tmp_path / "Test" / "b"))
+    for number in (3, 4, 5):
+        (few / f"{number}.dng").unlink()
     status, output = checked(tmp_path, monkeypatch, capsys)
     assert status == 1
     for line in (
@@ -59,5 +65,10 @@ def test_every_fault_has_a_line(
         "note: {train}/exposure.txt: 4.dng was exposed 64 times as long as 1.dng, but by EXIF 16 times",
         "fault: {test}/2.dng: is damaged",
         "fault: {test}: exposure.txt: 3 numbers for 5 frames",
+        "fault: {train}/raw_gt.npy: holds values that are not finite",
+        "fault: {train}/raw_gt.npy: shape (16, 23, 4), not (16, 24, 4) as its brackets",
+        "fault: {test}/raw_gt.npy: expected float32 of shape (H, W, 4), found float64 (16, 24, 4)",
+        "fault: {few}: 2 files *.dng, 3 or more are needed: exposures are relative to the third's",
     ):
-        assert line.format(train=train, test=test) in output, output
+        assert line.format(train=train, test=test, few=few) in output, output
+    assert "ev.txt" not in output

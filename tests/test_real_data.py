@@ -249,6 +249,29 @@ def test_too_few_files_are_refused(tmp_path: Path) -> None:
         dataset[0]
 
 
+def test_two_files_are_too_few_for_a_scale(tmp_path: Path) -> None:
+    make_scene(tmp_path / "Test" / "a", (1, 4))
+    dataset = create_dataset(real_options(tmp_path, frame_num=2), "test")
+    message = r"2 files \*\.dng, 3 are needed as exposures are relative to the third's"
+    with pytest.raises(UserError, match=message):
+        dataset[0]
+
+
+def test_suffixes_may_be_in_capitals(tmp_path: Path) -> None:
+    folder = make_scene(tmp_path / "Test" / "a")
+    for file in list(folder.iterdir())[::2]:
+        file.rename(file.with_suffix(".DNG"))
+    frames = create_dataset(real_options(tmp_path), "test")[0]["frames"]
+    assert_allclose(frames[:, 0, 0, 0] * 959, (10, 20, 30, 40, 50), rtol=1e-5)
+
+
+def test_a_target_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    folder = make_scene(tmp_path / "Test" / "a")
+    np.save(folder / "raw_gt.npy", np.full((15, 21, 4), np.inf, np.float32))
+    with pytest.raises(UserError, match=r"raw_gt\.npy: holds values that are not finite"):
+        create_dataset(real_options(tmp_path), "test")[0]
+
+
 def test_exposures_must_rise_with_the_names(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "Test" / "a", (1, 4, 64, 16, 256))
     dataset = create_dataset(real_options(tmp_path), "test")
