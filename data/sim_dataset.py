@@ -14,7 +14,7 @@ from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene, read_photograph
 from data.simulate.procedural import draw_picture
 from data.simulate.sampling import STEPS, HandHeld, Scene, expose, measured, reduce, target
-from data.simulate.scenes import Shot
+from data.simulate.scenes import SceneCut, Shot
 from data.simulate.settings import SMALLEST, Settings
 from data.simulate.sources import Source, find_sources
 from data.syn_dataset import SynDataset
@@ -25,6 +25,7 @@ DRAWN_SHARE = 0.4  # of the patches show drawn pictures, the others photographs
 MEDIAN_LEVELS = (0.004, 0.6)  # of a patch, where 1 is the third frame's white: parts of frames differ more
 BRIGHTEST_LEVELS = (1.0, 96.0)  # than whole ones
 COLOUR_STRENGTHS = (0.5, 3.0)  # factors of the difference from gray
+TRIES = 20  # parts of footage for a patch, before it is said that all have cuts
 CAST = 0.5  # standard deviation of the logarithm of the red, green and blue of a patch
 
 
@@ -76,15 +77,29 @@ class SimDataset(SynDataset):
         return len(self.sources) if self.split == "train" else super().__len__()
 
     def patch(self, draw: Draw) -> dict:
-        rng, source = draw.generator(), self.sources[draw.index]
-        settings = Settings(int(rng.integers(2**62)), self.size, foreground=self.opt.foreground)
-        starts = list(source.samples(settings, 1).values())
-        scene, _ = source.scene(starts[rng.integers(len(starts))], Shot("Train", source.name, 0, settings))
+        rng = draw.generator()
+        name, scene = self._scene(rng, draw.index)
         camera = draw_camera(rng)
         clean = expose(scene, camera)[: self.opt.frame_num]
         frames, _ = measured(reduce(clean, self.scale), rng)
         gt = target(next(scene.views(range(1))), camera)
-        return self._sample(f"{source.name}-{draw.epoch}-{draw.position}", np.stack(frames), gt)
+        return self._sample(f"{name}-{draw.epoch}-{draw.position}", np.stack(frames), gt)
+
+    def _scene(self, rng: np.random.Generator, index: int) -> tuple[str, Scene]:
+        """The name of a source and a scene of it; of another, random one where frames show two scenes."""
+        for _ in range(TRIES):
+            source = self.sources[index]
+            settings = Settings(int(rng.integers(2**62)), self.size, foreground=self.opt.foreground)
+            starts = list(source.samples(settings, 1).values())
+            start = starts[rng.integers(len(starts))]
+            try:
+                return source.name, source.scene(start, Shot("Train", source.name, 0, settings))[0]
+            except SceneCut:
+                index = int(rng.integers(len(self.sources)))
+        raise UserError(
+            f"--source: {TRIES} random parts of the footage show two scenes each, such as {source.source}: "
+            "leave out videos with many cuts"
+        )
 
 
 def footage(opt: argparse.Namespace, side: int) -> list[Source]:

@@ -18,7 +18,8 @@ from data.simulate.leave_one_out import against, leave_one_out
 from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.reading import Pictures
 from data.simulate.sampling import SPANS, STEPS, HandHeld, expose
-from data.simulate.scenes import Video
+from data.simulate.scenes import Shot, Video, shows_cut
+from data.simulate.settings import Settings
 from data.simulate.warp import displace, warp_affine
 from tests.made_footage import pan, scene
 from util.errors import UserError
@@ -175,6 +176,15 @@ def test_foreground_moves_over_a_still_scene() -> None:
     assert 0.01 < touched.mean() < 0.3
     assert (first != last).any()
     assert next(scene.views(range(1))).max() == np.float32(0.05)
+
+
+@needs_shared_data
+def test_small_windows_of_footage_without_a_cut_show_none() -> None:
+    video = Video("walking", Pictures.sorted((SHARED / "video" / "walking").iterdir()))
+    settings = Settings(seed=13, size=(16, 16))  # whose window shows something else in each frame
+    for number, start in video.samples(settings, 1).items():
+        footage = video.scene(start, Shot("Train", "walking", number, settings))[0]
+        assert shows_cut(footage.frames)
 
 
 @needs_shared_data

@@ -13,6 +13,7 @@ from data.simulate.photographs import PHOTOGRAPHS, TRAINING_PHOTOGRAPHS
 from data.simulate.procedural import draw_picture
 from data.syn_dataset import SynDataset
 from tests.bracket_sets import draw, options
+from tests.made_footage import pan, write_frames
 from tests.programs import log_rows, run, succeed
 from util.errors import UserError
 from util.images import write_radiance
@@ -90,6 +91,20 @@ def test_footage_of_the_user(tmp_path: Path) -> None:
         patch(tmp_path, **settings | {"patch_size": 10})
     with pytest.raises(UserError, match="no such file or folder"):
         patch(tmp_path, source=[tmp_path / "none"])
+
+
+def test_groups_with_a_cut_are_not_trained_on(tmp_path: Path) -> None:
+    cut = [*pan(6, 2.0), *(frame[::-1, ::-1] for frame in pan(6, 2.0))]
+    write_frames(tmp_path / "film", [*cut, *pan(12, 2.0)])
+    write_frames(tmp_path / "cut", cut)
+    settings = {"source": [tmp_path / "film"], "patch_size": 16}
+    whole = [patch(tmp_path, position, **settings) for position in range(3)]
+    assert all(sample["gt"].isfinite().all() for sample in whole)
+    assert torch.equal(whole[1]["gt"], patch(tmp_path, 1, **settings)["gt"])
+    both = settings | {"source": [tmp_path / "cut", tmp_path / "film"]}
+    assert patch(tmp_path, 1, index=0, **both)["name"].startswith("film-")
+    with pytest.raises(UserError, match="--source: 20 random parts of the footage show two scenes each"):
+        patch(tmp_path, **settings | {"source": [tmp_path / "cut"]})
 
 
 def test_share_of_moving_foregrounds(tmp_path: Path) -> None:
