@@ -147,6 +147,19 @@ def test_metadata_of_a_sample():
     np.testing.assert_allclose(published_camera_to_xyz(ColourTags((1, 1, 1), (TUNGSTEN,), ())).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("broken", [np.zeros((3, 3)), np.ones((3, 3)), np.full((3, 3), np.nan)])
+def test_matrices_that_cannot_be_inverted_are_absent(broken):
+    neutral, lights = (0.5, 1, 0.75), (17, 21)
+    one = ColourTags(neutral, (DAYLIGHT,), lights)
+    for matrices in ((broken, DAYLIGHT), (DAYLIGHT, broken)):
+        assert np.array_equal(camera_to_srgb(ColourTags(neutral, matrices, lights)), camera_to_srgb(one))
+    others = ColourTags(neutral, (DAYLIGHT,), lights, (broken, broken), (broken,))
+    assert np.array_equal(camera_to_srgb(others), camera_to_srgb(one))
+    meta = colour_meta(ColourTags(neutral, (broken, broken), lights))
+    assert np.array_equal(meta["cam2rgb"], np.eye(3))
+    assert "cam2xyz" not in meta
+
+
 def gain_map(gains, top=0, left=0, pitch=(2, 2), size=(8, 12), spacing=None, origin=(0.0, 0.0), planes=1):
     """Bytes of a GainMap opcode; by default its points reach from edge to edge of the image."""
     gains = np.asarray(gains, ">f4")

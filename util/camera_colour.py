@@ -33,11 +33,14 @@ TEMPERATURES = {
     **dict.fromkeys((11, 22), 7500.0),
 }
 ITERATIONS = 30
+WORST_CONDITION = 1e6  # of a camera's matrix; far worse than that of any camera
 
 
 @dataclass(frozen=True)
 class ColourTags:
     """What a DNG says about its camera's colours. All matrices are (3, 3).
+
+    Where some of a kind cannot be inverted, the first that can is taken for all light; none if none can.
 
     Attributes:
         neutral: AsShotNeutral, the camera's values of a white object (R, G, B).
@@ -55,6 +58,13 @@ class ColourTags:
     forward_matrices: tuple[np.ndarray, ...] = ()
     calibrations: tuple[np.ndarray, ...] = ()
     analog_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for kind in ("color_matrices", "forward_matrices", "calibrations"):
+            matrices = getattr(self, kind)
+            usable = tuple(matrix for matrix in matrices if _is_usable(np.asarray(matrix, np.float64)))
+            if len(usable) < len(matrices):
+                object.__setattr__(self, kind, usable[:1])
 
 
 def colour_meta(tags: ColourTags) -> dict[str, np.ndarray]:
@@ -144,6 +154,13 @@ def adaptation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def rows_to_one(matrix: np.ndarray) -> np.ndarray:
     """The matrix (3, 3) with every row divided by its sum, so that (1, 1, 1) stays as it is."""
     return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _is_usable(matrix: np.ndarray) -> bool:
+    """Whether a matrix (3, 3) can be inverted, and its rows can be scaled to the sum 1."""
+    if not np.isfinite(matrix).all() or np.linalg.cond(matrix) > WORST_CONDITION:
+        return False
+    return bool((np.abs(matrix.sum(axis=1)) > np.abs(matrix).max() / WORST_CONDITION).all())
 
 
 def _to_this_camera(tags: ColourTags, temperature: float) -> np.ndarray:
