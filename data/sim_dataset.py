@@ -9,13 +9,15 @@ import numpy as np
 from data.base_dataset import BaseDataset
 from data.draws import Draw
 from data.simulate.camera import draw_camera
+from data.simulate.footage import frames_needed
 from data.simulate.foreground import Covered, draw_patch
 from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene, read_photograph
 from data.simulate.procedural import draw_picture
 from data.simulate.sampling import STEPS, HandHeld, Scene, expose, measured, reduce, target
-from data.simulate.scenes import SceneCut, Shot
-from data.simulate.settings import SMALLEST, Settings
+from data.simulate.scenes import Photograph as FilePhotograph
+from data.simulate.scenes import SceneCut, Shot, Video
+from data.simulate.settings import SMALLEST, STEPS_PER_FRAME, Settings
 from data.simulate.sources import Source, find_sources
 from data.syn_dataset import SynDataset
 from util.errors import UserError
@@ -67,10 +69,8 @@ class SimDataset(SynDataset):
         self._check_frame_num()
         self.exposure = self._exposures()
         side = self.scale * opt.patch_size  # packed px
-        self.sources = (
-            footage(opt, side) if opt.source else [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
-        )
-        self.sources = self.sources[: opt.max_dataset_size]
+        built_in = [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        self.sources = footage(opt, side) if opt.source else built_in[: opt.max_dataset_size]
         self.size = (side, side)
 
     def __len__(self) -> int:
@@ -103,17 +103,37 @@ class SimDataset(SynDataset):
 
 
 def footage(opt: argparse.Namespace, side: int) -> list[Source]:
-    """The sources of `--source`.
+    """The sources of `--source`, each of which can give patches of `side` packed px.
 
     Raises:
-        UserError: there are none, or patches of `side` packed px are smaller than the simulation makes them.
+        UserError: there are none, a file cannot be read, a source is too short or has too few px, or the
+            patches are smaller than the simulation makes them.
     """
     if side < SMALLEST or side % 4:
         raise UserError(
             f"--patch_size {opt.patch_size}: with --source the targets are {side} packed px on a side, which "
             f"must be a multiple of 4 from {SMALLEST} on"
         )
-    return find_sources(opt.source)
+    sources = find_sources(opt.source)[: opt.max_dataset_size]
+    for source in sources:
+        _check(source, (2 * side, 2 * side), opt.patch_size)
+    return sources
+
+
+def _check(source: Video | FilePhotograph, size: tuple[int, int], patch_size: int) -> None:
+    """Refuse a video that is shorter than a bracket, and pictures that are smaller than patches of `size`."""
+    is_video, needed = isinstance(source, Video), frames_needed(STEPS_PER_FRAME)
+    if is_video and len(source.frames) < needed:
+        raise UserError(
+            f"--source: {source.source} has {len(source.frames)} frames, a patch of a video takes {needed}: "
+            "give more frames, or leave it out"
+        )
+    found, canvas = source.frames.read(0).shape[:2], size if is_video else canvas_size(size)
+    if found[0] < canvas[0] or found[1] < canvas[1]:
+        raise UserError(
+            f"--source: {source.source} has {found[1]}x{found[0]} px, --patch_size {patch_size} takes "
+            f"{canvas[1]}x{canvas[0]}: give a smaller --patch_size, or leave it out"
+        )
 
 
 @dataclass(frozen=True)

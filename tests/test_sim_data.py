@@ -89,8 +89,29 @@ def test_footage_of_the_user(tmp_path: Path) -> None:
     assert sample["gt"].shape == (4, 16, 16)
     with pytest.raises(UserError, match="--patch_size 10: with --source the targets are 10 packed px"):
         patch(tmp_path, **settings | {"patch_size": 10})
-    with pytest.raises(UserError, match="no such file or folder"):
+    with pytest.raises(UserError, match=r"--source .*none: "):
         patch(tmp_path, source=[tmp_path / "none"])
+
+
+def test_footage_that_cannot_give_patches_is_refused_at_the_start(tmp_path: Path) -> None:
+    write_frames(tmp_path / "short", pan(5, 2.0))
+    write_frames(tmp_path / "still", pan(1, 2.0))
+    write_frames(tmp_path / "walk", pan(12, 2.0))
+    refused = {
+        ("short", 16): "short has 5 frames, a patch of a video takes 12: give more frames",
+        ("still", 48): "frame_0001.png has 128x96 px, --patch_size 48 takes 124x124: give a smaller",
+        ("walk", 52): "walk has 128x96 px, --patch_size 52 takes 104x104: give a smaller --patch_size",
+    }
+    for (name, side), message in refused.items():
+        with pytest.raises(UserError, match=f"^--source: {tmp_path}/.*{message}"):
+            footage_set(tmp_path / name, side)
+    assert len(footage_set(tmp_path / "walk", 48)) == 1
+
+
+def footage_set(source: Path, side: int) -> SimDataset:
+    return create_dataset(
+        options(source, dataset_name="sim", source=[source], foreground=0.0, patch_size=side), "train"
+    )
 
 
 def test_groups_with_a_cut_are_not_trained_on(tmp_path: Path) -> None:
