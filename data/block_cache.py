@@ -9,6 +9,7 @@ import numpy as np
 
 from util.files import write_atomically
 
+STATE = 16  # bytes that tell the state of a sample's files
 BLOCK = 64  # side of a block in packed px of the input
 
 
@@ -43,6 +44,7 @@ class BlockCache:
         self.scale = scale
         self.block = np.dtype(
             [
+                ("sources", f"V{STATE}"),  # what `_state` said when they were copied
                 ("size", "<i4", 2),  # H, W of the whole input
                 ("notes", "<f4", (frames, notes)),
                 ("raw", "<u2", (frames, BLOCK, BLOCK, 4)),
@@ -62,12 +64,14 @@ class BlockCache:
     ) -> Content:
         """The window of a sample's brackets (T, height, width, 4) and target (s height, s width, 4).
 
-        `load` gives the whole sample when there is no copy yet, or one older than a file of `sources`.
+        `load` gives the whole sample when there is no copy yet, or one of files other than `sources` are now.
         """
         path = self.folder / folder.parent.relative_to(self.root) / f"{folder.name}.blocks"
-        if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
-            self._write(path, load())
-        columns = -(-int(np.fromfile(path, self.block["size"], count=1)[0, 1]) // BLOCK)
+        state = _state(sources)
+        if not path.exists() or np.fromfile(path, self.block["sources"], count=1).tobytes() != state:
+            self._write(path, state, load())
+        size = np.fromfile(path, self.block["size"], count=1, offset=STATE)
+        columns = -(-int(size[0, 1]) // BLOCK)
         raw = np.empty((self.block["raw"].shape[0], height, width, 4), np.uint16)
         target = np.empty((height * self.scale, width * self.scale, 4), np.float32)
         notes = np.empty(self.block["notes"].shape, np.float32)
@@ -83,11 +87,12 @@ class BlockCache:
                 notes[...] = block["notes"]
         return Content(raw, target, notes)
 
-    def _write(self, path: Path, whole: Content) -> None:
+    def _write(self, path: Path, state: bytes, whole: Content) -> None:
         height, width = whole.raw.shape[1:3]
         with write_atomically(path) as temporary, temporary.open("wb") as file:
             for row in range(-(-height // BLOCK)):  # one after the other: a frame is large
                 blocks = np.zeros(-(-width // BLOCK), self.block)
+                blocks["sources"] = np.void(state)
                 blocks["size"] = height, width
                 blocks["notes"] = whole.notes
                 for name, side in (("raw", BLOCK), ("target", BLOCK * self.scale)):
@@ -96,6 +101,13 @@ class BlockCache:
                         part = strip[..., column * side : (column + 1) * side, :]
                         block[..., : part.shape[-3], : part.shape[-2], :] = part
                 blocks.tofile(file)
+
+
+def _state(sources: list[Path]) -> bytes:
+    """A digest of the files' names, sizes and times of change (STATE bytes)."""
+    facts = [(source.name, source.stat()) for source in sources]
+    told = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts])
+    return hashlib.sha256(told.encode()).digest()[:STATE]
 
 
 def _paste(image: np.ndarray, block: np.ndarray, place: tuple[int, int]) -> None:

@@ -76,6 +76,19 @@ def test_a_missing_picture_is_named(tmp_path):
         read_exr(tmp_path / "none.exr")
 
 
+def test_planes_of_16_bits_that_are_stored_apart_are_refused(tmp_path):
+    planes = np.random.default_rng(0).integers(0, 256, (3, 7, 11))
+    apart = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "8.tif", planes.astype(np.uint8), **apart)
+    assert np.array_equal(read_picture(tmp_path / "8.tif"), np.moveaxis(planes, 0, -1))
+    tifffile.imwrite(tmp_path / "16.tif", planes.astype(np.uint16), **apart)
+    with pytest.raises(UserError, match=r"16\.tif: its planes of 16 bits are stored apart"):
+        read_picture(tmp_path / "16.tif")
+    interleaved = np.moveaxis(planes, 0, -1).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "16.tif", interleaved, photometric="rgb")
+    assert np.array_equal(read_picture(tmp_path / "16.tif"), interleaved)
+
+
 def test_exr_keeps_every_bit(tmp_path):
     rgb = make_radiance()
     rgb[0, 0] = (-1.5, np.inf, 1e-40)

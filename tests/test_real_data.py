@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import shutil
 from pathlib import Path
 
@@ -231,6 +232,30 @@ def test_raw_files_are_read_once_with_a_cache(
     create_dataset(opt, "train")[draw(0, 1)]
 
 
+def test_a_cache_notices_other_files_though_they_are_old(tmp_path: Path) -> None:
+    folder = write_scene(tmp_path / "Train" / "a", 0)
+    opt = real_options(tmp_path, cache_dir=str(tmp_path / "cache"))
+    before = create_dataset(opt, "train")[draw(0)]["frames"]
+    for old, new in (("1", "x"), ("2", "1"), ("x", "2")):
+        (folder / f"{old}.dng").rename(folder / f"{new}.dng")
+    swapped = create_dataset(opt, "train")[draw(0)]["frames"]
+    assert torch.equal(swapped, before[[1, 0, 2, 3, 4]])
+    make_dng(folder / "3.dng", random_mosaic(77, SIZE), cfa="GRBG")
+    os.utime(folder / "3.dng", (1, 1))
+    replaced = create_dataset(opt, "train")[draw(0)]["frames"]
+    changed = [not torch.equal(*pair) for pair in zip(replaced, swapped, strict=True)]
+    assert changed == [False, False, True, False, False]
+
+
+def test_phases_have_caches_of_their_own(root: Path, tmp_path: Path) -> None:
+    for phase in ("file", "red"):
+        direct, cached = (
+            create_dataset(real_options(root, phase=phase, cache_dir=cache), "train")[draw(0)]["frames"]
+            for cache in (None, str(tmp_path))
+        )
+        assert torch.equal(cached, direct)
+
+
 # Mistakes
 
 
@@ -284,6 +309,15 @@ def test_exposures_must_rise_with_the_names(tmp_path: Path) -> None:
 def test_a_patch_larger_than_the_frame_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match=r"--patch_size 75 is larger than the 74 px of .*1\.dng"):
         create_dataset(real_options(root, augment="cfa", patch_size=75), "train")
+
+
+def test_later_scenes_are_measured_too(tmp_path: Path) -> None:
+    write_scene(tmp_path / "Train" / "a", 0)
+    write_scene(tmp_path / "Train" / "b", 1, size=(30, 42))
+    dataset = create_dataset(real_options(tmp_path), "train")
+    dataset[draw(0)]
+    with pytest.raises(UserError, match=r"--patch_size 16 is larger than the 15 px of .*b/1\.dng"):
+        dataset[draw(1)]
 
 
 def test_a_target_of_another_size_is_refused(tmp_path: Path) -> None:

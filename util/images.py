@@ -14,6 +14,20 @@ from util import radiance_hdr
 from util.errors import UserError
 from util.files import write_atomically
 
+TIFF_DAMAGE = (ValueError, KeyError, IndexError, RuntimeError, struct.error, zlib.error)  # of tifffile
+
+# what tifffile was seen to raise where tags or data are damaged
+DAMAGED_TIFF = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+DAMAGED_TIFF += (struct.error, zlib.error)
+
 
 def write_png16(path: str | Path, rgb: np.ndarray) -> None:
     """Write uint16 RGB (H, W, 3) as a 16-bit PNG; UserError where the file cannot be written."""
@@ -41,7 +55,8 @@ def read_picture(path: str | Path, upright: bool = False) -> np.ndarray:
     Grey becomes RGB, opacity is dropped. With `upright` it is turned as its EXIF orientation says.
 
     Raises:
-        UserError: the file is missing or damaged, or of another type.
+        UserError: the file is missing or damaged, or of another type; or a TIFF of 16 bits whose channels
+            are stored one after another, of which OpenCV would give the first.
     """
     try:
         encoded = np.fromfile(path, np.uint8)
@@ -53,7 +68,19 @@ def read_picture(path: str | Path, upright: bool = False) -> np.ndarray:
         raise UserError(f"{path} is damaged or is not a picture")
     if picture.dtype not in (np.uint8, np.uint16):
         raise UserError(f"{path}: pictures have 8 or 16 bits, not {picture.dtype}")
+    if picture.dtype == np.uint16 and _has_separate_planes(path):
+        raise UserError(f"{path}: its planes of 16 bits are stored apart, save it with interleaved channels")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _has_separate_planes(path: str | Path) -> bool:
+    """Whether a picture that OpenCV can read is a TIFF whose channels are stored one after another."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            return page.samplesperpixel > 1 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+    except TIFF_DAMAGE:  # another kind of file
+        return False
 
 
 def read_tiff(path: str | Path) -> np.ndarray:
@@ -67,10 +94,13 @@ def read_tiff(path: str | Path) -> np.ndarray:
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
+            _check_tiff(path, page)
             pixels, axes = page.asarray(), page.axes
+            if pixels.ndim != len(axes):
+                raise ValueError("it holds no pixels")
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, IndexError, RuntimeError, struct.error, zlib.error) as error:
+    except DAMAGED_TIFF as error:
         raise UserError(f"{path} is damaged or is not a TIFF picture: {error}") from error
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         raise UserError(f"{path}: a picture of uint8, uint16 or float32 is needed, it holds {pixels.dtype}")
@@ -80,6 +110,18 @@ def read_tiff(path: str | Path) -> np.ndarray:
     if pixels.ndim != 3 or pixels.shape[-1] < 3:
         raise UserError(f"{path}: an RGB picture is needed, it holds axes {axes} of {pixels.shape}")
     return np.ascontiguousarray(pixels[..., :3])
+
+
+def _check_tiff(path: str | Path, page: tifffile.TiffPage) -> None:
+    """UserError if a TIFF holds neither RGB nor grey, or its compression needs a further package."""
+    if page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
+        kind = getattr(page.photometric, "name", page.photometric)
+        raise UserError(f"{path}: RGB, or grey where 0 is black, is needed, it holds {kind}: convert it")
+    try:
+        tifffile.TIFF.DECOMPRESSORS[page.compression]
+    except KeyError as error:
+        kind = getattr(page.compression, "name", page.compression)
+        raise UserError(f"{path} is compressed by {kind}: pip install imagecodecs") from error
 
 
 def read_radiance(path: str | Path) -> np.ndarray:
