@@ -1,5 +1,6 @@
 """Small DNG files and pictures for tests, and the folder of real ones."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,16 @@ def make_scene(folder: Path, times: tuple[float, ...] = (1, 4, 16, 64, 256), **c
         settings = {key: value for key, value in changes.items() if key != "size"}
         make_dng(folder / f"{number}.dng", mosaic, **{"exposure_time": time / 1000} | settings)
     return folder
+
+
+def write_shaded(path: Path, size: tuple[int, int] = (64, 96), **changes) -> None:
+    """Write a DNG with a gain map that rises from 1 at the upper edge of its mosaic to 3 at the lower one."""
+    gains = np.array([1, 1, 3, 3], ">f4").tobytes()
+    data = struct.pack(">10I4dI", 0, 0, *size, 0, 1, 1, 1, 2, 2, 1.0, 1.0, 0.0, 0.0, 1) + gains
+    opcodes = struct.pack(">5I", 1, 9, 0x01030000, 0, len(data)) + data
+    make_dng(
+        path, random_mosaic(size=size), extra=[(51009, UNDEFINED, len(opcodes), opcodes, True)], **changes
+    )
 
 
 def write_picture(path: Path, picture: np.ndarray, **exif: float | int) -> Path:

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from data import create_dataset
 from data.folder_dataset import FolderDataset, find_scenes, raw_frames
-from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture
+from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture, write_shaded
 from tests.programs import run, succeed
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
@@ -151,6 +151,15 @@ def test_a_border_is_left_out(tmp_path: Path, suffix: str) -> None:
     assert_array_equal(dataset[0]["frames"], whole[..., border:-border, border:-border])
     with pytest.raises(UserError, match=r"--border 16 leaves nothing of .*0\."):
         opened(tmp_path, border=16)[0]
+
+
+def test_rendering_follows_the_shortest_frame_and_the_border(tmp_path: Path) -> None:
+    make_dng(tmp_path / "1.dng", random_mosaic(size=(64, 96)), exposure_time=0.1, neutral=(0.25, 1, 0.25))
+    write_shaded(tmp_path / "2.dng", exposure_time=0.01)
+    meta = opened(tmp_path, border=8)[0]["meta"]
+    assert_allclose(meta["white_balance"], (2, 1, 1 / 0.6), rtol=1e-5)
+    rows = 4 + 24 / 8 * (np.arange(8) + 0.5)  # of 32
+    assert_allclose(meta["shading"].mean(dim=(0, 2))[1:-1], 1 + 2 * rows[1:-1] / 32, atol=0.01)
 
 
 # Mistakes

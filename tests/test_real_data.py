@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from data import block_cache, create_dataset, real_dataset
 from data.augment import Augmentation, augment, augment_pattern
 from tests.bracket_sets import draw, options
-from tests.photo_files import make_dng, make_scene, random_mosaic
+from tests.photo_files import make_dng, make_scene, random_mosaic, write_shaded
 from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
 
@@ -136,6 +136,22 @@ def test_mosaics_can_begin_with_red(tmp_path: Path, cfa: str) -> None:
         assert_allclose(unpack(frame, "RGGB"), mosaic, atol=1e-6)
     assert_array_equal(unpack(sample["gt"].numpy(), "RGGB"), target[part])
     assert sample["meta"]["cfa"] == "RGGB"
+
+
+@pytest.mark.parametrize("phase", ["red", "file"])
+def test_rendering_follows_the_first_frame_and_the_window(tmp_path: Path, phase: str) -> None:
+    folder = tmp_path / "Test" / "a"
+    folder.mkdir(parents=True)
+    write_shaded(folder / "1.dng", cfa="GRBG", exposure_time=0.001)
+    for number in range(2, 6):
+        settings = {"neutral": (0.25, 1, 0.25), "cfa": "GRBG", "exposure_time": number / 10}
+        make_dng(folder / f"{number}.dng", random_mosaic(size=(64, 96)), **settings)
+    sample = create_dataset(real_options(tmp_path, centre_quarter=True, phase=phase), "test")[0]
+    assert_allclose(sample["meta"]["white_balance"], (2, 1, 1 / 0.6), rtol=1e-5)
+    shading = sample["meta"]["shading"]
+    assert shading.shape == (4, 8, 8) and sample["frames"].shape[-2] == 8
+    rows = 12 + np.arange(8) + 0.5  # of 32
+    assert_allclose(shading.mean(dim=(0, 2)), 1 + 2 * rows / 32, atol=0.01)
 
 
 # Patches
