@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from data.simulate import brackets
 from data.simulate.making import make_dataset
@@ -13,6 +15,7 @@ from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
 from tests.made_footage import pan, write_frames
 from util.errors import UserError
+from util.images import read_hdr, read_tiff
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ("--seed", "3", "--size", "16", "24")
@@ -74,6 +77,55 @@ def test_an_error_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"error: {film} is damaged")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "exposure", "message"),
+    [
+        ("-Y 900000000 +X 900000000", "1", "is damaged: it ends too early for 900000000 lines"),
+        ("-Y 2 +X 900000000", "1", "is damaged: it ends too early for 2 lines of 900000000 pixels"),
+        (f"-Y 1 +X {'9' * 5000}", "1", "its header does not end with a size"),
+        ("-Y 2 +X 3", "abc", "its line EXPOSURE=abc is no number above 0"),
+        ("-Y 2 +X 3", "0", "its line EXPOSURE=0 is no number above 0"),
+        ("-Y 2 +X 3", "nan", "its line EXPOSURE=nan is no number above 0"),
+    ],
+)
+def test_absurd_radiance_headers_are_refused(size: str, exposure: str, message: str, tmp_path: Path) -> None:
+    header = f"#?RADIANCE\nEXPOSURE={exposure}\n\n{size}\n"
+    (tmp_path / "a.hdr").write_bytes(header.encode() + bytes(24))
+    with pytest.raises(UserError, match=message):
+        read_hdr(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize(
+    ("photometric", "channels"), [("miniswhite", ()), ("separated", (4,)), ("palette", ())]
+)
+def test_other_kinds_of_tiff_are_refused(photometric: str, channels: tuple[int, ...], tmp_path: Path) -> None:
+    path, more = tmp_path / "a.tif", {}
+    if photometric == "palette":
+        more["colormap"] = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(path, np.ones((8, 9, *channels), np.uint8), photometric=photometric, **more)
+    with pytest.raises(UserError, match=f"is needed, it holds {photometric.upper()}: convert it"):
+        read_tiff(path)
+
+
+def test_compressions_that_need_a_package_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((8, 9, 3), np.uint16), photometric="rgb")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags["Compression"].overwrite(34892)  # JPEG with loss, as in DNG
+    with pytest.raises(UserError, match=r"a\.tif is compressed by JPEG_LOSSY: pip install imagecodecs"):
+        read_tiff(path)
+
+
+def test_tiff_with_a_changed_byte_is_read_or_refused(tmp_path: Path) -> None:
+    path, rng = tmp_path / "a.tif", np.random.default_rng(0)
+    tifffile.imwrite(path, np.ones((8, 9, 3), np.uint16), photometric="rgb")
+    whole = path.read_bytes()
+    for place in rng.integers(8, len(whole) - 8 * 9 * 6, 400):
+        path.write_bytes(whole[:place] + rng.bytes(1) + whole[place + 1 :])
+        with suppress(UserError):
+            read_tiff(path)
 
 
 def test_bad_footage_is_refused(footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

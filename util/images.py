@@ -14,19 +14,10 @@ from util import radiance_hdr
 from util.errors import UserError
 from util.files import write_atomically
 
-TIFF_DAMAGE = (ValueError, KeyError, IndexError, RuntimeError, struct.error, zlib.error)  # of tifffile
-
-# what tifffile was seen to raise where tags or data are damaged
-DAMAGED_TIFF = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+TIFF_DAMAGE = (  # what tifffile raises where tags or data are damaged
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
+    *(struct.error, zlib.error),
 )
-DAMAGED_TIFF += (struct.error, zlib.error)
 
 
 def write_png16(path: str | Path, rgb: np.ndarray) -> None:
@@ -100,7 +91,7 @@ def read_tiff(path: str | Path) -> np.ndarray:
                 raise ValueError("it holds no pixels")
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    except DAMAGED_TIFF as error:
+    except TIFF_DAMAGE as error:
         raise UserError(f"{path} is damaged or is not a TIFF picture: {error}") from error
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         raise UserError(f"{path}: a picture of uint8, uint16 or float32 is needed, it holds {pixels.dtype}")

@@ -9,7 +9,8 @@ import re
 import numpy as np
 
 NEW_RUNS = range(8, 32768)  # widths that the newer run lengths know
-SIZE = re.compile(rb"([-+])([XY]) (\d+) ([-+])([XY]) (\d+)\s*")
+MOST_PER_BYTE = 4096  # pixels of a line that a byte can stand for; no writer comes near
+SIZE = re.compile(rb"([-+])([XY]) (\d{1,9}) ([-+])([XY]) (\d{1,9})\s*")
 
 
 def decode(content: bytes) -> tuple[np.ndarray, float]:
@@ -28,13 +29,27 @@ def decode(content: bytes) -> tuple[np.ndarray, float]:
     settings = [entry.split(b"=", 1) for entry in header.split(b"\n") if b"=" in entry]
     if any(key == b"FORMAT" and value.strip() != b"32-bit_rle_rgbe" for key, value in settings):
         raise ValueError("holds XYZ; only RGB (32-bit_rle_rgbe) is read")
-    gain = math.prod(float(value) for key, value in settings if key == b"EXPOSURE")
+    gain = math.prod(_gain(value) for key, value in settings if key == b"EXPOSURE")
     lines, length = int(size[3]), int(size[6])
+    if lines * max(4, length // MOST_PER_BYTE) > len(pixels):
+        raise ValueError(f"is damaged: it ends too early for {lines} lines of {length} pixels")
     rgbe = np.empty((lines, length, 4), np.uint8)
     place = 0
     for row in rgbe:
         place = _read_line(pixels, place, row)
     return _upright(rgbe, size), gain
+
+
+def _gain(text: bytes) -> float:
+    """What an EXPOSURE line says."""
+    try:
+        gain = float(text)
+    except ValueError:
+        gain = math.nan
+    if not 0 < gain < math.inf:
+        shown = text.strip().decode("ascii", "replace")
+        raise ValueError(f"is damaged: its line EXPOSURE={shown} is no number above 0")
+    return gain
 
 
 def _upright(rgbe: np.ndarray, size: re.Match) -> np.ndarray:
