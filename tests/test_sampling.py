@@ -261,10 +261,10 @@ def test_cache_is_used_and_renewed(root: Path, tmp_path: Path) -> None:
     first = whole_set(copy, "syn", 16, cache)[draw(0)]
     folder = copy / "Train" / "a" / "000000"
     target = np.load(folder / "raw_gt.npy")
-    time_of_source = (folder / "raw_gt.npy").stat().st_mtime
+    time_of_source = (folder / "raw_gt.npy").stat().st_mtime_ns
     np.save(folder / "raw_gt.npy", target + 1)
-    os.utime(folder / "raw_gt.npy", (time_of_source, time_of_source))
+    os.utime(folder / "raw_gt.npy", ns=(time_of_source, time_of_source))
     assert torch.equal(whole_set(copy, "syn", 16, cache)[draw(0)]["gt"], first["gt"])  # still the copy
-    os.utime(folder / "raw_gt.npy", (time_of_source + 10, time_of_source + 10))
+    os.utime(folder / "raw_gt.npy", ns=(0, time_of_source - 10**10))
     assert torch.equal(whole_set(copy, "syn", 16, cache)[draw(0)]["gt"], first["gt"] + 1)
     assert len(list(cache.rglob("*.blocks"))) == 1
