@@ -133,6 +133,30 @@ def test_what_is_not_in_all_frames_is_as_in_the_first(in_first: bool) -> None:
     assert abs(float(plain[inside].mean() / expected) - 1) > 0.5
 
 
+@pytest.mark.parametrize(("level", "times", "most"), [(0.1, 5.0, 0.33), (0.5, 0.1, 0.11)])
+def test_a_patch_that_changes_as_a_whole_is_not_merged(level: float, times: float, most: float) -> None:
+    """Its low frequencies alone tell; taken by themselves, the high ones would be merged (0.42 and 0.14)."""
+    light = scene(level, 0.05).repeat(5, 1, 1, 1)
+    light[1:, :, 40:64, 50:80] *= times
+    around = (..., slice(22, 82), slice(32, 98))
+    assert error(merge(measured(light))[around], light[0][around]) < most
+
+
+def test_levels_near_black_may_be_wrong() -> None:
+    """The short frames' black level is off by what a scene below their noise has itself."""
+    light, exposure = scene(0.003, 0.4), EXPOSURE.view(-1, 1, 1, 1)
+    frames = measured(light)
+    frames[:, :2] += 0.004 / exposure[:2]
+    assert error(merge(frames), light) < 0.12
+
+
+def test_noise_that_a_picture_hides_at_black_is_no_precision() -> None:
+    """Clean pictures in steps of 1/255: at black they have less noise than errors."""
+    light, exposure = scene(0.02, 1.0), EXPOSURE.view(-1, 1, 1, 1)
+    steps = (measured(light, strength=0.02)[0] * exposure * 255).round() / 255
+    assert error(merge((steps / exposure)[None]), light) < 0.0235  # 0.026 if they were believed
+
+
 def test_a_blurred_long_frame_leaves_the_others_sharp() -> None:
     light = scene(0.1, 0.4, detail=1.0)
     kernel = torch.ones(4, 1, 1, 13) / 13
