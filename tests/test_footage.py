@@ -15,13 +15,15 @@ from data.simulate.footage import Footage, MotionFootage, frames_needed, interva
 from data.simulate.foreground import Covered, draw_patch
 from data.simulate.interpolation import Motion, find_interpolator, interpolate
 from data.simulate.leave_one_out import against, leave_one_out
+from data.simulate.lighting import median_level
 from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.reading import Pictures
-from data.simulate.sampling import SPANS, STEPS, HandHeld, expose
+from data.simulate.sampling import SPANS, STEPS, HandHeld, Recipe, expose
 from data.simulate.scenes import Shot, Video, shows_cut
 from data.simulate.settings import Settings
+from data.simulate.sources import find_sources
 from data.simulate.warp import displace, warp_affine
-from tests.made_footage import pan, scene
+from tests.made_footage import pan, scene, write_frames
 from util.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -176,6 +178,31 @@ def test_foreground_moves_over_a_still_scene() -> None:
     assert 0.01 < touched.mean() < 0.3
     assert (first != last).any()
     assert next(scene.views(range(1))).max() == np.float32(0.05)
+
+
+def lit(tmp_path: Path, brightness: list[float], suffix: str, **settings) -> list[np.ndarray]:
+    """Frames of a video, lit for the simulation, in which the light has these factors."""
+    frames = [np.float32(level) * frame for level, frame in zip(brightness, pan(12, 1.0), strict=True)]
+    (video,) = find_sources([write_frames(tmp_path / "film", frames, suffix=suffix)], kind="video")
+    return video.scene(0, Shot("Train", "film", 0, Settings(**settings)))[0].frames
+
+
+@pytest.mark.parametrize("suffix", [".png", ".exr"])
+def test_light_that_goes_on_after_the_first_frame(tmp_path: Path, suffix: str) -> None:
+    frames = lit(tmp_path, [0.0] * 3 + [1.0] * 9, suffix)
+    assert max(frame.max() for frame in frames[:3]) == 0
+    levels = [median_level(frame) for frame in frames[3:]]
+    assert 0.01 < min(levels) <= max(levels) < 0.3
+    assert max(frame.max() for frame in frames) < 96
+
+
+def test_light_above_the_first_frame_is_cut_off_by_the_published_recipe_alone(tmp_path: Path) -> None:
+    brightness = [0.2, *[1.0] * 11]
+    exact = lit(tmp_path / "exact", brightness, ".exr")
+    published = lit(tmp_path / "published", brightness, ".exr", recipe=Recipe(clip_subframes=True))
+    assert max(frame.max() for frame in exact) > 2 * exact[0].max()
+    for frame, clipped in zip(exact, published, strict=True):
+        assert_array_equal(clipped, np.minimum(frame, exact[0].max()))
 
 
 @needs_shared_data

@@ -106,6 +106,8 @@ def test_target_is_the_first_subframe_unclipped() -> None:
     assert_array_equal(target(first, camera, protect_highlights=False), respond(first, camera))
     published = target(first, camera, protect_highlights=True)
     assert_allclose(published, unprocess(first / first.max(), camera) * first.max())
+    for protect in (False, True):
+        assert_array_equal(target(0 * first, camera, protect), np.zeros((16, 24, 4)))
 
 
 def test_first_frame_shows_the_target_without_displacement() -> None:

@@ -72,7 +72,7 @@ def night(linear: np.ndarray, median: float, brightest: float, largest_peak: flo
 
 
 def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> Lighting:
-    """A random night of a picture (H, W, 3), whose highlights are cut off if it is `coded`.
+    """A random night of a picture (H, W, 3), or of frames below each other, cut off at white if `coded`.
 
     Where they are not cut off, the light is only multiplied, so that its median is as drawn, unless more than
     CLIPPED_AREA would be lost in all frames. Large white areas that are cut off are expanded less than lamps,

@@ -69,7 +69,6 @@ class Recipe:
 
 
 EXACT = Recipe()
-PUBLISHED = Recipe(clip_subframes=True, drifting=True)
 
 
 @dataclass(frozen=True)
@@ -121,6 +120,8 @@ def target(first: np.ndarray, camera: Camera, protect_highlights: bool = False) 
     if not protect_highlights:
         return sensor.respond(first, camera)
     scene_max = first.max()
+    if scene_max <= 0:
+        return sensor.unprocess(first, camera)  # black
     return sensor.unprocess(first / scene_max, camera) * scene_max
 
 

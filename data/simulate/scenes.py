@@ -150,15 +150,21 @@ class Video(_Files):
         packed = shot.settings.size or packed_size(whole)
         window = choose_window(shot, whole, packed, (2 * packed[0], 2 * packed[1]), self.source)
         frames = [window.cut(frame) for frame in frames]
-        lighting = (
-            Lighting() if self.alexa else draw_lighting(shot.rng("light"), frames[0], self.frames.coded)
-        )
+        lighting = self._lighting(shot, frames)
         frames = [lighting.apply(frame) for frame in frames]
+        if shot.settings.recipe.clip_subframes:  # the first frame's brightest is white for all (9.2)
+            frames = [np.minimum(frame, frames[0].max()) for frame in frames]
         numbers = [self.frames.number(index) for index in indices]
         drawn = {"frames": numbers, "window": asdict(window), "lighting": asdict(lighting)}
         if interpolator := shot.settings.find_interpolator():
             return Footage(frames, per_frame, interpolator), drawn
         return MotionFootage(frames, per_frame, shot.device), drawn
+
+    def _lighting(self, shot: Shot, frames: list[np.ndarray]) -> Lighting:
+        """One for all frames, since a light may go on after the first."""
+        if self.alexa:
+            return Lighting()
+        return draw_lighting(shot.rng("light"), np.concatenate(frames), self.frames.coded)
 
 
 def read_light(frames: Frames, index: int, alexa: bool) -> np.ndarray:
