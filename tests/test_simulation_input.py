@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from data.simulate import brackets
+from data.simulate.leave_one_out import leave_one_out
 from data.simulate.making import make_dataset
 from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
@@ -58,6 +59,13 @@ def refused(arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> str:
         (["--foreground", "1.5"], "--foreground 1.5: a share is at most 1"),
         (["--split", "Test"], "--split is for --source"),
         (["--interpolator", "rife:run"], "--interpolator rife:run: cannot import rife"),
+        (["--interpolator", ".x:y"], "--interpolator .x:y: cannot import .x"),
+        (
+            ["--interpolator", "os.path:isdir"],
+            "--interpolator os.path:isdir: cannot be called as function(first",
+        ),
+        (["--published", "--clip", "integrated"], "--published and --clip integrated contradict"),
+        (["--published", "--x4", "registered"], "--published and --x4 registered contradict"),
         (["--sources", "x"], "unknown option --sources; did you mean --source"),
         (["--gpu_ids", "9"], "--gpu_ids 9: there is no GPU 9 here"),
     ],
@@ -210,3 +218,16 @@ def test_a_refused_first_call_spoils_nothing(
     assert make_dataset(out, Settings(size=(16, 24)), 1, sources).written == 1
     message = refused(["--out", made, "--seed", "4", "--size", "16", "24", *source], monkeypatch)
     assert message == f"{made} was made with seed 3, not 4: give another folder to --out"
+
+
+def test_frames_that_cannot_be_left_out_are_refused(tmp_path: Path) -> None:
+    write_frames(tmp_path / "sizes", [*pan(2, 1.0), *pan(1, 0, (64, 80))])
+    (source,) = find_sources([tmp_path / "sizes"], "video")
+    with pytest.raises(UserError, match=r"sizes: the frames of a video have one size, not \[\(64, 80\)"):
+        list(leave_one_out(source))
+    write_frames(tmp_path / "pan", pan(3, 1.0))
+    (source,) = find_sources([tmp_path / "pan"], "video")
+    for count in (0, 2):
+        with pytest.raises(UserError, match=f"--interpolator: gave {count} frames for 1 times"):
+            list(leave_one_out(source, lambda first, _second, _times, n=count: [first] * n))
+    assert [score.number for score in leave_one_out(source)] == [2]

@@ -51,6 +51,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             )
     if options.foreground > 1:
         raise UserError(f"--foreground {options.foreground:g}: a share is at most 1")
+    for name, contrary in (("clip", "integrated"), ("x4", "registered")):
+        if options.published and getattr(options, name) == contrary:
+            raise UserError(f"--published and --{name} {contrary} contradict each other: leave out one")
     if options.split and not options.source:
         raise UserError("--split is for --source: the built-in photographs have their own")
     return options
@@ -113,15 +116,14 @@ def add_physics_options(parser: Parser) -> None:
     parser.add_argument(
         "--clip",
         choices=("integrated", "per_subframe"),
-        default="integrated",
-        help="at white: after integration, as a sensor does, or before and with protected highlights, as in "
-        "the published data",
+        help="at white: after integration, as a sensor does (the default), or before and with protected "
+        "highlights, as in the published data",
     )
     parser.add_argument(
         "--x4",
         choices=("registered", "published"),
-        default="registered",
-        help="reduction for BracketIRE+: exactly registered, or with the drift of the published data",
+        help="reduction for BracketIRE+: exactly registered (the default), or with the drift of "
+        "the published data",
     )
     parser.add_argument(
         "--published", action="store_true", help="--clip per_subframe --x4 published: the published recipe"

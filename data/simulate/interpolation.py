@@ -6,6 +6,7 @@ equation 4).
 """
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -95,15 +96,22 @@ def find_interpolator(name: str) -> Interpolator:
     frames of these times in order, as an iterable of arrays of the same kind.
 
     Raises:
-        UserError: there is no such function.
+        UserError: there is no such function, or it cannot be called so.
     """
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function, None)
-    except (ImportError, ValueError) as error:
+    except (ImportError, TypeError, ValueError) as error:  # TypeError: a relative name
         raise UserError(f"--interpolator {name}: cannot import {module or 'nothing'}: {error}") from error
     if not callable(found):
         raise UserError(
             f"--interpolator {name}: write package.module:function; {module} has no such function"
         )
+    try:
+        inspect.signature(found).bind(None, None, [])
+    except TypeError as error:
+        call = "function(first, second, times)"
+        raise UserError(f"--interpolator {name}: cannot be called as {call}: {error}") from error
+    except ValueError:  # of compiled code nothing is known
+        pass
     return found

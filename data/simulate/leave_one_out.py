@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from data.simulate.footage import Footage
 from data.simulate.interpolation import Interpolator, find_interpolator, interpolate
 from data.simulate.lighting import MEDIAN_LEVELS, median_level
 from data.simulate.scenes import Video, read_light
@@ -39,7 +40,8 @@ def leave_one_out(video: Video, interpolator: Interpolator = interpolate, step: 
     darkest median of the simulation's scenes, which clips the brightest.
 
     Raises:
-        UserError: the video is too short, or a frame cannot be read.
+        UserError: the video is too short, its frames are of several sizes, a frame cannot be read, or the
+            interpolator gives something else than one frame.
     """
     if len(video.frames) < SHORTEST:
         raise UserError(f"{video.source}: {len(video.frames)} frames are too few to leave one out")
@@ -49,7 +51,10 @@ def leave_one_out(video: Video, interpolator: Interpolator = interpolate, step: 
     for index in range(1, len(video.frames) - 1, step):
         around = (index - 1, index, index + 1)
         before, truth, after = (read_light(video.frames, i, video.alexa) * np.float32(scale) for i in around)
-        (made,) = interpolator(before, after, [0.5])
+        sizes = {frame.shape[:2] for frame in (before, truth, after)}
+        if len(sizes) > 1:
+            raise UserError(f"{video.source}: the frames of a video have one size, not {sorted(sizes)}")
+        made, *_ = Footage([before, after], 2, interpolator).views(range(1, 2))
         score = against(truth)
         yield Score(video.frames.number(index), score(made), score((before + after) / 2), score(before))
 
