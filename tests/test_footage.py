@@ -17,7 +17,7 @@ from data.simulate.interpolation import Motion, find_interpolator, interpolate
 from data.simulate.leave_one_out import against, leave_one_out
 from data.simulate.lighting import median_level
 from data.simulate.motion import canvas_size, draw_shake
-from data.simulate.reading import Pictures
+from data.simulate.reading import FrameArray, Pictures
 from data.simulate.sampling import SPANS, STEPS, HandHeld, Recipe, expose
 from data.simulate.scenes import Shot, Video, shows_cut
 from data.simulate.settings import Settings
@@ -178,6 +178,34 @@ def test_foreground_moves_over_a_still_scene() -> None:
     assert 0.01 < touched.mean() < 0.3
     assert (first != last).any()
     assert next(scene.views(range(1))).max() == np.float32(0.05)
+
+
+def test_frames_are_counted_by_the_number_in_which_their_names_differ() -> None:
+    def found(*names: str) -> tuple[tuple[int, ...], bool]:
+        pictures = Pictures.sorted(Path(f"{name}.png") for name in names)
+        return pictures.numbers, pictures.is_numbered()
+
+    assert found("shot_100_1080p", "shot_107_1080p") == ((100, 107), False)
+    assert found("shot_10_1080p", "shot_9_1080p") == ((9, 10), True)
+    assert found("a_1", "b_2") == ((1, 2), False)
+    assert found("take1_1", "take1_2", "take2_1") == ((0, 1, 2), False)
+    assert found("f_1", "f_01", "f_3") == ((0, 1, 2), False)
+
+
+def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "frames.npy"
+    np.save(path, np.zeros((3, 8, 8, 3), np.uint8))
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"(3, 8", b"((((("))
+    with pytest.raises(UserError, match="is damaged or is not an array"):
+        FrameArray.open(path)
+    with path.open("wb") as file:
+        np.savez(file, frames=np.zeros((3, 8, 8, 3), np.uint8))
+    with pytest.raises(UserError, match="is damaged or is not an array"):
+        FrameArray.open(path)
+    np.save(path, np.zeros((12, 40, 0, 3), np.uint8))
+    with pytest.raises(UserError, match=r"frames are uint8 .*, not uint8 \(12, 40, 0, 3\)"):
+        FrameArray.open(path)
 
 
 def lit(tmp_path: Path, brightness: list[float], suffix: str, **settings) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tokenize import TokenError
 
 import cv2
 import numpy as np
@@ -31,6 +32,20 @@ def _name_parts(path: Path) -> list[str | int]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.stem)]
 
 
+def _counted(paths: Iterable[Path]) -> tuple[int, ...]:
+    """The number of each name, if all are different and nothing else differs; else nothing."""
+    names = [_name_parts(path) for path in paths]
+    if len({len(name) for name in names}) != 1:
+        return ()
+    differing = [parts for parts in zip(*names, strict=True) if len(set(parts)) > 1]
+    is_counted = (
+        len(differing) == 1
+        and all(isinstance(part, int) for part in differing[0])
+        and len(set(differing[0])) == len(names)
+    )
+    return differing[0] if is_counted else ()
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Picture files of one kind, in order, with their numbers."""
@@ -40,18 +55,19 @@ class Pictures:
 
     @classmethod
     def sorted(cls, paths: Iterable[Path]) -> "Pictures":
-        """Files in the order of their names, numbered by the last number in each or from 0 on."""
+        """Files in the order of their names, numbered by what differs, by their last number, or from 0 on."""
         paths = sorted(paths, key=_name_parts)
+        if counted := _counted(paths):
+            return cls(tuple(paths), counted)
         numbers = [next((p for p in reversed(_name_parts(path)) if isinstance(p, int)), -1) for path in paths]
         if min(numbers) < 0 or len(set(numbers)) < len(numbers):
             numbers = list(range(len(paths)))
         return cls(tuple(paths), tuple(numbers))
 
     def is_numbered(self) -> bool:
-        """Whether the names differ by nothing but numbers, which have no gap."""
-        texts = {tuple(p for p in _name_parts(path) if isinstance(p, str)) for path in self.paths}
-        first, *_, last = self.numbers
-        return len(texts) == 1 and last - first == len(self.numbers) - 1
+        """Whether the names differ by one number, which has no gap."""
+        counted = _counted(self.paths)
+        return bool(counted) and counted[-1] - counted[0] == len(counted) - 1
 
     @property
     def path(self) -> Path:
@@ -154,7 +170,7 @@ class FrameArray:
             UserError: the file is damaged or holds something else.
         """
         frames = cls._map(path)
-        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape or frames.dtype != np.uint8:
             raise UserError(
                 f"{path}: frames are uint8 (count, height, width, 3), not {frames.dtype} {frames.shape}"
             )
@@ -163,8 +179,8 @@ class FrameArray:
     @staticmethod
     def _map(path: Path) -> np.ndarray:
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            return np.lib.format.open_memmap(path, mode="r")  # maps nothing but arrays, and unpickles nothing
+        except (OSError, ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError) as error:
             raise UserError(f"{path} is damaged or is not an array: {error}") from error
 
     def __len__(self) -> int:
