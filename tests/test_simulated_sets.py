@@ -186,7 +186,9 @@ def test_number_of_processes_does_not_matter(footage: Path, unbroken: Path, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 1), (signal.SIGTERM, 3)]
+)
 def test_stopped_run_is_completed(
     number: int, workers: int, footage: Path, unbroken: Path, tmp_path: Path
 ) -> None:
@@ -200,6 +202,7 @@ def test_stopped_run_is_completed(
     done = len(list(out.glob("Train/*/*/parameters.json")))
     if number == signal.SIGTERM:
         assert running.returncode == 128 + number
+        assert f"{done} samples written now, {8 - done} missing" in report
         assert "the same command goes on" in report
         assert len((out / "manifest.jsonl").read_text().splitlines()) == done
     assert 1 <= done < 8

@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,10 +101,14 @@ def make(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_prepare_worker) as pool:
         try:
-            for done in as_completed([pool.submit(_do, job) for job in jobs]):
-                yield done.result()
-                if stopped():
+            todo, running = iter(jobs), set()
+            while True:
+                if not stopped():
+                    running |= {pool.submit(_do, job) for job in islice(todo, workers - len(running))}
+                if not running:
                     return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
         except BrokenProcessPool as error:
             raise UserError("a process was killed, perhaps for memory: give fewer --workers") from error
         finally:
