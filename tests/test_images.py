@@ -1,5 +1,7 @@
 """Picture files: what is written comes back, and damage is named."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,16 @@ def test_a_missing_picture_is_named(tmp_path):
         read_picture(tmp_path / "none.png")
     with pytest.raises(UserError, match=r"none\.exr does not exist"):
         read_exr(tmp_path / "none.exr")
+
+
+def test_a_picture_that_claims_to_be_huge_is_named(tmp_path):
+    write_png8(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    content = (tmp_path / "a.png").read_bytes()
+    header = b"IHDR" + struct.pack(">2I", 60000, 60000) + content[24:29]
+    crc = struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "a.png").write_bytes(content[:12] + header + crc + content[33:])
+    with pytest.raises(UserError, match=r"a\.png is damaged, or too large for OpenCV"):
+        read_picture(tmp_path / "a.png")
 
 
 def test_planes_of_16_bits_that_are_stored_apart_are_refused(tmp_path):

@@ -54,7 +54,10 @@ def read_picture(path: str | Path, upright: bool = False) -> np.ndarray:
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    picture = cv2.imdecode(encoded, flags) if encoded.size else None
+    try:
+        picture = cv2.imdecode(encoded, flags) if encoded.size else None
+    except cv2.error as error:  # more px than OpenCV reads
+        raise UserError(f"{path} is damaged, or too large for OpenCV") from error
     if picture is None:
         raise UserError(f"{path} is damaged or is not a picture")
     if picture.dtype not in (np.uint8, np.uint16):
