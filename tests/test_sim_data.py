@@ -114,6 +114,19 @@ def footage_set(source: Path, side: int) -> SimDataset:
     )
 
 
+def test_frames_of_simplus_are_means_of_the_large_ones(tmp_path: Path) -> None:
+    """Before footage that stands still, of a texture as fine as its pixels."""
+    texture = np.random.default_rng(0).integers(0, 2, (66, 66, 3)).astype(np.float32)
+    write_frames(tmp_path / "still", [texture] * 12, suffix=".exr")
+    sample = patch(tmp_path, dataset_name="simplus", source=[tmp_path / "still"], patch_size=8)
+    frame, truth = sample["frames"][3], 4 * sample["gt"]
+    mean, sparse = F.avg_pool2d(truth, 4), truth[:, ::4, ::4]
+    dim = mean < 0.7
+    assert dim.sum() > 100
+    assert (frame - mean)[dim].std() < 0.03  # the noise
+    assert (frame - sparse)[dim].std() > 0.06
+
+
 def test_groups_with_a_cut_are_not_trained_on(tmp_path: Path) -> None:
     cut = [*pan(6, 2.0), *(frame[::-1, ::-1] for frame in pan(6, 2.0))]
     write_frames(tmp_path / "film", [*cut, *pan(12, 2.0)])

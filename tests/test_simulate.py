@@ -7,17 +7,26 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.simulate.camera import Camera, draw_camera, reduce, reduce_published, respond, unprocess
+from data.simulate.camera import (
+    Camera,
+    alexa_to_srgb,
+    draw_camera,
+    reduce,
+    reduce_published,
+    respond,
+    unprocess,
+)
 from data.simulate.lighting import expand_highlights
 from data.simulate.making import simulate
 from data.simulate.motion import draw_path, exposure_spans, view
 from data.simulate.noise import add_noise, draw_noise_levels, quantise
 from data.simulate.photographs import PHOTOGRAPHS, draw_scene, read_photograph
-from data.simulate.sampling import EXPOSURES, SPANS, STEPS, HandHeld, expose, target
-from data.simulate.scenes import BuiltIn, Shot
+from data.simulate.sampling import EXPOSURES, SPANS, STEPS, HandHeld, expose, measured, target
+from data.simulate.scenes import BuiltIn, Shot, Video
 from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
 from data.simulate.warp import mean
+from tests.made_footage import pan, write_frames
 from util.images import write_radiance
 
 
@@ -163,6 +172,41 @@ def test_no_photograph_is_in_both_splits() -> None:
     train, test = PHOTOGRAPHS["Train"], PHOTOGRAPHS["Test"]
     assert not set(train) & set(test)
     assert not set(train.values()) & set(test.values())
+
+
+def test_every_frame_has_noise_of_its_own() -> None:
+    flat = np.full((100, 100, 4), 0.3, np.float32)
+    frames, levels = measured([flat] * 5, np.random.default_rng(0))
+    assert len(set(levels)) == 5
+    correlation = np.corrcoef([frame.ravel() for frame in frames]) - np.eye(5)
+    assert np.abs(correlation).max() < 0.03
+
+
+def video(folder: Path, frames: list[np.ndarray], suffix: str) -> Video:
+    (found,) = find_sources([write_frames(folder, frames, suffix=suffix)], kind="video")
+    return found
+
+
+def test_groups_of_a_video_have_cameras_and_noise_of_their_own(tmp_path: Path) -> None:
+    source, settings = video(tmp_path / "pan", pan(12, 0.0) * 2, ".png"), Settings(size=(16, 24))
+    starts = source.samples(settings, 1)
+    shots = [(start, Shot("Train", "pan", number, settings)) for number, start in starts.items()]
+    (first, drawn), (second, other) = (simulate(source, start, shot) for start, shot in shots)
+    assert first.camera.red_gain != second.camera.red_gain
+    assert first.camera.blue_gain != second.camera.blue_gain
+    assert drawn["noise"] != other["noise"]
+    moment = next(source.scene(*shots[0])[0].views(range(1)))
+    assert first.scene_max == moment.max()
+    assert_array_equal(first.gt, respond(moment, first.camera))
+
+
+def test_alexa_footage_keeps_the_published_exposure(tmp_path: Path) -> None:
+    frames = [8 * frame for frame in pan(12, 1.0)]
+    source = video(tmp_path / "carousel_fireworks_02", frames, ".exr")
+    sample, drawn = simulate(source, 0, Shot("Train", source.name, 1, Settings()))
+    assert drawn["lighting"]["scale"] == drawn["lighting"]["peak"] == 1
+    light = alexa_to_srgb(source.frames.read(0))
+    assert_allclose(sample.gt, respond(light, sample.camera), rtol=1e-5, atol=1e-7)
 
 
 def test_blur_is_as_long_as_the_share_of_the_motion_in_each_exposure() -> None:
