@@ -1,8 +1,9 @@
 """Optical flow from the shortest of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
 
 The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
-are composed. A flow that does not show that it is right is dropped for none at all, and where there is less
-texture than noise, it follows its surroundings.
+are composed. A flow that does not show that it is right is dropped for none at all, as is one that the flow
+back contradicts (what it leads to is hidden in one frame); where there is less texture than noise, it
+follows its surroundings.
 """
 
 import math
@@ -14,8 +15,8 @@ import torch
 from models.networks.warp import warp
 
 UNCLIPPED = 0.95  # of the longer frame's white level: two frames are compared up to there
-CODE_NOISE = 0.03  # standard deviation that a view may have; it is blurred until it has
-BLUR = (0.5, 4.0)  # least and largest standard deviation of that blur, px
+BLUR = 0.5  # px, standard deviation of the blur of views
+CONSISTENT = 2.0  # px by which flow to a frame and back from there may miss where it began
 REACH = 4.0  # px, standard deviation of the neighbourhood whose texture and agreement are measured
 IMPROVEMENT = 0.9  # share of the squared difference of two views that a flow must get below
 SURROUNDINGS = 48.0  # px, standard deviation of the neighbourhood that a flow follows
@@ -41,19 +42,19 @@ def chained_flow(
             math.sqrt(shot[k] * level * exposure[k] + read[k]) / float(exposure[k]) for k in (i - 1, i)
         )
         noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
-        blur = float(np.clip(noise / CODE_NOISE / math.sqrt(4 * math.pi), *BLUR))
-        views = [_view(light[k], white, blur) for k in (i - 1, i)]
+        views = [_view(light[k], white) for k in (i - 1, i)]
         step = _proven(_dis(*views), *views)
-        step = _followed(step, views[1], (255 * noise) ** 2 / (4 * math.pi * blur**2))
+        step = _consistent(step, _dis(*reversed(views)))
+        step = _followed(step, views[1], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
         step = torch.from_numpy(step).permute(2, 0, 1)
         last = flows[i - 2] if i > 1 else torch.zeros_like(step)
         flows[i - 1] = last + warp(step[None], last[None], "border")[0]
     return flows
 
 
-def _view(light: torch.Tensor, white: float, blur: float) -> np.ndarray:
+def _view(light: torch.Tensor, white: float) -> np.ndarray:
     """Light (H, W) as 8-bit codes of its square root, in which shot noise is the same everywhere."""
-    soft = cv2.GaussianBlur((light / white).clamp(0, 1).numpy(), (0, 0), blur)
+    soft = cv2.GaussianBlur((light / white).clamp(0, 1).numpy(), (0, 0), BLUR)
     return np.round(255 * np.sqrt(soft)).astype(np.uint8)
 
 
@@ -73,20 +74,25 @@ def _dis(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
 
 def _proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     """The flow (H, W, 2) where views (H, W) agree better along it than without, 0 elsewhere."""
-    height, width = reference.shape
-    rows, columns = np.indices((height, width), np.float32)
-    moved = cv2.remap(
-        support,
-        columns + flow[..., 0],
-        rows + flow[..., 1],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    moved = _sampled(support, flow)
     along, without = (
         cv2.GaussianBlur((reference.astype(np.float32) - view) ** 2, (0, 0), REACH)
         for view in (moved, support)
     )
     return np.where((along < IMPROVEMENT * without)[..., None], flow, np.float32(0))
+
+
+def _consistent(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """The flow (H, W, 2) where the other frame's flow `back` leads to where it began, 0 elsewhere."""
+    miss = np.linalg.norm(flow + _sampled(back, flow), axis=2, keepdims=True)
+    return np.where(miss < CONSISTENT, flow, np.float32(0))
+
+
+def _sampled(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """An image (H, W, ...) along a flow (H, W, 2), bilinearly."""
+    rows, columns = np.indices(flow.shape[:2], np.float32)
+    x, y = columns + flow[..., 0], rows + flow[..., 1]
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
