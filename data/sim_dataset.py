@@ -80,7 +80,7 @@ class SimDataset(SynDataset):
         rng = draw.generator()
         name, scene = self._scene(rng, draw.index)
         camera = draw_camera(rng)
-        clean = expose(scene, camera)[: self.opt.frame_num]
+        clean = expose(scene, camera, count=self.opt.frame_num)
         frames, _ = measured(reduce(clean, self.scale), rng)
         gt = target(next(scene.views(range(1))), camera)
         return self._sample(f"{name}-{draw.epoch}-{draw.position}", np.stack(frames), gt)

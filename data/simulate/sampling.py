@@ -90,14 +90,16 @@ class Sample:
         return self.reduced[1]
 
 
-def expose(scene: Scene, camera: Camera, clip_subframes: bool = False) -> list[np.ndarray]:
-    """Clean frames without a white level: a list of five packed (h, w, 4) float32, 1 = white.
+def expose(
+    scene: Scene, camera: Camera, clip_subframes: bool = False, count: int = len(SPANS)
+) -> list[np.ndarray]:
+    """Clean frames without a white level: a list of the first `count`, packed (h, w, 4) float32, 1 = white.
 
-    Frame n is exposed 4^(n-2) times as long as the middle one, n = 0..4. With `clip_subframes` each sub-frame
-    is unprocessed and so clipped by itself (specification, 9.2).
+    Frame n is exposed 4^(n-2) times as long as frame 2, n = 0..4. With `clip_subframes` each sub-frame is
+    unprocessed and so clipped by itself (specification, 9.2).
     """
     frames = []
-    for n, span in enumerate(SPANS):
+    for n, span in enumerate(SPANS[:count]):
         gain = 4.0 ** (n - 2)
         if clip_subframes:
             frame = mean(sensor.unprocess(light * gain, camera) for light in scene.views(span))
