@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,12 +141,26 @@ def test_interrupted_run_is_completed(dataset: Path, tmp_path: Path, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             make_dataset(out, SMALL, frames_per_scene=2)
     assert len(list(out.glob("*/*/*"))) == 3
-    left_by_a_kill = out / "Train" / "brick" / ".000001.partial"
-    left_by_a_kill.mkdir()
-    (left_by_a_kill / "raw_1.npy").write_bytes(b"half")
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    partials = [out / "Train" / "brick" / f".000001.{pid}.partial" for pid in (killed.pid, os.getppid())]
+    for partial in partials:
+        partial.mkdir()
+        (partial / "raw_1.npy").write_bytes(b"half")
     assert make_dataset(out, SMALL, frames_per_scene=2).written == 17
+    assert [partial.exists() for partial in partials] == [False, True]  # the other may be in use
+    shutil.rmtree(partials[1])
     assert digests(out) == digests(dataset)
     assert make_dataset(out, SMALL, frames_per_scene=2).written == 0
+
+
+def test_a_sample_that_another_process_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "Train" / "coffee" / "000001"
+    sample, parameters = simulate(BuiltIn("coffee"), 0, Shot("Train", "coffee", 1, SMALL))
+    storage.write_sample(folder, sample, parameters=parameters)
+    before = digests(tmp_path)
+    storage.write_sample(folder, sample, parameters=parameters | {"seed": 4})
+    assert digests(tmp_path) == before
 
 
 @pytest.fixture(scope="module")

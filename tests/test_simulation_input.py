@@ -1,5 +1,6 @@
 """What the simulator refuses, each in one line."""
 
+import json
 import subprocess
 import sys
 from contextlib import suppress
@@ -218,6 +219,16 @@ def test_a_refused_first_call_spoils_nothing(
     assert make_dataset(out, Settings(size=(16, 24)), 1, sources).written == 1
     message = refused(["--out", made, "--seed", "4", "--size", "16", "24", *source], monkeypatch)
     assert message == f"{made} was made with seed 3, not 4: give another folder to --out"
+
+
+def test_a_scene_is_of_one_colour(footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, stills = tmp_path / "set", footage / "stills"
+    sources = {"Train": find_sources([stills], "photographs", "alexa")}
+    make_dataset(out, Settings(size=(16, 24)), 1, sources)
+    assert {json.loads(line)["alexa"] for line in (out / "manifest.jsonl").read_text().splitlines()} == {True}
+    words = ["--out", out, "--source", stills, "--kind", "photographs", "--size", "16", "24"]
+    message = refused([*words, "--frames_per_scene", "2"], monkeypatch)
+    assert message == f"{out}: scene frame_0001 was made with --colour alexa, not srgb: give it again"
 
 
 def test_frames_that_cannot_be_left_out_are_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data.simulate.camera import draw_camera
 from data.simulate.sampling import Sample, take
-from data.simulate.scenes import SceneCut, Shot, Source
+from data.simulate.scenes import Photograph, SceneCut, Shot, Source, Video
 from data.simulate.settings import VERSION, Settings
 from data.simulate.sources import built_in
 from data.simulate.storage import (
@@ -62,6 +62,7 @@ def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample, dict]:
         "scene": shot.scene,
         "number": shot.number,
         "source": source.source,
+        "alexa": is_alexa(source),
         "device": "cpu" if shot.device is None else shot.device.type,
         "red_gain": camera.red_gain,
         "blue_gain": camera.blue_gain,
@@ -69,6 +70,11 @@ def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample, dict]:
         "scene_max": sample.scene_max,
     }
     return sample, parameters | drawn
+
+
+def is_alexa(source: Source) -> bool:
+    """Whether the light of a source is in AlexaWideGamut."""
+    return isinstance(source, Photograph | Video) and source.alexa
 
 
 def _do(job: Job) -> tuple[Job, bool]:
@@ -166,14 +172,15 @@ def find_jobs(
     """The samples of a data set that do not exist yet, in order.
 
     Raises:
-        UserError: a source is too short, or its scene is there already from elsewhere.
+        UserError: a source is too short, or its scene is there already from elsewhere or in other colours.
     """
     jobs = []
     for split, found in sources.items():
         for source in found:
             starts = source.samples(settings, frames_per_scene)
             folders = {n: sample_folder(out, split, source.name, n, settings.layout) for n in starts}
-            check_scene(out, split, source.name, source.source, list(folders.values()))
+            made_of = {"source": source.source, "alexa": is_alexa(source)}
+            check_scene(out, split, source.name, made_of, list(folders.values()))
             for number, start in starts.items():
                 device = devices[len(jobs) % len(devices)] if devices else None
                 shot = Shot(split, source.name, number, settings, device)

@@ -3,7 +3,9 @@
 Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files.
 """
 
+import errno
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -42,13 +44,15 @@ def _complete_or_absent(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: it cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.rename(folder)
     except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and folder.is_dir():
+            return  # another process made the same sample meanwhile
         raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -137,15 +141,27 @@ def check_dataset(out: Path, settings: Settings) -> None:
 
 
 def open_dataset(out: Path, settings: Settings) -> None:
-    """Make `out`, which `check_dataset` accepts, a data set; remove what a kill left half done.
+    """Make `out`, which `check_dataset` accepts, a data set; remove what killed processes left half done.
 
     Raises:
         UserError: it cannot be written.
     """
     with write_atomically(out / RECORD) as temporary:
         temporary.write_text(json.dumps(settings.record()) + "\n")
-    for partial in [*out.glob("*/.*.partial"), *out.glob("*/*/.*.partial")]:
-        shutil.rmtree(partial, ignore_errors=True)
+    for partial in [*out.glob("*/.*.[0-9]*.partial"), *out.glob("*/*/.*.[0-9]*.partial")]:
+        if not _is_running(partial.suffixes[-2].lstrip(".")):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
 
 
 def _differences(found: object, wanted: dict[str, object]) -> str:
@@ -168,10 +184,11 @@ def _read_json(path: Path, advice: str) -> object:
         raise UserError(f"{path} is damaged: {advice}") from error
 
 
-def check_scene(out: Path, split: str, scene: str, source: str, folders: list[Path]) -> None:
-    """Refuse a scene that is in the data set already, in the other split or from another source.
+def check_scene(out: Path, split: str, scene: str, made_of: dict[str, object], folders: list[Path]) -> None:
+    """Refuse a scene that is in the data set already, in the other split, from another source or colours.
 
-    `folders` are those of its samples, of which some may exist.
+    `made_of` is what its samples' parameters say of its `source` and whether it is `alexa`; `folders` are
+    those of its samples, of which some may exist.
 
     Raises:
         UserError: it is there.
@@ -183,10 +200,16 @@ def check_scene(out: Path, split: str, scene: str, source: str, folders: list[Pa
             raise UserError(f"{out}: scene {scene} is in {other} already: name the split by --split {other}")
         if parameters.exists():
             found = _read_json(parameters, f"delete {folder}, and it is made again")
+            source = made_of["source"]
             if found["source"] != source:
                 raise UserError(
                     f"{out}: scene {scene} was made of {found['source']}, not of {source}: "
                     "name the sources as before, or give another folder to --out"
+                )
+            if found.get("alexa", made_of["alexa"]) != made_of["alexa"]:
+                used, now = ("alexa" if alexa else "srgb" for alexa in (found["alexa"], made_of["alexa"]))
+                raise UserError(
+                    f"{out}: scene {scene} was made with --colour {used}, not {now}: give it again"
                 )
             return
 
