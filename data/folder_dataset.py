@@ -63,6 +63,8 @@ class FolderDataset(BaseDataset):
             default=0,
             help="px of each frame to leave out on each side, where registered frames show nothing",
         )
+        if not is_train:
+            parser.set_defaults(tonemap="reinhard")  # nothing is scored: the pictures are for the eye
         parser.set_defaults(frame_num=None)  # all
         parser.set_defaults(net="exposure_merge")  # where no weights are named
 
@@ -162,11 +164,6 @@ def _frames(folder: Path) -> list[Path]:
     suffixes = raw.SUFFIXES | picture_stack.SUFFIXES
     files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     return sorted(file for file in files if file.suffix.lower() in suffixes)
-
-
-def raw_frames(folder: Path) -> list[Path]:
-    """The raw files in a folder by name."""
-    return [file for file in _frames(folder) if _is_raw(file)]
 
 
 def find_scenes(root: Path) -> list[Path]:

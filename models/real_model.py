@@ -103,6 +103,4 @@ class RealModel(BaseModel):
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
         super().load_state(state, path)
-        if "teacher" not in state:
-            raise UserError(f"{path} was written by another --model: it has no teacher to go on with")
         self.teacher.load_state_dict(state["teacher"])

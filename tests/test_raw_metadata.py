@@ -70,7 +70,7 @@ def test_meta_has_what_rendering_needs(tmp_path: Path) -> None:
 
 def test_both_matrices_and_the_rest_of_the_colour_tags_are_read(tmp_path: Path) -> None:
     second = XYZ_TO_CAMERA + 0.0625
-    forward, calibration = np.full((3, 3), 0.25), np.diag([0.5, 1.0, 2.0])
+    forward, calibration = np.full((3, 3), 0.25) + np.diag([0.25] * 3), np.diag([0.5, 1.0, 2.0])
 
     def matrix(code: int, values: np.ndarray) -> tuple:
         parts = [part for value in values.ravel() for part in (int(value * 10000), 10000)]

@@ -161,7 +161,7 @@ def test_state_of_another_strategy(adapt, common, tmp_path) -> None:
     succeed("train.py", *words)
     result = run("train.py", *words, "--model", "real", "--niter", 2, "--resume", True)
     assert result.status == 2
-    assert "was written by another --model: it has no teacher to go on with" in result.err
+    assert "was written by --model syn, not real" in result.err
 
 
 def test_realplus_and_validation(common, start, tmp_path) -> None:
