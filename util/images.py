@@ -16,7 +16,7 @@ from util.files import write_atomically
 
 TIFF_DAMAGE = (  # what tifffile raises where tags or data are damaged
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
-    *(struct.error, zlib.error),
+    *(struct.error, zlib.error, tifffile.TiffFileError),  # the last is an error of its own before 2024
 )
 
 
