@@ -84,7 +84,7 @@ class Test:
         """Restore a sample, write its pictures and score them."""
         frames, exposure = self.model.normalised(sample), sample["exposure"]
         name, file = sample["name"][0], Path(sample["scene"][0])
-        if not getattr(self.dataset, "one_per_scene", False):
+        if not self.dataset.one_per_scene:
             file /= sample["frame"][0]
         images = {"restored": self.restore(frames, exposure)}
         images |= {method: baseline(frames, exposure) for method, baseline in self.baselines.items()}

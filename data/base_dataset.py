@@ -23,11 +23,13 @@ class BaseDataset(Dataset):
         border: px of the output that evaluation leaves out on each side.
         scale: of the ground truth's size against the frames'; None = there need not be any.
         has_targets: whether training patches have ground truth.
+        one_per_scene: whether files of results are named by the scene alone.
     """
 
     border = 0
     scale: int | None = 1
     has_targets = True
+    one_per_scene = False
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:

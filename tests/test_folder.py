@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from data import create_dataset
 from data.folder_dataset import FolderDataset, find_scenes
+from options.test_options import TestOptions
 from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture, write_shaded
 from tests.programs import run, succeed
 from util.bayer import PLANES, pack, unpack
@@ -255,7 +256,8 @@ def test_damaged_pictures_are_named(tmp_path: Path) -> None:
 def restored(root: Path, out: Path) -> tuple[np.ndarray, np.ndarray]:
     """Linear picture and PNG that test.py makes of the only scene, without weights."""
     options = f"--name x --model syn --dataset_name folder --dataroot {root} --checkpoints_dir {out}"
-    succeed("test.py", *options.split(), "--gpu_ids", -1, "-j", 0, "--save_hdr", "exr")
+    words = ("--gpu_ids", -1, "-j", 0, "--save_hdr", "exr", "--tonemap", "mu_law")
+    succeed("test.py", *options.split(), *words)
     (radiance,) = out.rglob("*.exr")
     (picture,) = out.glob("x/output_*/**/*.png")
     assert radiance.relative_to(out).parts[-2:] == (root.name, "1.exr")
@@ -276,6 +278,12 @@ def test_raw_files_become_linear_light_and_a_picture(tmp_path: Path) -> None:
     assert light.shape == picture.shape == (80, 120, 3)
     assert_allclose(np.median(light, axis=(0, 1)), 0.05 * 16, rtol=0.03)
     assert_allclose(np.median(picture / 65535), mu_law(np.array(0.05)), atol=0.01)
+
+
+def test_pictures_are_for_the_eye_by_default() -> None:
+    words = "--name x --dataset_name folder --dataroot /data".split()
+    assert TestOptions().parse(words).tonemap == "reinhard"
+    assert TestOptions().parse([*words, "--tonemap", "mu_law"]).tonemap == "mu_law"
 
 
 def test_pictures_become_linear_light_and_a_picture(tmp_path: Path) -> None:
