@@ -281,7 +281,7 @@ def test_raw_files_become_linear_light_and_a_picture(tmp_path: Path) -> None:
 
 
 def test_pictures_are_for_the_eye_by_default() -> None:
-    words = "--name x --dataset_name folder --dataroot /data".split()
+    words = ["--name", "x", "--dataset_name", "folder", "--dataroot", "/data"]
     assert TestOptions().parse(words).tonemap == "reinhard"
     assert TestOptions().parse([*words, "--tonemap", "mu_law"]).tonemap == "mu_law"
 
