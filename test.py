@@ -145,6 +145,7 @@ class Test:
             "isp": self.opt.isp,
             "reference": ", ".join(sorted(self.references)) or "none",
             "precision": self.opt.precision,
+            **({"peak_luminance": self.opt.peak_luminance} if "pu_psnr" in self.opt.metrics else {}),
             **self.cost(),
             "ms_per_megapixel": round(median(self.pace), 1),
             "images": len(self.dataset),

@@ -109,6 +109,8 @@ class TestOptions(BaseOptions):
         unknown = [name for name in opt.metrics if name not in known]
         if unknown:
             raise UserError(f"unknown metric '{unknown[0]}'; known: {', '.join(known)}")
+        if not opt.peak_luminance:
+            raise UserError("--peak_luminance 0: the brightest value must have some, in cd/m2")
         if opt.ev != "auto" and opt.tonemap != "exposure":
             raise UserError(f"--ev {opt.ev:g} is for --tonemap exposure; --tonemap {opt.tonemap} has none")
         if opt.chop is False:

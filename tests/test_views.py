@@ -131,6 +131,7 @@ def test_real_results_are_named_by_the_scene_and_white_as_published(isp, brightn
     "options, message",
     [
         (("--tonemap", "gamma"), "invalid choice: 'gamma'"),
+        (("--peak_luminance", "0"), "--peak_luminance 0: the brightest value must have some, in cd/m2"),
         (("--ev", "2"), "--ev 2 is for --tonemap exposure; --tonemap mu_law has none"),
         (("--tonemap", "exposure", "--ev", "much"), "expected auto or a number of stops, not 'much'"),
         (("--tonemap", "exposure", "--ev", "nan"), "expected auto or a number of stops, not 'nan'"),
