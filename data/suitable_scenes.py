@@ -7,11 +7,11 @@ before, "merge" for any other, and the scene's folder. What is wrong with a scen
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from data.folder_dataset import FolderDataset, find_scenes
 from util.errors import UserError, run
+from util.parser import Parser
 
 FRAMES = 5
 RATIOS = (3.0, 5.4)  # of neighbouring exposures; 4 in training
@@ -33,7 +33,9 @@ def suits(scene: Path) -> bool:
 
 
 def main() -> None:
-    root = Path(sys.argv[1])
+    parser = Parser(prog="python -m data.suitable_scenes", description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path, metavar="DIR", help="a scene, or a folder of scenes")
+    root = parser.parse_strictly(None).root
     for scene in find_scenes(root) or [root]:
         print("network" if suits(scene) else "merge", scene)
 
