@@ -35,8 +35,8 @@ def suits(scene: Path) -> bool:
 def main() -> None:
     parser = Parser(prog="python -m data.suitable_scenes", description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path, metavar="DIR", help="a scene, or a folder of scenes")
-    root = parser.parse_strictly(None).root
-    for scene in find_scenes(root) or [root]:
+    opt = parser.parse_strictly(None)
+    for scene in find_scenes(opt.root) or [opt.root]:
         print("network" if suits(scene) else "merge", scene)
 
 
