@@ -40,7 +40,7 @@ def main() -> None:
     place = device.join(opt)
     dataset = create_dataset(opt, "test")
     for iteration in [None] if opt.load_path or not needs_weights(opt.net) else opt.load_iter:
-        model = create_model(opt, place, getattr(dataset, "channels", None))
+        model = create_model(opt, place, dataset.task)
         test = Test(model, dataset, opt, label=model.load_trained(iteration))
         loader = create_loader(dataset, opt)
         for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
@@ -53,7 +53,7 @@ def create_baselines(opt: argparse.Namespace, model: BaseModel) -> dict[str, Bas
     baselines = {name: partial(baseline, scale=model.scale) for name, baseline in BASELINES.items()}
     if opt.net != MERGE:
         settings = argparse.Namespace(**vars(opt) | {"net": MERGE, "size": None})
-        merge = create_model(settings, model.place, model.channels)
+        merge = create_model(settings, model.place, model.task)
         merge.build()
         baselines["exposure merge"] = merge.restore
     return baselines

@@ -48,7 +48,7 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     batches = EpochBatches(len(dataset), opt, place.rank, place.world)
     loader = create_loader(dataset, opt, batches)
     validation = create_loader(create_dataset(opt, "val"), opt) if opt.val_freq else None
-    model = create_model(opt, place, getattr(dataset, "channels", None))
+    model = create_model(opt, place, dataset.task)
     demosaic = create_demosaicer(opt, place)
     now = begin(model, opt)
 

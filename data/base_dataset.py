@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from data.draws import Draw
 from util.errors import UserError
+from util.task import Task
 
 
 class BaseDataset(Dataset):
@@ -22,13 +23,15 @@ class BaseDataset(Dataset):
     Attributes:
         border: px of the output that evaluation leaves out on each side.
         scale: of the ground truth's size against the frames'; None = there need not be any.
-        has_targets: whether training patches have ground truth.
+        task: planes of the frames, white, and which frame the ground truth shows.
+        targets: keys under which training patches hold what is learnt from.
         one_per_scene: whether files of results are named by the scene alone.
     """
 
     border = 0
     scale: int | None = 1
-    has_targets = True
+    task = Task()
+    targets: tuple[str, ...] = ("gt",)
     one_per_scene = False
 
     @staticmethod

@@ -19,6 +19,7 @@ from data.syn_dataset import subfolders
 from util.errors import UserError
 from util.images import read_picture
 from util.parser import whole
+from util.task import Task
 
 FEWEST, MOST = 2, 9  # frames of a scene
 SHORTEST = 1 / 16  # exposure of the shortest frame: what it clips at is 16, as in the published brackets
@@ -43,8 +44,7 @@ class FolderDataset(BaseDataset):
     first red px, clipped to black, 0, and white, 1, as the networks' training data are. Those of pictures
     are linear sRGB, without the tone curve that `--response` names.
 
-    Attributes:
-        channels: 4 for raw files, 3 for pictures, known by their suffixes.
+    Whether they are raw files, of 4 planes, or pictures, of 3, is known by their suffixes.
     """
 
     scale = None  # there are no targets
@@ -86,7 +86,7 @@ class FolderDataset(BaseDataset):
         kinds = {_is_raw(scene.files[0]) for scene in self.scenes}
         if len(kinds) > 1:
             raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
-        self.channels = 4 if kinds.pop() else 3
+        self.task = Task(channels=4 if kinds.pop() else 3)
         self.inner = opt.border // 2 * 2  # px of a mosaic left out: whole cells
         self.border = self.inner * (4 if opt.model.endswith("plus") else 1)
         opt.frame_num = max(len(scene.files) for scene in self.scenes)
@@ -114,7 +114,7 @@ class FolderDataset(BaseDataset):
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
-        frames, meta = self._read_raw(scene) if self.channels == 4 else self._read_pictures(scene)
+        frames, meta = self._read_raw(scene) if self.task.channels == 4 else self._read_pictures(scene)
         place = {"scene": scene.name, "frame": scene.files[0].stem}
         return place | {
             "frames": frames,

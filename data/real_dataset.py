@@ -43,7 +43,7 @@ class RealDataset(BaseDataset):
     """
 
     scale = None  # whatever the model's is: there are no targets that would have to fit
-    has_targets = False
+    targets = ()
     channels = 4
     one_per_scene = True
     validation_size, validation_corner = (128, 512), (1000, 1000)  # packed px

@@ -29,7 +29,7 @@ def suits(scene: Path) -> bool:
     exposures = dataset.scenes[0].exposures
     ratios = exposures[1:] / exposures[:-1]
     alike = bool(((ratios > RATIOS[0]) & (ratios < RATIOS[1])).all())
-    return dataset.channels == 4 and len(exposures) == FRAMES and alike
+    return dataset.task.channels == 4 and len(exposures) == FRAMES and alike
 
 
 def main() -> None:

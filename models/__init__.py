@@ -5,6 +5,7 @@ import sys
 
 from util import registry
 from util.device import Place
+from util.task import Task
 
 
 def model_names() -> list[str]:
@@ -17,6 +18,6 @@ def model_class(name: str) -> type:
     return registry.find_class(sys.modules[__name__], "model", name)
 
 
-def create_model(opt: argparse.Namespace, place: Place, channels: int | None = None):
-    """`--model` on this process's device, for frames of so many planes (None: its own number)."""
-    return model_class(opt.model)(opt, place, channels)
+def create_model(opt: argparse.Namespace, place: Place, task: Task):
+    """`--model` on this process's device, for the frames of a data set."""
+    return model_class(opt.model)(opt, place, task)

@@ -15,6 +15,7 @@ from models.networks import create_network, needs_weights, network_class, takes
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
+from util.task import Task
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -31,18 +32,14 @@ class BaseModel:
 
     Attributes:
         loss_names: names of the losses that `compute_loss` leaves in `losses`, for the log.
-        channels: planes of a frame and of the result, where the data set does not say otherwise.
         scale: factor of super-resolution.
-        white: value of the result that is white in pictures.
-        needs_targets: whether it learns from ground truth.
+        targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
     """
 
     loss_names: tuple[str, ...] = ()
-    channels = 4
     scale = 1
-    white = 16.0
-    needs_targets = True
+    targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
 
     @classmethod
@@ -50,9 +47,9 @@ class BaseModel:
         """Add options, or change defaults, for this strategy."""
         parser.set_defaults(net=cls.default_net)
 
-    def __init__(self, opt: argparse.Namespace, place: Place, channels: int | None = None) -> None:
-        self.opt, self.place = opt, place
-        self.published_channels, self.channels = self.channels, channels or self.channels
+    def __init__(self, opt: argparse.Namespace, place: Place, task: Task) -> None:
+        self.opt, self.place, self.task = opt, place, task
+        self.white = task.white
         self.folder = Path(opt.checkpoints_dir) / opt.name
         self.losses: dict[str, torch.Tensor] = {}
         self.ema: AveragedModel | None = None
@@ -74,9 +71,14 @@ class BaseModel:
         state, saved = checkpoint.load_weights(path) if path else (None, None)
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
-        task = {"in_channels": self.channels, "out_channels": self.channels, "scale": self.scale}
+        task = {
+            "in_channels": self.task.channels,
+            "out_channels": self.task.channels,
+            "scale": self.scale,
+            "reference": self.task.reference,
+        }
         if path:
-            held = saved or held_by_published(self.opt, self.published_channels, state)
+            held = saved or held_by_published(self.opt, state)
             arguments = arguments_of_checkpoint(self.opt, task, path, held)
         else:
             arguments = network_arguments(self.opt, task)
@@ -114,6 +116,8 @@ class BaseModel:
             raise UserError(f"no checkpoint {path}: try {shipped}, or --net exposure_merge, which needs none")
         self.build(path)
         most = self.network.arguments["num_frames"]
+        if self.opt.frame_num < most and getattr(self.network, "exact_frames", False):
+            raise UserError(f"{path} holds a network for exactly {most} frames, not {self.opt.frame_num}")
         if self.opt.frame_num < most:
             fewer = f"{self.opt.frame_num} frames for a network that was made for {most}"
             self.say(f"note: {fewer}: its results may be poor, --net exposure_merge takes any number")
@@ -226,12 +230,12 @@ class BaseModel:
         Raises:
             UserError: more frames than the network takes; the result is not finite.
         """
-        most = getattr(self.network, "max_frames", None)
-        if most and frames.shape[1] > most:
-            takes_most = f"this {type(self.network).__name__} restores at most {most} frames"
-            raise UserError(
-                f"{takes_most}, not {frames.shape[1]}: give --frame_num {most}, or --net exposure_merge"
-            )
+        most, exact = getattr(self.network, "max_frames", None), getattr(self.network, "exact_frames", False)
+        given = frames.shape[1]
+        if most and (given > most or (exact and given < most)):
+            limit = "exactly" if exact else "at most"
+            takes_most = f"this {type(self.network).__name__} restores {limit} {most} frames"
+            raise UserError(f"{takes_most}, not {given}: give --frame_num {most}, or --net exposure_merge")
         network = self.ema.module if self.ema else self.network
         training = network.training
         network.eval()

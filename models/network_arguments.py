@@ -45,13 +45,13 @@ def arguments_of_checkpoint(
     return {key: value for key, value in held.items() if key != "name"} | task
 
 
-def held_by_published(
-    opt: argparse.Namespace, channels: int, state: dict[str, torch.Tensor]
-) -> dict[str, Any]:
-    """What a checkpoint without a record is taken for: the options' network, for planes as published."""
-    frames_of = getattr(network_class(opt.net), "frames_of", lambda _: None)
-    frames = frames_of(state) or opt.frame_num
-    return {"name": opt.net, "num_frames": frames, "in_channels": channels, **_asked(opt)}
+def held_by_published(opt: argparse.Namespace, state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """What a checkpoint without a record is taken for: the options' network, made as the published one."""
+    network = network_class(opt.net)
+    held = {"num_frames": opt.frame_num} | getattr(network, "published_arguments", {})
+    if frames := getattr(network, "frames_of", lambda _: None)(state):
+        held["num_frames"] = frames
+    return {"name": opt.net, **held, **_asked(opt)}
 
 
 def _asked(opt: argparse.Namespace) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class RealModel(BaseModel):
     """
 
     loss_names = ("ema_l1", "self_l1")
-    needs_targets = False
+    targets = ()
 
     @classmethod
     def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:

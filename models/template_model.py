@@ -22,11 +22,9 @@ class TemplateModel(BaseModel):
 
     # Names of what `compute_loss` leaves in `self.losses`: they appear in the log and in TensorBoard.
     loss_names = ("mu_l1", "linear_l1")
-    # Planes of a frame and of the result (3 for RGB), and the factor of super-resolution.
-    channels = 4
+    # Keys of a sample that it learns from, and the factor of super-resolution.
+    targets = ("gt",)
     scale = 1
-    # Value of the result that is white in pictures, and for the mu-law.
-    white = 16.0
     # Network where --net names none.
     default_net = "tmrnet"
 

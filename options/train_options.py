@@ -7,6 +7,8 @@ from util.errors import UserError
 from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole
 from util.schedule import POLICIES
 
+TARGETS = {"gt": "ground truth"}  # what users call the keys of a sample
+
 
 class TrainOptions(BaseOptions):
     """Base options and those of the training loop."""
@@ -86,9 +88,11 @@ class TrainOptions(BaseOptions):
     def parse(self, arguments=None):
         opt = super().parse(arguments)
         dataset, model = data.dataset_class(opt.dataset_name), models.model_class(opt.model)
-        if model.needs_targets and not dataset.has_targets:
-            lacks = f"which patches of --dataset_name {opt.dataset_name} have not: --model real needs none"
-            raise UserError(f"--model {opt.model} learns from ground truth, {lacks}")
+        for target in model.targets:
+            if target not in dataset.targets:
+                lacks = f"which patches of --dataset_name {opt.dataset_name} have not"
+                raise UserError(f"--model {opt.model} learns from {TARGETS.get(target, target)}, {lacks}")
+        opt.targets = model.targets
         if opt.batch_size % opt.accumulate:
             raise UserError(
                 f"--batch_size {opt.batch_size} is not a multiple of --accumulate {opt.accumulate}"

@@ -55,7 +55,7 @@ def write_stack(folder: Path, times: tuple[float, ...] = (0.01, 0.04, 0.16), suf
 def test_raw_frames_are_sorted_by_exposure(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "night", (16, 1, 4))
     dataset = opened(folder)
-    assert (len(dataset), dataset.channels, dataset.border, dataset.scale) == (1, 4, 0, None)
+    assert (len(dataset), dataset.task.channels, dataset.border, dataset.scale) == (1, 4, 0, None)
     sample = dataset[0]
     assert sample["frames"].shape == (3, 4, 15, 21) and sample["frames"].dtype == torch.float32
     assert_allclose(sample["frames"][:, 0, 0, 0] * 959, (20, 30, 10), rtol=1e-5)  # files 2, 3, 1
@@ -129,7 +129,7 @@ def test_frames_are_chosen_over_the_whole_range(tmp_path: Path) -> None:
 def test_pictures_beside_raw_files_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = make_scene(tmp_path / "a", (1, 4, 16))
     write_stack(folder)
-    assert opened(folder).channels == 4
+    assert opened(folder).task.channels == 4
     assert "the raw files are taken, not the pictures beside them" in capsys.readouterr().err
     write_picture(folder / "4.jpg", np.zeros((24, 32, 3), np.uint8))
     with pytest.raises(UserError, match=r"4\.jpg is no raw file, 1\.dng is one: keep one kind in a folder"):
@@ -224,7 +224,7 @@ def test_what_is_no_raw_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_stack_of_pictures_is_linear_rgb(tmp_path: Path) -> None:
     dataset = opened(write_stack(tmp_path / "a", (0.16, 0.01, 0.04)))
-    assert dataset.channels == 3
+    assert dataset.task.channels == 3
     sample = dataset[0]
     assert sample["frames"].shape == (3, 3, 24, 32) and sample["frames"].dtype == torch.float32
     levels = srgb_decode(np.array([80, 120, 40]) / 255)

@@ -67,7 +67,7 @@ def test_a_whole_sample_is_what_was_measured(root: Path) -> None:
     assert sample["exposure"].tolist() == [1 / 16, 1 / 4, 1, 4, 16]
     assert (sample["scene"], sample["frame"], sample["name"]) == ("b", "1", "b-1")
     assert sample["meta"]["cfa"] == "GRBG" and sample["meta"]["orientation"] == 1
-    assert "gt" not in sample and dataset.channels == 4 and dataset.border == 0
+    assert "gt" not in sample and dataset.task.channels == 4 and dataset.border == 0
 
 
 def test_fewer_frames_keep_the_scale_of_the_third(root: Path) -> None:

@@ -2,9 +2,15 @@
 
 A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`,
 where frames are divided by their exposures and in rising order of them. Of the task's arguments
-(`num_frames, in_channels, out_channels, scale`) it takes those that matter to it. It may have:
+(`num_frames, in_channels, out_channels, scale, reference`: the number of the frame, from 0, that the result
+shows) it takes those that matter to it. It may have:
 
 * `max_frames`: the largest T that it takes, if there is one, and `frames_of(state)`: that of a state dict;
+* `exact_frames = True`: it takes neither more nor fewer frames than it was made for;
+* `published_arguments`: dict of what published checkpoints, which do not say it, were made with;
+* `optional_buffers`: suffixes of names that published checkpoints hold and that are not read;
+* `gradient_checkpointing`: attribute to set, so that training keeps less and computes it again;
+* `is_global = True`: each px of the result depends on the whole frame, so that tiles are an approximation;
 * `trained = False`: it has no parameters, so that it needs no checkpoint and cannot be trained;
 * a keyword `exposure` of `forward`, and then of `whole_frame` too: it is given the exposures (N, T);
 * a keyword `outputs` of `forward`: numbers of frames, for which it returns (N, len(outputs), C', sH, sW), the
@@ -25,12 +31,8 @@ from typing import Any
 
 from torch import nn
 
-TASK_ARGUMENTS = (
-    "num_frames",
-    "in_channels",
-    "out_channels",
-    "scale",
-)  # follow from model and data, not options
+# These follow from model and data, not from options.
+TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale", "reference")
 
 
 def network_names() -> list[str]:

@@ -84,6 +84,7 @@ class TMRNet(nn.Module):
     """
 
     optional_keys = ("up_para", "upsample")  # a BracketIRE+ network starts from BracketIRE weights
+    published_arguments: ClassVar[dict] = {"in_channels": 4}
     pretrained_parts: ClassVar[dict] = {"spynet": published_spynet_name}
     sizes: ClassVar[dict[str, dict]] = {
         "full": {},
