@@ -1,6 +1,8 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+"""Writing files and folders so that a crash leaves the old one or the new one, never half of one."""
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,3 +30,43 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(NotADirectoryError):  # a file stands where a folder should be: nothing was written
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def complete_or_absent(folder: Path) -> Iterator[Path]:
+    """Give a path for a folder that is to be made; it becomes `folder` when the block ends well.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and folder.is_dir():
+            return  # another process made the same folder meanwhile
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_partial(root: Path, depth: int) -> None:
+    """Remove what killed processes left of `complete_or_absent` in `root`, `depth` folders down."""
+    for level in range(depth):
+        for partial in root.glob("*/" * level + ".*.[0-9]*.partial"):
+            if not _is_running(partial.suffixes[-2].lstrip(".")):
+                shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True

@@ -1,16 +1,9 @@
-"""Makes samples, one after the other or in several processes; what comes out is the same."""
+"""Makes samples and what is missing of a data set."""
 
-import multiprocessing
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import torch
 from tqdm import tqdm
 
@@ -27,8 +20,7 @@ from data.simulate.storage import (
     write_manifest,
     write_sample,
 )
-from util.device import keep_memory
-from util.errors import UserError
+from util.workers import do_all
 
 
 class Job(NamedTuple):
@@ -87,40 +79,6 @@ def _do(job: Job) -> tuple[Job, bool]:
     return job, True
 
 
-def make(
-    jobs: Sequence[Job], workers: int = 1, stopped: Callable[[], bool] = lambda: False
-) -> Iterator[tuple[Job, bool]]:
-    """Make all samples; yield each when it is done, with False where a scene cut was in the way.
-
-    Once `stopped` says so, what is under way is finished, and no more is begun.
-
-    Raises:
-        UserError: a file cannot be read or written or does not fit, or a process was killed.
-    """
-    if workers == 1:
-        _prepare()
-        for job in jobs:
-            if stopped():
-                return
-            yield _do(job)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_prepare_worker) as pool:
-        try:
-            todo, running = iter(jobs), set()
-            while True:
-                if not stopped():
-                    running |= {pool.submit(_do, job) for job in islice(todo, workers - len(running))}
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        except BrokenProcessPool as error:
-            raise UserError("a process was killed, perhaps for memory: give fewer --workers") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 class Made(NamedTuple):
     """What a call wrote, left out for a scene cut, and did not come to."""
 
@@ -147,14 +105,14 @@ def make_dataset(
         stopped: asked after each sample whether to go on later.
 
     Raises:
-        UserError: see `storage.check_dataset`, `storage.check_scene` and `making.make`.
+        UserError: see `storage.check_dataset`, `storage.check_scene` and `do_all`.
     """
     check_dataset(out, settings)
     jobs = find_jobs(out, settings, frames_per_scene, sources or built_in(), devices)
     open_dataset(out, settings)
     written, cut = 0, []
     try:
-        for job, is_whole in tqdm(make(jobs, workers, stopped), str(out), len(jobs), unit="sample"):
+        for job, is_whole in tqdm(do_all(_do, jobs, workers, stopped), str(out), len(jobs), unit="sample"):
             written += is_whole
             cut += [] if is_whole else [job.folder]
     finally:
@@ -186,22 +144,3 @@ def find_jobs(
                 shot = Shot(split, source.name, number, settings, device)
                 jobs.append(Job(folders[number], source, start, shot))
     return [job for job in jobs if not job.folder.is_dir()]
-
-
-def _prepare() -> None:
-    """Work with one thread, on whose number the optical flow would depend, and keep memory for it."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    keep_memory()
-
-
-def _prepare_worker() -> None:
-    _prepare()
-    os.setsid()  # out of reach of Ctrl-C and of signals to the whole group: the main process ends the workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when the main one is gone, however that went: it may be started again at once."""
-    multiprocessing.parent_process().join()
-    os._exit(1)

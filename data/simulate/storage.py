@@ -3,13 +3,9 @@
 Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files.
 """
 
-import errno
 import json
-import os
 import pickle
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +16,9 @@ from data.simulate.sampling import EXPOSURES, Sample
 from data.simulate.settings import Settings
 from util.demosaic import menon
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import complete_or_absent, remove_partial, write_atomically
 from util.images import write_png8, write_png16
+from util.json_record import differences, read_json
 from util.rendering import linear_srgb, render_png16
 from util.tonemap import srgb_encode
 
@@ -37,27 +34,6 @@ def sample_folder(out: Path, split: str, scene: str, number: int, layout: str) -
     return out / split / scene / f"{number:06d}"
 
 
-@contextmanager
-def _complete_or_absent(folder: Path) -> Iterator[Path]:
-    """Give a path for a folder that is to be made; it becomes `folder` when the block ends well.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.rename(folder)
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and folder.is_dir():
-            return  # another process made the same sample meanwhile
-        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def write_sample(
     folder: Path, sample: Sample, layout: str = "bracketire", parameters: dict | None = None
 ) -> None:
@@ -66,7 +42,7 @@ def write_sample(
     Raises:
         UserError: it cannot be written.
     """
-    with _complete_or_absent(folder) as partial:
+    with complete_or_absent(folder) as partial:
         if layout == "real":
             write_real_sample(partial, sample)
         else:
@@ -134,9 +110,9 @@ def check_dataset(out: Path, settings: Settings) -> None:
     if names and RECORD not in names:
         raise UserError(f"{out} is not empty and was not made by this command: give another folder to --out")
     if RECORD in names:
-        found = _read_json(record, f"delete {out}, or give another folder to --out")
+        found = read_json(record, f"delete {out}, or give another folder to --out")
         if found != wanted and any(_samples(out)):
-            differing = _differences(found, wanted)
+            differing = differences(found, wanted)
             raise UserError(f"{out} was made with {differing}: give another folder to --out")
 
 
@@ -148,40 +124,13 @@ def open_dataset(out: Path, settings: Settings) -> None:
     """
     with write_atomically(out / RECORD) as temporary:
         temporary.write_text(json.dumps(settings.record()) + "\n")
-    for partial in [*out.glob("*/.*.[0-9]*.partial"), *out.glob("*/*/.*.[0-9]*.partial")]:
-        if not _is_running(partial.suffixes[-2].lstrip(".")):
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _is_running(process: str) -> bool:
-    """Whether there is a process of this number."""
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        pass
-    return True
-
-
-def _differences(found: object, wanted: dict[str, object]) -> str:
-    """The settings in which a record is another one, such as "seed 1, not 2"."""
-    found = found if isinstance(found, dict) else {}
-    keys = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
-    return "; ".join(f"{key} {found.get(key)}, not {wanted.get(key)}" for key in keys)
+    remove_partial(out, depth=3)
 
 
 def _samples(out: Path) -> Iterator[Path]:
     """What was drawn for each sample that is there, hidden (unfinished) ones left out."""
     for pattern in (f"*/[!.]*/{PARAMETERS}", f"*/*/[!.]*/{PARAMETERS}"):
         yield from out.glob(pattern)
-
-
-def _read_json(path: Path, advice: str) -> object:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {advice}") from error
 
 
 def check_scene(out: Path, split: str, scene: str, made_of: dict[str, object], folders: list[Path]) -> None:
@@ -199,7 +148,7 @@ def check_scene(out: Path, split: str, scene: str, made_of: dict[str, object], f
         if (out / other / folder.relative_to(out / split)).exists():
             raise UserError(f"{out}: scene {scene} is in {other} already: name the split by --split {other}")
         if parameters.exists():
-            found = _read_json(parameters, f"delete {folder}, and it is made again")
+            found = read_json(parameters, f"delete {folder}, and it is made again")
             source = made_of["source"]
             if found["source"] != source:
                 raise UserError(
