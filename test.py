@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -19,11 +20,11 @@ from data.base_dataset import BaseDataset
 from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
-from models.networks import create_network, needs_weights
+from models.networks import create_network, needs_weights, takes
 from options.test_options import TestOptions
-from util import device
-from util.baselines import BASELINES, exposure_average
+from util.baselines import BASELINES, exposure_average, reference_frame
 from util.complexity import multiply_adds, parameter_count
+from util.device import join, peak_memory
 from util.errors import run
 from util.evaluation import Evaluation, prepared, table, unbatched
 from util.images import write_png16, write_radiance
@@ -37,7 +38,7 @@ Baseline = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of normalised
 
 def main() -> None:
     opt = TestOptions().parse()
-    place = device.join(opt)
+    place = join(opt)
     dataset = create_dataset(opt, "test")
     for iteration in [None] if opt.load_path or not needs_weights(opt.net) else opt.load_iter:
         model = create_model(opt, place, dataset.task)
@@ -51,6 +52,8 @@ def main() -> None:
 def create_baselines(opt: argparse.Namespace, model: BaseModel) -> dict[str, Baseline]:
     """What else is scored: the simple results, and the merge of exposures where it is not what is tested."""
     baselines = {name: partial(baseline, scale=model.scale) for name, baseline in BASELINES.items()}
+    if reference := model.task.reference:
+        baselines["reference frame"] = partial(reference_frame, scale=model.scale, reference=reference)
     if opt.net != MERGE:
         settings = argparse.Namespace(**vars(opt) | {"net": MERGE, "size": None})
         merge = create_model(settings, model.place, model.task)
@@ -73,23 +76,22 @@ class Test:
         self.baselines = create_baselines(opt, model) if opt.baselines else {}
         metrics = opt.metrics if opt.calc_metrics else []
         settings = prepared(metrics, opt.peak_luminance, model.place.device)
-        self.scores = {
-            name: Evaluation(metrics, dataset.border, settings) for name in ("restored", *self.baselines)
-        }
+        self.evaluation = partial(Evaluation, metrics, dataset.border, settings, dataset.scores)
+        self.scores = {name: self.evaluation() for name in ("restored", *self.baselines)}
         self.pace: list[float] = []  # ms per megapixel of each image
         self.shape: tuple[int, ...] = ()
         self.references: set[str] = set()
 
     def one(self, index: int, sample: dict[str, Any]) -> None:
-        """Restore a sample, write its pictures and score them."""
+        """Restore a sample, score it and write its pictures."""
         frames, exposure = self.model.normalised(sample), sample["exposure"]
-        name, file = sample["name"][0], Path(sample["scene"][0])
-        if not self.dataset.one_per_scene:
-            file /= sample["frame"][0]
         images = {"restored": self.restore(frames, exposure)}
         images |= {method: baseline(frames, exposure) for method, baseline in self.baselines.items()}
-        given = self.dataset.picture(index)
-        has_target = given is not None or "gt" in sample
+        if self.baselines and "color_label" in sample:
+            images["colour component"] = sample["color_label"]
+            self.scores.setdefault("colour component", self.evaluation())
+        target, given = sample.get("gt"), self.dataset.picture(index)
+        has_target = target is not None or given is not None
         fixed_white = has_target or self.opt.isp == "published"  # BracketIRE specification, 8.1
         view = Pictures(
             self.demosaic,
@@ -98,32 +100,49 @@ class Test:
             border=self.dataset.border,
             isp=self.opt.isp,
         )
+        pictures = {method: view.picture(image) for method, image in images.items()}
+        if has_target:
+            pictures["ground truth"] = view.picture(target) if given is None else given
+            rendered = f"ground truth rendered with {self.opt.demosaic}"
+            self.references.add(rendered if given is None else "pictures of the data set")
+        judged = pictures
+        if self.dataset.scores == "radiance":
+            lights = images if target is None else images | {"ground truth": target}
+            judged = {method: view.light(image, saturates=False) for method, image in lights.items()}
+        rows = {
+            method: scores.add(sample["name"][0], judged[method], judged.get("ground truth"))
+            for method, scores in self.scores.items()
+        }
+        file = Path(sample["scene"][0])
+        if not self.dataset.one_per_scene:
+            file /= sample["frame"][0]
         if self.opt.save_hdr != "none":
             light = view.light(images["restored"], saturates=not has_target)
             write_radiance(self.radiance_folder / f"{file}.{self.opt.save_hdr}", light)
-        pictures = {method: view.picture(image) for method, image in images.items()}
-        reference = view.picture(sample["gt"]) if has_target and given is None else given
-        if has_target:
-            rendered = f"ground truth rendered with {self.opt.demosaic}"
-            self.references.add(rendered if given is None else "pictures of the data set")
-        rows = {
-            method: scores.add(name, pictures[method], reference) for method, scores in self.scores.items()
-        }
         if self.opt.save_imgs:
-            curve = view.curve(self.opt.tonemap, self.opt.ev, images["restored"])
-            shown = view.picture(images["restored"], curve) if curve else pictures["restored"]
-            write_png16(self.picture_folder / f"{file}.png", shown)
-            border = self.dataset.border // self.model.scale
-            if has_target:
-                sheet = {"shortest bracket": view.picture(frames[:, 0], border=border), **pictures}
-                sheet["ground truth"] = reference
-            else:
-                images = {"exposure average": exposure_average(frames, exposure, self.model.scale)} | images
-                sheet = view.as_taken(frames, exposure, border)
-                sheet |= {method: view.picture(image, curve) for method, image in images.items()}
-                sheet["restored"] = shown
-            scores = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
-            self.report.add(name, sheet, scores)
+            sheet = self.sheet(view, frames, exposure, images, pictures)
+            write_png16(self.picture_folder / f"{file}.png", sheet["restored"])
+            caption = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
+            self.report.add(sample["name"][0], sheet, caption)
+
+    def sheet(
+        self,
+        view: Pictures,
+        frames: torch.Tensor,
+        exposure: torch.Tensor,
+        images: dict[str, torch.Tensor],
+        pictures: dict[str, np.ndarray],
+    ) -> dict[str, np.ndarray]:
+        """What a contact sheet shows of the frames and images of a sample, of which `pictures` are mu-law."""
+        border = self.dataset.border // self.model.scale
+        curve = view.curve(self.opt.tonemap, self.opt.ev, images["restored"])
+        if curve:
+            pictures = pictures | {method: view.picture(image, curve) for method, image in images.items()}
+        if "ground truth" in pictures and self.dataset.scores == "picture":
+            return {"shortest bracket": view.picture(frames[:, 0], border=border), **pictures}
+        average = exposure_average(frames, exposure, self.model.scale)
+        pictures = {"exposure average": view.picture(average, curve)} | pictures
+        return view.as_taken(frames, exposure, border) | pictures
 
     def restore(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """The restored image (1, C, sH, sW) on the CPU; notes the time that it took."""
@@ -131,15 +150,20 @@ class Test:
         restored = self.model.restore(frames, exposure).float().cpu()
         pixels = restored.shape[-2] * restored.shape[-1] * (4 if restored.shape[1] == 4 else 1)
         self.pace.append(1e9 * (time.perf_counter() - start) / pixels)
-        self.shape = self.shape or tuple(frames.shape)
+        if not self.shape:
+            self.shape, self.megapixels = tuple(frames.shape), round(pixels / 1e6, 4)
         return restored
 
     def facts(self) -> dict[str, Any]:
         """How the scores came about."""
         return {
+            "model": self.opt.model,
             "network": type(self.model.network).__name__,
             "checkpoint": self.label,
+            "dataset": self.opt.dataset_name,
+            "frames": self.opt.frame_num,
             "protocol": self.opt.protocol,
+            "scored": self.dataset.scores,
             "border": self.dataset.border,
             "demosaic": self.opt.demosaic,
             "isp": self.opt.isp,
@@ -148,6 +172,7 @@ class Test:
             **({"peak_luminance": self.opt.peak_luminance} if "pu_psnr" in self.opt.metrics else {}),
             **self.cost(),
             "ms_per_megapixel": round(median(self.pace), 1),
+            "peak_memory_mb": round(peak_memory(self.model.place.device) / 2**20),
             "images": len(self.dataset),
         }
 
@@ -159,8 +184,10 @@ class Test:
             return {"parameters": 0}
         arguments = dict(network.arguments)
         with torch.device("meta"):
-            macs = multiply_adds(create_network(arguments.pop("name"), **arguments), self.shape)
-        return {"parameters": count, "gmacs_per_image": round(macs / 1e9, 2)}
+            network = create_network(arguments.pop("name"), **arguments).eval()
+            given = {"exposure": torch.ones(self.shape[:2])} if takes(network, "exposure") else {}
+            macs = multiply_adds(network, self.shape, **given)
+        return {"parameters": count, "gmacs_per_image": round(macs / 1e9, 2), "megapixels": self.megapixels}
 
     def summary(self) -> None:
         """Write and print the tables."""

@@ -26,8 +26,8 @@ from util.evaluation import Evaluation, unbatched
 from util.images import write_png16
 from util.logger import Logger
 from util.metrics import published_validation_psnr
+from util.pictures import Pictures
 from util.progress import Progress
-from util.rendering import render_png16
 from util.schedule import learning_rate
 from util.stop import StopRequest
 
@@ -150,23 +150,26 @@ def validate(
     model: BaseModel, loader: DataLoader, demosaic: Demosaicer, now: Progress, logger: Logger
 ) -> float:
     """Score the validation set in pictures, as test.py does; returns the mean PSNR."""
-    opt = model.opt
-    evaluation = Evaluation(["psnr_mu", "ssim_mu"], loader.dataset.border)
+    opt, dataset = model.opt, loader.dataset
+    evaluation = Evaluation(["psnr_mu", "ssim_mu"], dataset.border, kind=dataset.scores)
     views = []
     for sample in samples(loader):
         name = sample["name"][0]
         if "gt" not in sample:
             raise UserError(f"sample {name} has no ground truth to validate with; --val_freq 0 goes without")
         restored = model.restore(model.normalised(sample), sample["exposure"]).float().cpu()
-        picture, reference = (
-            render_png16(image[0].numpy(), unbatched(sample["meta"]), demosaic, white=model.white)
-            for image in (restored, sample["gt"])
-        )
-        evaluation.add(name, picture, reference)
-        views.append(published_validation_psnr(restored.numpy(), sample["gt"].numpy()))
+        view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
+        pair = restored, sample["gt"]
+        judged = [
+            view.picture(image) if dataset.scores == "picture" else view.light(image, saturates=False)
+            for image in pair
+        ]
+        evaluation.add(name, *judged)
+        if model.task.channels == 4:  # the published view is of mosaics
+            views.append(published_validation_psnr(*(image.numpy() for image in pair)))
         if opt.save_imgs:
-            write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", picture)
-    scores = evaluation.mean() | {"psnr_published_view": fmean(views)}
+            write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", view.picture(restored))
+    scores = evaluation.mean() | ({"psnr_published_view": fmean(views)} if views else {})
     logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
     return scores["psnr_mu"]
 

@@ -34,7 +34,7 @@ class _ErrorsAsValues(Dataset):
     """Hands a `UserError` of a sample on as a value, so that it leaves a worker process as it is."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.border = dataset, dataset.border
+        self.dataset, self.border, self.scores = dataset, dataset.border, dataset.scores
 
     def __len__(self) -> int:
         return len(self.dataset)

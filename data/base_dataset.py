@@ -24,6 +24,7 @@ class BaseDataset(Dataset):
         border: px of the output that evaluation leaves out on each side.
         scale: of the ground truth's size against the frames'; None = there need not be any.
         task: planes of the frames, white, and which frame the ground truth shows.
+        scores: what is scored: "picture", 16-bit pictures, or "radiance", linear light.
         targets: keys under which training patches hold what is learnt from.
         one_per_scene: whether files of results are named by the scene alone.
     """
@@ -31,6 +32,7 @@ class BaseDataset(Dataset):
     border = 0
     scale: int | None = 1
     task = Task()
+    scores = "picture"
     targets: tuple[str, ...] = ("gt",)
     one_per_scene = False
 
@@ -64,7 +66,7 @@ class BaseDataset(Dataset):
             try:
                 return self.patch(key._replace(index=(key.index + step) % len(self)))
             except UserError as error:
-                print(f"left out: {error}", file=sys.stderr)
+                sys.stderr.write(f"left out: {error}\n")  # at once: worker processes share it
         raise UserError(f"no readable sample in {self.root}")
 
     def patch(self, draw: Draw) -> dict:

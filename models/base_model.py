@@ -93,6 +93,9 @@ class BaseModel:
             optional = getattr(self.network, "optional_keys", ()) if self.opt.is_train else ()
             lacking = checkpoint.fit(self.network, state, path, optional)
             self.say(f"weights from {path}" + (f"; from scratch: {', '.join(lacking)}" if lacking else ""))
+        if self.opt.tile and getattr(self.network, "is_global", False):
+            looks = f"--net {self.opt.net} looks at the whole frame"
+            self.say(f"note: {looks}: with --tile {self.opt.tile} its results differ a little")
         self.network.to(self.place.device)
         if self.opt.channels_last:
             convert_channels_last(self.network)
@@ -152,6 +155,10 @@ class BaseModel:
     def prepare_training(self) -> None:
         """Make optimizer, loss scaler, weight average, and what shares gradients between processes."""
         opt = self.opt
+        if opt.gradient_checkpointing:
+            if not hasattr(self.network, "gradient_checkpointing"):
+                raise UserError(f"--gradient_checkpointing: --net {opt.net} has no parts to compute again")
+            self.network.gradient_checkpointing = True
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=opt.lr,
@@ -240,9 +247,10 @@ class BaseModel:
         training = network.training
         network.eval()
         with self.autocast():
-            result = tiling.restore(
-                network, frames, self.opt.tile, self.opt.tile_overlap, **self.extras(exposure)
-            )
+            tile = self.opt.tile
+            if tile is None:
+                tile = 0 if getattr(network, "is_global", False) else tiling.USUAL_TILE
+            result = tiling.restore(network, frames, tile, self.opt.tile_overlap, **self.extras(exposure))
         network.train(training)
         if not torch.isfinite(result).all():
             raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")

@@ -10,7 +10,7 @@ import models
 from models import networks
 from util.errors import UserError
 from util.parser import Parser, amount, boolean, positive, whole
-from util.tiling import SMALLEST_TILE
+from util.tiling import SMALLEST_TILE, USUAL_TILE
 
 # Options of the published programs that decide nothing here (most were read nowhere there either).
 PUBLISHED_ONLY = {
@@ -18,7 +18,7 @@ PUBLISHED_ONLY = {
     "init_type": "networks initialise themselves as published",
     "init_gain": "networks initialise themselves as published",
     "load_optimizers": "use --resume",
-    "optimizer": "AdamW was always used",
+    "optimizer": "AdamW is always used; with --weight_decay 0 it is Adam",
     "shuffle": "training data are always shuffled",
     "suffix": "write the whole name into --name",
     "verbose": "the network's size is always printed",
@@ -38,6 +38,11 @@ PUBLISHED_ONLY = {
 }
 
 
+def network_name(text: str) -> str:
+    """A network's name in its published spelling or ours: HDR-Transformer is hdr_transformer."""
+    return text.lower().replace("-", "_")
+
+
 class BaseOptions:
     """Builds the parser in the order base, model, dataset, network, and checks what needs no file."""
 
@@ -52,7 +57,10 @@ class BaseOptions:
             "--model", default="syn", help="training strategy: " + ", ".join(models.model_names())
         )
         group.add_argument(
-            "--net", help="network, default by the model: " + ", ".join(networks.network_names())
+            "--net",
+            "--network",
+            type=network_name,
+            help="network, default by the model: " + ", ".join(networks.network_names()),
         )
         group.add_argument(
             "--size", help="preset of the network: full (as published, the default) or a smaller one"
@@ -102,8 +110,8 @@ class BaseOptions:
         group.add_argument(
             "--tile",
             type=whole,
-            default=384,
-            help="largest side of a tile with its surroundings, in packed px; 0 = the whole frame at once",
+            help="largest side of a tile with its surroundings, in packed px; 0 = the whole frame at once; "
+            f"default {USUAL_TILE}, but 0 for networks that look at the whole frame",
         )
         group.add_argument(
             "--tile_overlap",
@@ -166,7 +174,7 @@ class BaseOptions:
         if scale not in (None, expected):
             pair = f"--model {opt.model} enlarges by {expected}"
             raise UserError(f"{pair}, but the targets of --dataset_name {opt.dataset_name} by {scale}")
-        if 0 < opt.tile < SMALLEST_TILE:
+        if opt.tile and opt.tile < SMALLEST_TILE:
             raise UserError(
                 f"--tile {opt.tile} is too small: {SMALLEST_TILE} px or more, or 0 for whole frames"
             )
@@ -178,8 +186,9 @@ class BaseOptions:
 def _optional(parser: Parser) -> Parser:
     """A copy of a parser for a first look: nothing is required and no value of a later option is judged."""
     first = Parser(add_help=False)
-    for name in ("model", "net", "dataset_name"):
+    for name in ("model", "dataset_name"):
         first.add_argument(f"--{name}", default=parser.get_default(name))
+    first.add_argument("--net", "--network", type=network_name)
     for name in ("load_path", "load_iter"):
         first.add_argument(f"--{name}")
     return first

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from util.files import write_atomically
 
-NOT_RECORDED = ("is_train", "resume")
+NOT_RECORDED = ("is_train", "resume", "targets")
 
 
 def write_options(opt: argparse.Namespace, folder: Path) -> None:

@@ -3,11 +3,14 @@
 import argparse
 import math
 
+import data
 from options.base_options import BaseOptions
 from util.errors import UserError
+from util.evaluation import SCORED, USUAL
 from util.metrics import METRICS, NO_REFERENCE
 from util.parser import Parser, amount, boolean, iterations
 from util.pictures import TONE_MAPS
+from util.radiance_metrics import RADIANCE_METRICS
 from util.rendering import ISPS
 
 
@@ -53,8 +56,8 @@ class TestOptions(BaseOptions):
         group.add_argument(
             "--save_hdr",
             choices=("none", "exr", "hdr"),
-            default="none",
-            help="write linear radiance files, on the scale of the frames divided by their exposures",
+            help="write linear radiance files, on the scale of the frames divided by their exposures; "
+            "default hdr for LDR data sets, else none",
         )
         group.add_argument(
             "--tonemap",
@@ -84,8 +87,9 @@ class TestOptions(BaseOptions):
         group.add_argument(
             "--metrics",
             type=metric_list,
-            default=["psnr_mu", "ssim_mu"],
-            help=f"comma list of: {', '.join(METRICS)}; without ground truth: {', '.join(NO_REFERENCE)}",
+            help="comma list, default as the data set's paper has it; of pictures: "
+            f"{', '.join(METRICS)}; of radiance (LDR data sets): {', '.join(RADIANCE_METRICS)}; without "
+            f"ground truth: {', '.join(NO_REFERENCE)}",
         )
         group.add_argument(
             "--protocol",
@@ -105,7 +109,10 @@ class TestOptions(BaseOptions):
 
     def parse(self, arguments=None):
         opt = super().parse(arguments)
-        known = [*METRICS, *NO_REFERENCE]
+        kind = data.dataset_class(opt.dataset_name).scores
+        opt.metrics = opt.metrics or USUAL[kind]
+        opt.save_hdr = opt.save_hdr or ("hdr" if kind == "radiance" else "none")
+        known = [*SCORED[kind], *NO_REFERENCE]
         unknown = [name for name in opt.metrics if name not in known]
         if unknown:
             raise UserError(f"unknown metric '{unknown[0]}'; known: {', '.join(known)}")

@@ -7,7 +7,11 @@ from util.errors import UserError
 from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole
 from util.schedule import POLICIES
 
-TARGETS = {"gt": "ground truth"}  # what users call the keys of a sample
+TARGETS = {  # what users call the keys of a sample
+    "gt": "ground truth",
+    "color_label": "a colour component",
+    "structure_label": "structure labels",
+}
 
 
 class TrainOptions(BaseOptions):
@@ -68,6 +72,12 @@ class TrainOptions(BaseOptions):
             type=fraction,
             default=0.0,
             help="0.999: save and validate averaged weights; 0 = off",
+        )
+        group.add_argument(
+            "--gradient_checkpointing",
+            type=boolean,
+            default=False,
+            help="keep less of the forward pass and compute it again: less memory, about a third slower",
         )
         group = parser.add_argument_group("progress")
         group.add_argument("--print_freq", type=positive, default=100, help="steps between log lines")

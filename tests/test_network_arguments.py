@@ -13,6 +13,7 @@ from options.test_options import TestOptions
 from util import checkpoint
 from util.device import Place
 from util.errors import UserError
+from util.task import Task
 
 CPU = Place(torch.device("cpu"))
 
@@ -51,7 +52,7 @@ def options(*words: object, frame_num: int = 3) -> argparse.Namespace:
 
 
 def restored(path: Path, frames: int, frame_num: int) -> torch.Tensor:
-    model = create_model(options("--load_path", path, frame_num=frame_num), CPU)
+    model = create_model(options("--load_path", path, frame_num=frame_num), CPU, Task())
     assert model.load_trained(None) == path.stem[-1]
     return model.restore(torch.rand(1, frames, 4, 12, 14), torch.ones(1, frames))
 
@@ -79,14 +80,14 @@ def test_more_frames_than_the_data_set_said(ours: Path) -> None:
 @pytest.mark.parametrize("kind", ["ours", "published"])
 def test_planes_of_another_number(kind: str, request: pytest.FixtureRequest) -> None:
     path = request.getfixturevalue(kind)
-    model = create_model(options("--load_path", path), CPU, channels=3)
+    model = create_model(options("--load_path", path), CPU, Task(channels=3))
     text = r"is for 4 planes per frame, --dataset_name syn gives 3: --net exposure_merge takes any"
     with pytest.raises(UserError, match=text):
         model.load_trained(None)
 
 
 def test_a_new_network_is_for_the_planes_of_the_data() -> None:
-    model = create_model(options(), CPU, channels=3)
+    model = create_model(options(), CPU, Task(channels=3))
     model.build()
     assert model.restore(torch.rand(1, 3, 3, 12, 14), torch.ones(1, 3)).shape == (1, 3, 12, 14)
 
@@ -94,14 +95,14 @@ def test_a_new_network_is_for_the_planes_of_the_data() -> None:
 def test_missing_weights() -> None:
     text = r"no checkpoint .*TMRNet_model_latest.pth: try --load_path .*small.pth, or --net exposure_merge"
     with pytest.raises(UserError, match=text):
-        create_model(options(), CPU).load_trained("latest")
+        create_model(options(), CPU, Task()).load_trained("latest")
 
 
 def test_weights_for_a_network_that_has_none(ours: Path) -> None:
     words = ("--name", "x", "--dataroot", "/data", "--net", "exposure_merge")
     opt = TestOptions().parse([*words, "--load_path", str(ours)])
     with pytest.raises(UserError, match="--net exposure_merge has no parameters to train or load"):
-        create_model(opt, CPU).load_trained(None)
+        create_model(opt, CPU, Task()).load_trained(None)
 
 
 @pytest.mark.parametrize(

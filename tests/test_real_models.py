@@ -14,6 +14,7 @@ from tests.programs import Running, largest_difference, log_rows, run, succeed, 
 from tests.test_distributed import torchrun, wait
 from util.device import Place
 from util.errors import UserError
+from util.task import Task
 
 STUDENT, TEACHER = "TMRNet_model", "TMRNetPre_model"
 DECAY = 0.9
@@ -78,7 +79,7 @@ def test_supervised_training_without_targets_is_refused(model) -> None:
 @pytest.mark.parametrize("total, admitted", [(2, {1}), (3, {1}), (4, {1, 2}), (5, {1, 2, 3})])
 def test_how_many_frames(total, admitted) -> None:
     """Drawn uniformly from one to all but two, by the seed of the step alone."""
-    model = RealModel(argparse.Namespace(checkpoints_dir=".", name="x"), None)
+    model = RealModel(argparse.Namespace(checkpoints_dir=".", name="x"), None, Task())
     asked = []
 
     def network(frames, outputs):
@@ -99,7 +100,7 @@ def test_how_many_frames(total, admitted) -> None:
 
 
 def test_ground_truth_is_not_asked_for() -> None:
-    model = RealModel(argparse.Namespace(checkpoints_dir=".", name="x"), Place(torch.device("cpu")))
+    model = RealModel(argparse.Namespace(checkpoints_dir=".", name="x"), Place(torch.device("cpu")), Task())
     model.network = torch.nn.Identity()
     model.set_input({"frames": torch.ones(1, 2, 4, 3, 3), "exposure": torch.tensor([[0.5, 2.0]])})
     assert model.frames[0, :, 0, 0, 0].tolist() == [2, 0.5]

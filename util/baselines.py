@@ -11,6 +11,13 @@ def shortest_bracket(frames: torch.Tensor, exposure: torch.Tensor, scale: int = 
     return _enlarged(frames[:, 0], scale)
 
 
+def reference_frame(
+    frames: torch.Tensor, exposure: torch.Tensor, scale: int = 1, reference: int = 0
+) -> torch.Tensor:
+    """Number `reference` of the normalised frames (N, T, C, H, W), enlarged bilinearly: (N, C, sH, sW)."""
+    return _enlarged(frames[:, reference], scale)
+
+
 def exposure_average(frames: torch.Tensor, exposure: torch.Tensor, scale: int = 1) -> torch.Tensor:
     """Mean of the normalised frames that are not clipped, weighted by exposure: (N, C, sH, sW).
 

@@ -90,12 +90,17 @@ def fit(
 ) -> list[str]:
     """Load a state dict strictly; only parameters whose names begin with one of `optional` may be missing.
 
+    Buffers of published checkpoints that the network makes by itself, its `optional_buffers`, are passed
+    over.
+
     Returns the names of those that were.
 
     Raises:
         UserError: names or shapes differ; the message shows some of them.
     """
     own = network.state_dict()
+    passed_over = tuple(getattr(network, "optional_buffers", ()))
+    state = {name: value for name, value in state.items() if not name.endswith(passed_over)}
     unexpected = [name for name in state if name not in own]
     lacking = [name for name in own if name not in state]
     missing = [name for name in lacking if not name.startswith(tuple(optional) or ("\0",))]

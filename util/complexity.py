@@ -10,12 +10,12 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
-    """Multiply-adds of one forward pass on frames of `shape` (N, T, C, H, W).
+def multiply_adds(network: nn.Module, shape: tuple[int, ...], **given: torch.Tensor) -> int:
+    """Multiply-adds of one forward pass on frames of `shape` (N, T, C, H, W) and what else it is `given`.
 
     Counted are convolutions and matrix products with parameters, where all but a hundredth of a network's
     work is. Nothing is computed: call it with a network on the device "meta".
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.empty(shape, device="meta"))
+        network(torch.empty(shape, device="meta"), **given)
     return counter.get_total_flops() // 2

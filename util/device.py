@@ -4,6 +4,7 @@ import argparse
 import ctypes
 import datetime
 import os
+import resource
 import sys
 from typing import NamedTuple
 
@@ -48,6 +49,14 @@ def gpu_list(text: str) -> list[int]:
             f"--gpu_ids {text}: there is no GPU {missing[0]} here ({available} found); -1 is the CPU"
         )
     return wanted
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process has held at most: on the GPU where it works on one, else in main memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def join(opt: argparse.Namespace) -> Place:

@@ -1,4 +1,4 @@
-"""Scores of a set of pictures: a row per image, the mean, and the files that keep them."""
+"""Scores of a set of images: a row per image, the mean, and the files that keep them."""
 
 import csv
 import json
@@ -10,35 +10,46 @@ import torch
 
 from util.files import write_atomically
 from util.metrics import METRICS, NO_REFERENCE, crop_border, prepare
+from util.radiance_metrics import RADIANCE_METRICS
+from util.rendering import to_png16
+
+# What is scored of an image: the 16-bit picture that is written, or its linear light.
+SCORED = {"picture": METRICS, "radiance": RADIANCE_METRICS}
+USUAL = {"picture": ["psnr_mu", "ssim_mu"], "radiance": ["psnr_l", "psnr_mu", "ssim_l", "ssim_mu"]}
 
 
 class Evaluation:
-    """Collects scores of 16-bit pictures, against their references where there are some.
+    """Collects scores of images, against their references where there are some.
 
     Args:
-        metrics: names in METRICS and NO_REFERENCE. border: px left out on each side. settings: per metric,
-        its keyword arguments.
+        metrics: names in NO_REFERENCE, and in SCORED of the kind. border: px left out on each side.
+        settings: per metric, its keyword arguments. kind: of SCORED.
     """
 
     def __init__(
-        self, metrics: list[str], border: int, settings: dict[str, dict[str, Any]] | None = None
+        self,
+        metrics: list[str],
+        border: int,
+        settings: dict[str, dict[str, Any]] | None = None,
+        kind: str = "picture",
     ) -> None:
-        self.metrics, self.border, self.settings = metrics, border, settings or {}
+        self.metrics, self.border, self.settings, self.kind = metrics, border, settings or {}, kind
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, name: str, picture: np.ndarray, reference: np.ndarray | None) -> dict[str, float]:
-        """Score a picture (H, W, 3) uint16; returns its scores, by the metrics that need no reference only
-        where there is none.
+    def add(self, name: str, image: np.ndarray, reference: np.ndarray | None) -> dict[str, float]:
+        """Score a picture uint16 or light float32 (H, W, 3); returns its scores, by the metrics that need no
+        reference only where there is none.
         """
-        picture = crop_border(picture, self.border)
+        image = crop_border(image, self.border)
         reference = None if reference is None else crop_border(reference, self.border)
         scores = {}
         for metric in self.metrics:
             settings = self.settings.get(metric, {})
             if metric in NO_REFERENCE:
+                picture = to_png16(image) if self.kind == "radiance" else image
                 scores[metric] = NO_REFERENCE[metric](picture, **settings)
             elif reference is not None:
-                scores[metric] = METRICS[metric](picture, reference, **settings)
+                scores[metric] = SCORED[self.kind][metric](image, reference, **settings)
         if scores:
             self.rows.append({"name": name, **scores})
         return scores

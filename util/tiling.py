@@ -10,6 +10,7 @@ from torch import nn
 
 from util.device import release_memory
 
+USUAL_TILE = 384  # px
 SMALLEST_TILE = 16  # px, side of a tile with surroundings and something of its own
 LEAST_OWN = 4  # a tile keeps a fourth of its side for itself, however far its surroundings reach
 
@@ -61,7 +62,7 @@ def restore(
 
     def reach(part: Part) -> int:
         inside = {key: value[..., *part.around(overlap)] for key, value in context.items()}
-        return max(overlap, network.halo(**inside)) if inside else overlap
+        return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
 
     result, total = None, None
     for part in _parts(size, tile, ramp, reach):
