@@ -1,11 +1,15 @@
 """What the networks of HDR from LDR exposures share: each frame is given twice, linear and gamma-coded."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+from models.networks.blocks import PixelShufflePack
 
 GAMMA = 2.2  # of the frames' second view (SelfHDR specification, 1.1)
 
@@ -18,6 +22,31 @@ def exposure_pairs(frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor
     """
     measured = frames * exposure.to(frames)[..., None, None, None]
     return torch.cat((frames, measured.clamp(0, 1) ** (1 / GAMMA)), dim=2)
+
+
+def conv_of_parts(conv: nn.Conv2d, parts: Iterable[torch.Tensor]) -> torch.Tensor:
+    """`conv(torch.cat(parts, 1))` without the concatenation, in float32.
+
+    Parts may be made one after the other: each is freed before the next.
+    """
+    total, start = None, 0
+    for part in parts:
+        weight = conv.weight[:, start : start + part.shape[1]]
+        bias = conv.bias if start == 0 else None
+        share = F.conv2d(part, weight, bias, conv.stride, conv.padding, conv.dilation).float()
+        total = share if total is None else total.add_(share)
+        start += part.shape[1]
+        del part, share
+    return total
+
+
+def upsampling(in_channels: int, channels: int, scale: int) -> nn.Sequential:
+    """Sub-pixel convolutions with leaky ReLU, each by 2, before the last convolution; none for scale 1."""
+    layers = nn.Sequential()
+    for _ in range(int(math.log2(scale))):
+        layers.extend([PixelShufflePack(in_channels, channels, 2), nn.LeakyReLU(0.1, inplace=True)])
+        in_channels = channels
+    return layers
 
 
 class PairNetwork(nn.Module):
@@ -52,7 +81,7 @@ class PairNetwork(nn.Module):
             raise ValueError(f"of {num_frames} frames, frame {reference} cannot be the reference")
         if bgr and in_channels != 3:
             raise ValueError(f"bgr is the order of 3 colours, not of {in_channels} planes")
-        if scale & (scale - 1):
+        if scale < 1 or scale & (scale - 1):
             raise ValueError(f"scale must be a power of 2, not {scale}")
         self.max_frames, self.scale, self.reference, self.bgr = num_frames, scale, reference, bgr
         self.gradient_checkpointing = False
