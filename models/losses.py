@@ -1,8 +1,11 @@
-"""Losses on linear HDR images."""
+"""Losses on linear HDR images, and the masks of SelfHDR that say where a label is believed."""
 
 import torch
 
 from util.tonemap import mu_law
+
+EXPANSION_THRESHOLD = 5 / 255  # of the mu-law difference; stage 1 believes the colour component below it
+COLOR_THRESHOLD = 10 / 255  # the same of stage 2
 
 
 def mu_law_l1(output: torch.Tensor, target: torch.Tensor, white: float = 16.0) -> torch.Tensor:
@@ -12,3 +15,62 @@ def mu_law_l1(output: torch.Tensor, target: torch.Tensor, white: float = 16.0) -
     """
     output, target = output.float() / white, target.float() / white
     return (mu_law(output.clamp(min=0)) - mu_law(target.clamp(0, 1))).abs().mean()
+
+
+def log_light(light: torch.Tensor) -> torch.Tensor:
+    """T(max(x, 0)) in float32, T = mu-law with mu 5000 (SelfHDR specification, 1.2).
+
+    Published networks end in a sigmoid; of others negative results count as 0, where T is finite. The
+    clamp gives them no gradient, and changes neither value nor gradient anywhere else.
+    """
+    return mu_law(light.float().clamp(min=0))
+
+
+def masked_l1(output: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean |m T(O) - m T(G)| over all elements, not over the mask alone (SelfHDR specification, 4.2).
+
+    Args:
+        output, target: linear light (N, C, H, W). mask: m in [0, 1], (N, C or 1, H, W).
+    """
+    return (mask * (log_light(output) - log_light(target))).abs().mean()
+
+
+def preserving_mask(coded: torch.Tensor) -> torch.Tensor:
+    """W = 1 - |2 I - 1| of a gamma-coded frame I in [0, 1], of its shape: 0 where it is black or clipped.
+
+    SelfHDR specification, 4.1.
+    """
+    return torch.where(coded < 0.5, 2 * coded, 2 - 2 * coded)
+
+
+def expansion_mask(label: torch.Tensor, reference: torch.Tensor, preserving: torch.Tensor) -> torch.Tensor:
+    """1 where the colour component does not contradict the reference frame, else 0 (SelfHDR, 4.1).
+
+    Where the reference is black or clipped it contradicts nothing.
+
+    Args:
+        label, reference: linear light (N, C, H, W). preserving: `preserving_mask` of the reference.
+
+    Returns:
+        (N, 1, H, W) without gradient: 1 where the mean over channels of the weighted mu-law difference is
+        below 5/255.
+    """
+    difference = (log_light(label) * preserving - log_light(reference) * preserving).abs()
+    return _below(difference, EXPANSION_THRESHOLD)
+
+
+def color_mask(label: torch.Tensor, structure: torch.Tensor) -> torch.Tensor:
+    """1 where the colour component agrees with the structure component, else 0 (SelfHDR, 5.2).
+
+    Args:
+        label, structure: linear light (N, C, H, W).
+
+    Returns:
+        (N, 1, H, W) without gradient: 1 where the mean over channels of the mu-law difference is below
+        10/255.
+    """
+    return _below((log_light(label) - log_light(structure)).abs(), COLOR_THRESHOLD)
+
+
+def _below(difference: torch.Tensor, threshold: float) -> torch.Tensor:
+    return (difference.mean(1, keepdim=True) < threshold).to(difference).detach()
