@@ -1,4 +1,4 @@
-"""Small data sets of three exposures in the layout of Kalantari and Ramamoorthi (2017): a few moving shapes."""
+"""Small sets of three exposures in the layout of Kalantari and Ramamoorthi (2017): a few moving shapes."""
 
 from pathlib import Path
 
