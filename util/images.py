@@ -40,6 +40,14 @@ def _write_png(path: str | Path, rgb: np.ndarray, dtype: type) -> None:
         encoded.tofile(temporary)
 
 
+def write_tiff16(path: str | Path, rgb: np.ndarray) -> None:
+    """Write uint16 RGB (H, W, 3) as an uncompressed TIFF; UserError where the file cannot be written."""
+    if rgb.dtype != np.uint16:
+        raise TypeError(f"{path}: the picture must be uint16, not {rgb.dtype}")
+    with write_atomically(path) as temporary:
+        tifffile.imwrite(temporary, rgb, photometric="rgb", metadata=None, software=False)
+
+
 def read_picture(path: str | Path, upright: bool = False) -> np.ndarray:
     """RGB (H, W, 3) of a PNG, JPEG or TIFF file in its own type, uint8 or uint16.
 

@@ -1,0 +1,164 @@
+"""Aligns the frames of LDR scenes with the middle one, and merges them into the colour component.
+
+    python -m data.align --dataset_name sig17align --dataroot DIR
+
+Each scene of DIR/Training and DIR/Test gets one of the same name in DIR/Training_align and DIR/Test_align,
+with the same file names: what SelfHDR is trained on besides the scenes themselves. Scenes that are there
+already are kept. Specification of SelfHDR, sections 3, 6 and 8.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from data.alignment.making import Job, Method, align_scene
+from data.alignment.raft import read_weights
+from data.alignment.scenes import find_scenes
+from util.device import gpu_list
+from util.errors import UserError, run
+from util.files import remove_partial, write_atomically
+from util.json_record import differences, read_json
+from util.parser import Parser, positive
+from util.stop import StopRequest
+from util.workers import do_all
+
+SPLITS = {"sig17align": ("Training", "Test"), "sen": ("Scenes",), "tursun": ("dataset",)}
+MERGED = ("sig17align",)  # data sets that are trained on
+RECORD = "align.json"  # of how the scenes beside it were aligned
+VERSION = 1  # of the alignment: another one gives other pictures
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line.
+
+    Raises:
+        UserError: an unknown option, or a value that makes no sense.
+    """
+    parser = Parser(prog="python -m data.align", description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset_name", choices=SPLITS, default="sig17align", help="layout of the data set")
+    parser.add_argument("--dataroot", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--split", default="", help="folders with scenes, such as Training,Test; none = all")
+    parser.add_argument(
+        "--flow", choices=("dis", "raft"), default="dis", help="optical flow; raft needs --raft_weights"
+    )
+    parser.add_argument("--raft_weights", type=Path, help="weights of torchvision's raft_large or raft_small")
+    parser.add_argument(
+        "--occlusion",
+        choices=("none", "check"),
+        default="none",
+        help="check: what the flow back contradicts is taken from the reference; none: as published",
+    )
+    parser.add_argument("--workers", "-j", type=positive, default=1, help="processes, each with one thread")
+    parser.add_argument("--gpu_ids", default="all", help="for raft: all, -1 = CPU, or numbers such as 0,1")
+    options = parser.parse_strictly(arguments)
+    if (options.flow == "raft") != (options.raft_weights is not None):
+        raise UserError("--flow raft and --raft_weights FILE need each other: give both or neither")
+    options.split = _splits(options)
+    return options
+
+
+def _splits(options: argparse.Namespace) -> list[str]:
+    """The folders whose scenes are aligned: those that were asked for, else those that exist."""
+    root, known = options.dataroot, SPLITS[options.dataset_name]
+    wanted = [name for name in options.split.split(",") if name]
+    if unknown := [name for name in wanted if name not in known]:
+        raise UserError(f"--split {unknown[0]}: {options.dataset_name} has {', '.join(known)}")
+    found = [name for name in wanted or known if (root / name).is_dir()]
+    if missing := [name for name in wanted if name not in found]:
+        raise UserError(f"--dataroot {root} has no folder {missing[0]}")
+    if not found:
+        expected = " or ".join(f"{name}/<scene>/" for name in known)
+        raise UserError(
+            f"--dataroot {root}: expected there: {expected} with .tif frames and exposures"
+        )
+    return found
+
+
+def record(options: argparse.Namespace) -> dict[str, object]:
+    """What the pictures depend on besides the scenes, in JSON's types.
+
+    Raises:
+        UserError: the weight file cannot be used.
+    """
+    flow = "dis"
+    if options.raft_weights is not None:
+        name, _ = read_weights(options.raft_weights)
+        flow = f"{name} {hashlib.sha256(options.raft_weights.read_bytes()).hexdigest()[:12]}"
+    return {"version": VERSION, "flow": flow, "occlusion": options.occlusion}
+
+
+def check_folder(folder: Path, wanted: dict[str, object]) -> None:
+    """Check that `folder` holds scenes that were aligned as `wanted`, or none.
+
+    Raises:
+        UserError: it holds others.
+    """
+    if not folder.is_dir() or not any(path.is_dir() and path.name[0] != "." for path in folder.iterdir()):
+        return
+    if not (folder / RECORD).is_file():
+        raise UserError(f"{folder} holds scenes that this command did not align: rename it")
+    found = read_json(folder / RECORD, f"delete {folder}")
+    if found != wanted:
+        raise UserError(f"{folder} was aligned with {differences(found, wanted)}: rename it, or align alike")
+
+
+def find_jobs(options: argparse.Namespace, devices: Sequence[str]) -> tuple[list[Job], int]:
+    """The scenes that are not aligned yet, in order; and how many there are in all.
+
+    Raises:
+        UserError: a scene does not have the frames and exposures that it must have.
+    """
+    jobs, count = [], 0
+    for split in options.split:
+        for scene in find_scenes(options.dataroot, split):
+            count += 1
+            method = Method(options.raft_weights, devices[count % len(devices)], options.occlusion == "check")
+            folder = options.dataroot / f"{split}_align" / scene.name
+            jobs.append(Job(scene, folder, method, options.dataset_name in MERGED))
+    return [job for job in jobs if not job.folder.is_dir()], count
+
+
+def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda: False) -> tuple[int, int]:
+    """Align the scenes that are not yet; return how many that were, and how many there are in all.
+
+    Raises:
+        UserError: a scene or a folder of aligned ones does not fit, or cannot be read or written.
+    """
+    wanted = record(options)
+    folders = [options.dataroot / f"{split}_align" for split in options.split]
+    for folder in folders:
+        check_folder(folder, wanted)
+    jobs, count = find_jobs(options, _devices(options))
+    for folder in folders:
+        with write_atomically(folder / RECORD) as temporary:
+            temporary.write_text(json.dumps(wanted) + "\n")
+        remove_partial(folder, depth=1)
+    done = do_all(align_scene, jobs, options.workers, stopped)
+    written = sum(1 for _ in tqdm(done, str(options.dataroot), len(jobs), unit="scene"))
+    return written, count - len(jobs) + written
+
+
+def _devices(options: argparse.Namespace) -> list[str]:
+    """Where flow is computed, in turn."""
+    asked = options.flow == "raft" and (torch.cuda.is_available() or options.gpu_ids != "all")
+    gpus = gpu_list(options.gpu_ids) if asked else []
+    return [f"cuda:{number}" for number in gpus] or ["cpu"]
+
+
+def main() -> int:
+    options = parse()
+    stop = StopRequest()
+    written, whole = align_all(options, stop.__bool__)
+    print(f"{options.dataroot}: {written} scenes aligned now, {whole} in all")
+    if stop:
+        print("the same command goes on")
+    return stop.status
+
+
+if __name__ == "__main__":
+    run(main)
