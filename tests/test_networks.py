@@ -86,6 +86,7 @@ def test_arguments_of_the_task_that_a_network_does_not_take_are_left_out() -> No
     assert network.arguments == {
         "name": "exposure_merge",
         "scale": 2,
+        "reference": 0,
         "shot_noise": 0.0024,
         "read_noise": 1.8e-5,
     }

@@ -1,6 +1,5 @@
 """AHDRNet: attention-guided network for ghost-free HDR imaging (Yan et al., CVPR 2019)."""
 
-import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
@@ -106,7 +105,7 @@ class AHDRNet(PairNetwork):
         self.conv_up = nn.Conv2d(width, width, 3, padding=1)
         self.upsample = upsampling(width, width, scale)
         self.conv3 = nn.Conv2d(width, out_channels, 3, padding=1)
-        self.radius = 7 + blocks * dense_layers * DILATION + int(math.log2(scale))
+        self.radius = 7 + blocks * dense_layers * DILATION + int(scale > 1)
 
     def halo(self) -> int:
         """Px around a px on which its result depends."""

@@ -1,4 +1,4 @@
-"""Optical flow from the shortest of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
+"""Optical flow from one of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
 
 The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
 are composed. A flow that does not show that it is right is dropped for none at all, as is one that the flow
@@ -25,31 +25,40 @@ SMALLEST = 64  # px, sides below are extended for DIS
 
 
 def chained_flow(
-    light: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor
+    light: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor, reference: int = 0
 ) -> torch.Tensor:
-    """Flow (T-1, 2, H, W) in px, x first: frame i + 1 sampled at p + flow[i](p) shows frame 0 at p.
+    """Flow (T-1, 2, H, W) in px, x first, from the reference to each of the others in rising order.
+
+    The frame sampled at p + flow(p) shows the reference at p.
 
     Args:
         light: (T, H, W) on the CPU, gray frames divided by their exposures, in rising order of exposure.
         exposure: (T,).
         shot, read: (T,), a measured value y has the variance shot * y + read.
+        reference: number of the frame from which the flows start.
     """
-    flows = light.new_zeros(len(light) - 1, 2, *light.shape[-2:])
-    for i in range(1, len(light)):
-        white = UNCLIPPED / float(exposure[i])
-        level = max(float(light[i].clamp(0, white).median()), white / 500)
+    flows = light.new_zeros(len(light), 2, *light.shape[-2:])
+    for last, i in _outwards(reference, len(light)):
+        longer = max(last, i)
+        white = UNCLIPPED / float(exposure[longer])
+        level = max(float(light[longer].clamp(0, white).median()), white / 500)
         deviation = max(
-            math.sqrt(shot[k] * level * exposure[k] + read[k]) / float(exposure[k]) for k in (i - 1, i)
+            math.sqrt(shot[k] * level * exposure[k] + read[k]) / float(exposure[k]) for k in (last, i)
         )
         noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
-        views = [_view(light[k], white) for k in (i - 1, i)]
-        step = _proven(_dis(*views), *views)
-        step = _consistent(step, _dis(*reversed(views)))
-        step = _followed(step, views[1], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
+        views = {k: _view(light[k], white) for k in (last, i)}
+        step = _proven(_dis(views[last], views[i]), views[last], views[i])
+        step = _consistent(step, _dis(views[i], views[last]))
+        step = _followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
         step = torch.from_numpy(step).permute(2, 0, 1)
-        last = flows[i - 2] if i > 1 else torch.zeros_like(step)
-        flows[i - 1] = last + warp(step[None], last[None], "border")[0]
-    return flows
+        flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
+    return torch.cat((flows[:reference], flows[reference + 1 :]))
+
+
+def _outwards(reference: int, number: int) -> list[tuple[int, int]]:
+    """Pairs of neighbours (known, next) by which all frames are reached from the reference."""
+    longer = [(i - 1, i) for i in range(reference + 1, number)]
+    return longer + [(i + 1, i) for i in reversed(range(reference))]
 
 
 def _view(light: torch.Tensor, white: float) -> np.ndarray:

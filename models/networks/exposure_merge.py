@@ -7,6 +7,7 @@ merged by more than noise, the rest is taken for its error: what moved, is misal
 frequency by frequency, and a blurred long frame still gives its low ones.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -51,33 +52,42 @@ EXCESS = _excess_table()
 
 
 class ExposureMerge(nn.Module):
-    """Merges any number of frames of any number of planes, in the place of the first, the shortest.
+    """Merges any number of frames of any number of planes, in the place of the reference.
 
     Args:
         scale: 1, or a factor by which the merged image is enlarged (bicubic).
+        reference: number of the frame, from 0, the shortest, that the result shows. Where it is clipped, the
+            shorter ones show the rest.
         shot_noise, read_noise: a measured value y has the variance shot_noise * y + read_noise, times a
             factor that is measured on each frame. The defaults are those of a phone near ISO 1600, the
             middle of BracketIRE's law (specification, 9.4).
 
     Raises:
-        ValueError: no read noise: values at black would be known exactly.
+        ValueError: no read noise: values at black would be known exactly; no such frame as the reference.
     """
 
     trained = False
 
-    def __init__(self, scale: int = 1, shot_noise: float = 0.0024, read_noise: float = 1.8e-5) -> None:
+    def __init__(
+        self, scale: int = 1, reference: int = 0, shot_noise: float = 0.0024, read_noise: float = 1.8e-5
+    ) -> None:
         super().__init__()
         if read_noise <= 0:
             raise ValueError("read_noise must be above 0")
-        self.scale, self.shot_noise, self.read_noise = scale, shot_noise, read_noise
+        if reference < 0:
+            raise ValueError(f"frame {reference} cannot be the reference")
+        self.scale, self.reference = scale, reference
+        self.shot_noise, self.read_noise = shot_noise, read_noise
 
     def whole_frame(self, frames: torch.Tensor, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
         """What tiles are given of frames (N, T, C, H, W) with exposures (N, T).
 
-        "flow" (N, T-1, 2, H, W): from the first frame to the others, in px. One value for each frame,
+        "flow" (N, T-1, 2, H, W): from the reference to the others, in px. One value for each frame,
         (N, T, H, W): "noise", the factor by which its variance is larger than stated, and "black", 1 if its
         noise was clipped at black, 0 if not.
         """
+        if self.reference >= frames.shape[1]:
+            raise ValueError(f"the reference, frame {self.reference}, is not among {frames.shape[1]} frames")
         flows, factors = [], []
         black = (frames.amin((-3, -2, -1)) >= 0).float()  # (N, T)
         for sample, *facts in zip(frames.float().cpu(), exposure.float().cpu(), black.cpu(), strict=True):
@@ -85,7 +95,7 @@ class ExposureMerge(nn.Module):
             facts.insert(1, noise)
             light = [self._observed(*frame).light.mean(0) for frame in zip(sample, *facts, strict=True)]
             shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
-            flows.append(chained_flow(torch.stack(light), facts[0], shot, read))
+            flows.append(chained_flow(torch.stack(light), facts[0], shot, read, self.reference))
             factors.append(noise)
         whole = frames.shape[-2:]
         return {
@@ -128,12 +138,16 @@ class ExposureMerge(nn.Module):
         self, grid: Windows, frames: torch.Tensor, flow: torch.Tensor, *facts: torch.Tensor
     ) -> torch.Tensor:
         """One sample: frames (T, C, H, W), flow (T-1, 2, H, W), facts (T,) as of `_observed` -> (C, H, W)."""
-        first, *others = zip(frames, *facts, strict=True)
-        seen = self._observed(*first)
+        others = list(zip(frames, *facts, strict=True))
+        first = others.pop(self.reference)
+        seen, clipped = self._observed(*first), first[0] * first[1] >= CLIPPED
+        moved = (self._observed(*frame, motion) for frame, motion in zip(others, flow, strict=True))
+        shorter = list(itertools.islice(moved, self.reference))
+        for i in reversed(range(self.reference)):
+            seen, shorter[i], clipped = _filled(seen, shorter[i], clipped)
         state = torch.fft.rfft2(grid.cut(seen.light))  # (C, rows, columns, SIDE, SIDE/2+1)
         variance = _spectral_variance(grid, seen).expand(state.shape)
-        for frame, motion in zip(others, flow, strict=True):
-            seen = self._observed(*frame, motion)
+        for seen in itertools.chain(shorter, moved):
             share = grid.mean(seen.valid)[..., None, None]
             difference = grid.cut(seen.light) - torch.fft.irfft2(state, s=(SIDE, SIDE))
             difference = torch.fft.rfft2(difference * grid.cut(seen.valid, tapered=False))
@@ -201,12 +215,32 @@ class ExposureMerge(nn.Module):
 
 
 class Observed(NamedTuple):
-    """A frame in the place of the first, on the common scale."""
+    """A frame in the place of the reference, on the common scale."""
 
     light: torch.Tensor  # (C, H, W)
     variance: torch.Tensor  # of its noise
     offset: torch.Tensor  # by which it may be wrong as a whole: levels and tone curves are uncertain at black
     valid: torch.Tensor  # (1, H, W), 1 = not clipped
+
+
+def _filled(
+    seen: Observed, shorter: Observed, clipped: torch.Tensor
+) -> tuple[Observed, Observed, torch.Tensor]:
+    """The reference with the light of a shorter frame where it is clipped, at least its own.
+
+    `clipped` (C, H, W) says where. The shorter frame is returned without what was taken from it, which is not
+    to be merged again, and then where both are clipped.
+    """
+    around = F.max_pool2d(clipped.float(), 3, 1, 1) > 0
+    light = torch.where(clipped, torch.maximum(seen.light, shorter.light), shorter.light)
+    filled = Observed(
+        light=torch.where(around, light, seen.light),
+        variance=torch.where(around, shorter.variance, seen.variance),
+        offset=torch.where(around, shorter.offset, seen.offset),
+        valid=seen.valid,
+    )
+    rest = shorter._replace(valid=shorter.valid * ~around.any(0, keepdim=True))
+    return filled, rest, around & (shorter.valid == 0)
 
 
 def _spectral_variance(grid: Windows, seen: Observed) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """FSHDR's merging network: a stream of each frame, bridged to the reference's (Prabhakar et al. 2021)."""
 
-import math
 from typing import Any, ClassVar
 
 import torch
@@ -72,7 +71,7 @@ class FSHDR(PairNetwork):
         channels = width if scale > 1 else together + 2 * spread
         self.last = f"conv{len(inputs) + 1}"
         self.add_module(self.last, nn.Conv2d(channels, out_channels, 3, padding=1))
-        self.radius = 2 * ROUNDS - 2 + 2 * max(DILATIONS) + 1 + int(math.log2(scale))
+        self.radius = 2 * ROUNDS - 2 + 2 * max(DILATIONS) + 1 + int(scale > 1)
 
     def halo(self) -> int:
         """Px around a px on which its result depends."""

@@ -69,12 +69,15 @@ class FlowGuidedAlignment(nn.Module):
 
 
 class TMRNet(nn.Module):
-    """Restores the first of T exposure-normalised frames, adding one frame after the other to a state.
+    """Restores one of T exposure-normalised frames, adding one frame after the other to a state.
+
+    The reference comes first, then the others in rising order of exposure.
 
     Args:
         num_frames: frames at most; each has its own residual body in the recurrence. Fewer may be given.
         in_channels, out_channels: planes of a frame and of the result. 4 = packed Bayer R, G, G, B; 3 = RGB.
         scale: 1, or a power of 2 for super-resolution.
+        reference: number of the frame, from 0, that is restored.
         mid_channels: width of the features (64).
         feature_blocks, common_blocks, specific_blocks, reconstruction_blocks: residual blocks (5, 16, 24, 5).
         deform_groups: groups of the deformable alignment (8).
@@ -115,6 +118,7 @@ class TMRNet(nn.Module):
         in_channels: int = 4,
         out_channels: int = 4,
         scale: int = 1,
+        reference: int = 0,
         mid_channels: int = 64,
         feature_blocks: int = 5,
         common_blocks: int = 16,
@@ -127,7 +131,9 @@ class TMRNet(nn.Module):
         super().__init__()
         if scale & (scale - 1):
             raise ValueError(f"scale must be a power of 2, not {scale}")
-        self.scale, self.max_frames = scale, num_frames
+        if not 0 <= reference < num_frames:
+            raise ValueError(f"of {num_frames} frames, frame {reference} cannot be the reference")
+        self.scale, self.max_frames, self.reference = scale, num_frames, reference
         self.spynet = SPyNet(spynet_levels, spynet_width)
         self.feat_extract = Body(2 * in_channels, mid_channels, feature_blocks)
         self.dcn_alignment = FlowGuidedAlignment(mid_channels, deform_groups)
@@ -153,9 +159,10 @@ class TMRNet(nn.Module):
         )
 
     def whole_frame(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{"flow": (N, T-1, 2, H, W)} from the first of (N, T, C, H, W) to each other frame, in px."""
-        reference = self.spynet.pyramid(_flow_view(frames[:, 0]))
-        flows = [self.spynet.flow(reference, _flow_view(frame)) for frame in frames.unbind(1)[1:]]
+        """{"flow": (N, T-1, 2, H, W)} from the reference of (N, T, C, H, W) to each other frame, in px."""
+        first, *others = self._ordered(frames)
+        reference = self.spynet.pyramid(_flow_view(first))
+        flows = [self.spynet.flow(reference, _flow_view(frame)) for frame in others]
         return {
             "flow": torch.stack(flows, dim=1)
             if flows
@@ -180,24 +187,33 @@ class TMRNet(nn.Module):
         Args:
             flow: `whole_frame(frames)["flow"]`, if it is already known.
             window: (top, left, height, width) if `frames` is a tile of larger frames, all in px of `frames`.
-            outputs: numbers of frames, rising, for which to return (N, len(outputs), C', sH, sW).
+            outputs: numbers of frames, rising, for which to return (N, len(outputs), C', sH, sW); the
+                reference counts as the first.
         """
         if frames.shape[1] > self.max_frames:
             raise ValueError(f"{frames.shape[1]} frames for a TMRNet of at most {self.max_frames}")
         if flow is None:
             flow = self.whole_frame(frames)["flow"]
-        base = self.feat_extract(_encode(frames[:, 0]))
+        first, *others = self._ordered(frames)
+        base = self.feat_extract(_encode(first))
         state = torch.zeros_like(base)
         wanted = outputs or (frames.shape[1],)
         results = []
-        for i, frame in enumerate(frames.unbind(1)):
+        for i, frame in enumerate((first, *others)):
             aligned = base
             if i > 0:
                 aligned = self.dcn_alignment(self.feat_extract(_encode(frame)), base, flow[:, i - 1])
             state = self._update(i, base, aligned, state)
             if i + 1 in wanted:
-                results.append(self._reconstruct(base, state, frames[:, 0], window))
+                results.append(self._reconstruct(base, state, first, window))
         return torch.stack(results, dim=1) if outputs else results[0]
+
+    def _ordered(self, frames: torch.Tensor) -> list[torch.Tensor]:
+        """The frames (N, C, H, W) of (N, T, C, H, W), the reference first."""
+        ordered = list(frames.unbind(1))
+        if self.reference >= len(ordered):
+            raise ValueError(f"the reference, frame {self.reference}, is not among {len(ordered)} frames")
+        return [ordered.pop(self.reference), *ordered]
 
     def _update(self, i: int, base: torch.Tensor, aligned: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """State after frame i: the common body, then the frame's own, weighted by a learned modulation."""
