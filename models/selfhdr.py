@@ -1,6 +1,7 @@
 """What both stages of SelfHDR share: the published recipe, and how their samples are taken."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,11 +33,11 @@ class SelfhdrModel(BaseModel):
             parser.set_defaults(lr=1e-4, lr_policy="step", lr_decay_iters=50, niter=150, epoch_iters=1200)
             parser.set_defaults(batch_size=16, patch_size=128, weight_decay=0.0)
 
-    def prepare_training(self) -> None:
+    def build(self, path: str | Path | None = None, resumed: dict[str, Any] | None = None) -> None:
         if self.task.reference >= self.opt.frame_num:
-            needed = f"--model {self.opt.model} learns from frame {self.task.reference + 1}, the reference"
+            needed = f"--model {self.opt.model} shows frame {self.task.reference + 1}, the reference"
             raise UserError(f"{needed}: --frame_num {self.opt.frame_num} leaves it out")
-        super().prepare_training()
+        super().build(path, resumed)
 
     def set_input(self, sample: dict[str, Any]) -> None:
         """Take a training batch: frames on the scale of the labels, the reference frame, the labels."""

@@ -44,7 +44,7 @@ def add_noise(measured: torch.Tensor, noise: Noise) -> None:
     """
     if noise.high == 0:
         return
-    deviation = torch.full((len(measured), 1, 1, 1), noise.low)
+    deviation = torch.full((len(measured), 1, 1, 1), float(noise.low))
     if noise.high > noise.low:
         deviation += (noise.high - noise.low) * torch.rand(deviation.shape)
     drawn = torch.randn(measured.shape) * (deviation / 255)
