@@ -1,12 +1,15 @@
-"""Makes BracketIRE and BracketIRE+ pairs of footage or photographs, in the official layout.
+"""Makes BracketIRE and BracketIRE+ pairs, or LDR triples, of footage or photographs, in the official layouts.
 
     python -m data.simulate --out datasets/demo
     python -m data.simulate --out datasets/mine --source my_footage/ --split 0.1 --workers 8
+    python -m data.simulate --layout kalantari --out datasets/demo_ldr
 
 Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
-taken in sequence, and the target is what an ideal sensor sees at the first moment. Every draw is a function
-of (seed, split, scene, number of the sample), so the data depend neither on the order in which samples are
-made nor on which of them existed already. Layout and physics: specification of BracketIRE, sections 5 and 9.
+taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what the
+middle frame would have stored with a white level high enough. Every draw is a function of (seed, split,
+scene, number of the sample), so the data depend neither on the order in which samples are made nor on which
+of them existed already. Layout and physics: specification of BracketIRE, sections 5 and 9; of LDR triples,
+specification of SelfHDR, 8.1, and data/simulate/ldr.py.
 """
 
 import argparse
@@ -18,13 +21,22 @@ import torch
 
 from data.simulate.making import make_dataset
 from data.simulate.sampling import Recipe
-from data.simulate.settings import BUILT_IN_SIZE, SMALLEST, STEPS_PER_FRAME, Settings
+from data.simulate.settings import (
+    BUILT_IN_SIZE,
+    LAYOUTS,
+    LDR,
+    LDR_SIZE,
+    SMALLEST,
+    STEPS_PER_FRAME,
+    Settings,
+)
 from data.simulate.sources import COLOURS, KINDS, built_in, describe, find_sources, split_sources
 from util.device import gpu_list
 from util.errors import UserError, run
 from util.parser import Parser, amount, positive, whole
 from util.stop import StopRequest
 
+LDR_FOREGROUND = 0.75  # of the LDR scenes: in the published ones people move nearly always
 SIZES = range(SMALLEST, 1025, 4)  # packed px
 
 
@@ -49,6 +61,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             raise UserError(
                 f"--size {length}: must be a multiple of 4 from {SIZES[0]} to {SIZES[-1]} packed pixels"
             )
+    is_ldr = options.layout == LDR
+    for name in ("clip", "x4", "published"):
+        if is_ldr and getattr(options, name):
+            raise UserError(f"--{name} is for raw brackets: leave it out with --layout {LDR}")
+    if options.frames_per_scene is None:
+        options.frames_per_scene = 3 if is_ldr else 5
+    if options.foreground is None:
+        options.foreground = LDR_FOREGROUND if is_ldr else 0.0
     if options.foreground > 1:
         raise UserError(f"--foreground {options.foreground:g}: a share is at most 1")
     for name, contrary in (("clip", "integrated"), ("x4", "registered")):
@@ -85,17 +105,26 @@ def add_source_options(parser: Parser) -> None:
     parser.add_argument(
         "--split", help="Train (the default), Test, or the share of the scenes that are Test, such as 0.1"
     )
-    parser.add_argument("--frames_per_scene", type=positive, default=5, help="samples of each photograph")
+    parser.add_argument(
+        "--frames_per_scene",
+        type=positive,
+        help=f"samples of each photograph; default: 5, or 3 with --layout {LDR}",
+    )
     parser.add_argument(
         "--size",
         type=int,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
         help="of a packed sample, multiples of 4: a part of the picture at a random zoom; "
-        f"default: all of it, {BUILT_IN_SIZE[0]} {BUILT_IN_SIZE[1]} for the built-in photographs",
+        f"default: all of it, {BUILT_IN_SIZE[0]} {BUILT_IN_SIZE[1]} for the built-in photographs; with "
+        f"--layout {LDR} pictures have twice as many pixels each way, so 500 752 gives 1000x1504, and the "
+        f"default is {LDR_SIZE[0]} {LDR_SIZE[1]}",
     )
     parser.add_argument(
-        "--foreground", type=amount, default=0.0, help="share of the photographs before which something moves"
+        "--foreground",
+        type=amount,
+        help="share of the photographs before which something moves; default: 0, "
+        f"or {LDR_FOREGROUND} with --layout {LDR}",
     )
 
 
@@ -130,9 +159,10 @@ def add_physics_options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--layout",
-        choices=("bracketire", "real"),
+        choices=LAYOUTS,
         default="bracketire",
-        help="of the files: as the published synthetic data, or DNG as the published real ones",
+        help="of the files: as the published synthetic data; DNG as the published real ones; or three LDR "
+        "frames of a day as the data of Kalantari and Ramamoorthi, with true labels",
     )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from data.simulate import camera as sensor
 from data.simulate.camera import SITES, Camera
+from data.simulate.lighting import BRIGHTEST_LEVELS, MEDIAN_LEVELS
 from data.simulate.motion import draw_path
 from data.simulate.photographs import PHOTOGRAPHS, TRAINING_PHOTOGRAPHS, draw_scene, read_photograph
 from data.simulate.procedural import draw_picture
@@ -85,7 +86,13 @@ class Covered:
             yield covered
 
 
-def draw_patch(rng: np.random.Generator, size: tuple[int, int], lamps: bool) -> Patch:
+def draw_patch(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    lamps: bool,
+    medians: tuple[float, float] = MEDIAN_LEVELS,
+    brightest_levels: tuple[float, float] = BRIGHTEST_LEVELS,
+) -> Patch:
     """A random patch for views of `size` px, lit by coloured lamps or not.
 
     Its texture is drawn, or of a photograph that comes with scikit-image: one of the Train scenes if it is
@@ -98,7 +105,7 @@ def draw_patch(rng: np.random.Generator, size: tuple[int, int], lamps: bool) -> 
         picture = draw_picture(rng, (height, width))
     else:
         picture = read_photograph(scenes[rng.integers(len(scenes))])
-    light = draw_scene(rng, picture, (height, width), lamps)
+    light = draw_scene(rng, picture, (height, width), lamps, medians, brightest_levels)
     cover = _outline(rng, (height, width))[..., None]
     place = tuple(float(rng.uniform(0.15, 0.85) * side) for side in size[::-1])
     path = draw_path(rng, STEPS, shorter * rng.uniform(*TRAVELS), rng.uniform(0, TURN))

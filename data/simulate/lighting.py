@@ -1,7 +1,7 @@
 """How bright a scene is: a night, where 1 is the white of the third frame and 16 that of the first."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ WHITE = 0.9  # of the brightest, from which a pixel counts as white
 CLIPPED_AREA = 0.02  # of a scene at most that is beyond the white of the first frame
 FIRST_WHITE = 16.0
 DARKEST = 1e-6  # a picture may be black
+DAY_CLIPPED = (0.03, 0.15)  # of the px of a day are beyond the white of the reference exposure
+DAY_LOST = 0.003  # at most, nearly: beyond that of the shortest one
+DAY_WHITE = 0.8  # of the brightest: a large area that is white in a picture is beyond the reference's white
 GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
 
 
@@ -86,3 +89,28 @@ def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> 
     is_large = (brightness > WHITE * brightness.max()).mean() > LARGE_AREA
     brightest = float(np.exp(rng.uniform(*np.log(BRIGHTEST_LEVELS))))
     return night(linear, median, brightest, LARGEST_PEAK if is_large else math.inf)
+
+
+def draw_daylight(rng: np.random.Generator, linear: np.ndarray, coded: bool, contrast: float) -> Lighting:
+    """A random day of a picture (H, W, 3), or of frames below each other, cut off at white if `coded`.
+
+    1 becomes the white of the reference of several exposures, `contrast` that of the shortest one. A drawn
+    share of the px is beyond the reference's; the highlights of what is cut off are expanded so far that
+    nearly nothing is beyond the shortest one's. In a scene of more contrast than that, the shortest counts.
+    """
+    clipped = float(np.exp(rng.uniform(*np.log(DAY_CLIPPED))))
+    lighting = Lighting()
+    if coded:
+        brightness = glow(linear)
+        white = max(float(brightness.max()), DARKEST)
+        level = min(float(np.quantile(brightness, 1 - clipped)) / white, DAY_WHITE)
+        clipped = max(clipped, float((brightness > level * white).mean()))
+        # `expand_highlights` takes 1 to the peak and the level to level / (1 - level * (1 - 1 / peak)), whose
+        # ratio is the contrast here:
+        peak = min(max(1.0, level * (contrast - 1) / (1 - level)), LARGEST_PEAK)
+        lighting = Lighting(peak=peak, white=white)
+    brightest = lighting.apply(linear).max(axis=-1)
+    reference, shortest = (
+        max(float(np.quantile(brightest, 1 - share)), DARKEST) for share in (clipped, DAY_LOST)
+    )
+    return replace(lighting, scale=min(1 / reference, contrast / shortest))

@@ -8,7 +8,8 @@ import torch
 from tqdm import tqdm
 
 from data.simulate.camera import draw_camera
-from data.simulate.sampling import Sample, take
+from data.simulate.ldr import Triple, take_triple
+from data.simulate.sampling import Sample, Scene, take
 from data.simulate.scenes import Photograph, SceneCut, Shot, Source, Video
 from data.simulate.settings import VERSION, Settings
 from data.simulate.sources import built_in
@@ -32,7 +33,7 @@ class Job(NamedTuple):
     shot: Shot
 
 
-def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample, dict]:
+def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample | Triple, dict]:
     """A sample, the same for the same arguments, always; and all that was drawn for it, in JSON's types.
 
     Raises:
@@ -40,13 +41,7 @@ def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample, dict]:
         UserError: a file cannot be read or does not fit.
     """
     scene, drawn = source.scene(start, shot)
-    camera = draw_camera(shot.rng("camera"))
-    sample = take(
-        scene,
-        camera,
-        lambda factor: shot.rng("noise" if factor == 1 else f"noise_x{factor}"),
-        shot.settings.recipe,
-    )
+    sample, measured = (_triple if shot.settings.is_ldr else _bracket)(scene, shot)
     parameters = {
         "version": VERSION,
         "seed": shot.settings.seed,
@@ -56,12 +51,32 @@ def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample, dict]:
         "source": source.source,
         "alexa": is_alexa(source),
         "device": "cpu" if shot.device is None else shot.device.type,
+    }
+    return sample, parameters | measured | drawn
+
+
+def _bracket(scene: Scene, shot: Shot) -> tuple[Sample, dict]:
+    """A raw bracket of a scene, and what was drawn for its camera."""
+    camera = draw_camera(shot.rng("camera"))
+    sample = take(
+        scene,
+        camera,
+        lambda factor: shot.rng("noise" if factor == 1 else f"noise_x{factor}"),
+        shot.settings.recipe,
+    )
+    return sample, {
         "red_gain": camera.red_gain,
         "blue_gain": camera.blue_gain,
         "noise": {f"x{factor}": levels for factor, levels in sample.noise.items()},
         "scene_max": sample.scene_max,
     }
-    return sample, parameters | drawn
+
+
+def _triple(scene: Scene, shot: Shot) -> tuple[Triple, dict]:
+    """An LDR triple of a scene, and what was drawn for its camera."""
+    triple = take_triple(scene, shot.step, shot.rng("noise"))
+    recorded = ("stops", "shot", "read", "clipped")
+    return triple, {name: getattr(triple, name) for name in recorded}
 
 
 def is_alexa(source: Source) -> bool:
@@ -138,7 +153,7 @@ def find_jobs(
             starts = source.samples(settings, frames_per_scene)
             folders = {n: sample_folder(out, split, source.name, n, settings.layout) for n in starts}
             made_of = {"source": source.source, "alexa": is_alexa(source)}
-            check_scene(out, split, source.name, made_of, list(folders.values()))
+            check_scene(out, split, source.name, settings.layout, made_of, list(folders.values()))
             for number, start in starts.items():
                 device = devices[len(jobs) % len(devices)] if devices else None
                 shot = Shot(split, source.name, number, settings, device)

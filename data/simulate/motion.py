@@ -43,14 +43,17 @@ def draw_path(rng: np.random.Generator, steps: int, extent: float, rotation: flo
     return path
 
 
-def draw_shake(rng: np.random.Generator, steps: int) -> np.ndarray:
-    """The path of a hand that holds still as well as it can: `draw_path` of a random extent and rotation."""
-    return draw_path(rng, steps, rng.uniform(*SHAKE_PIXELS), rng.uniform(*SHAKE_RADIANS))
+def draw_shake(rng: np.random.Generator, steps: int, scale: float = 1.0) -> np.ndarray:
+    """The path of a hand that holds still as well as it can: `draw_path` of a random extent and rotation.
+
+    The extent is `scale` times that of a mosaic.
+    """
+    return draw_path(rng, steps, scale * rng.uniform(*SHAKE_PIXELS), rng.uniform(*SHAKE_RADIANS))
 
 
-def canvas_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a scene in which a camera of `size` px stays while it shakes."""
-    margin = math.ceil(SHAKE_PIXELS[1] + SHAKE_RADIANS[1] * math.hypot(*size) / 2) + 1
+def canvas_size(size: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
+    """Height and width of a scene in which a camera of `size` px stays while it shakes (`draw_shake`)."""
+    margin = math.ceil(scale * SHAKE_PIXELS[1] + SHAKE_RADIANS[1] * math.hypot(*size) / 2) + 1
     return size[0] + 2 * margin, size[1] + 2 * margin
 
 

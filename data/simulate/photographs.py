@@ -103,11 +103,27 @@ class Night:
 
         Linear sRGB float32 (*window.size, 3), not negative; 1 is the third frame's white.
         """
-        linear = srgb_decode(np.clip(self.window.cut(picture), 0, 1))
-        if self.lamps is not None:
-            linear = self.lamps.light(linear)
-        light = night(linear, self.median, self.brightest).apply(linear)
-        return cv2.GaussianBlur(light, (0, 0), LENS_PIXELS)
+        linear = lit(picture, self.window, self.lamps)
+        return seen_by_lens(night(linear, self.median, self.brightest).apply(linear))
+
+
+def lit(picture: np.ndarray, window: Window, lamps: Lamps | None) -> np.ndarray:
+    """A part of an sRGB-coded picture (H, W, 3) in [0, 1] as linear light, under lamps or as it is."""
+    linear = srgb_decode(np.clip(window.cut(picture), 0, 1))
+    return linear if lamps is None else lamps.light(linear)
+
+
+def seen_by_lens(light: np.ndarray) -> np.ndarray:
+    """Light (H, W, 3) blurred by the spot of the lens."""
+    return cv2.GaussianBlur(light, (0, 0), LENS_PIXELS)
+
+
+def draw_part(
+    rng: np.random.Generator, shape: tuple[int, int], size: tuple[int, int], lamps: bool
+) -> tuple[Window, Lamps | None]:
+    """A random part of a picture of `shape` for a scene of `size` px, and what lights it."""
+    window = draw_window(rng, shape, size, LARGEST_ZOOM)
+    return window, draw_lamps(rng) if lamps else None
 
 
 def draw_night(
@@ -123,8 +139,7 @@ def draw_night(
     A picture that is too small is enlarged.
     """
     return Night(
-        draw_window(rng, shape, size, LARGEST_ZOOM),
-        draw_lamps(rng) if lamps else None,
+        *draw_part(rng, shape, size, lamps),
         float(np.exp(rng.uniform(*np.log(medians)))),
         float(np.exp(rng.uniform(*np.log(brightest_levels)))),
     )

@@ -105,11 +105,11 @@ def expose(
             frame = mean(sensor.unprocess(light * gain, camera) for light in scene.views(span))
         else:
             frame = mean(scene.raw(span, camera)) * gain
-        frames.append(_array(frame))
+        frames.append(as_array(frame))
     return frames
 
 
-def _array(picture: Picture) -> np.ndarray:
+def as_array(picture: Picture) -> np.ndarray:
     """A picture or tensor as a NumPy array of the usual order."""
     return np.ascontiguousarray(picture.cpu().numpy() if isinstance(picture, torch.Tensor) else picture)
 
@@ -155,11 +155,11 @@ def take(
     """A bracket of a scene at all sizes, with its target; `noise` gives the generator for each of FACTORS."""
     clean = expose(scene, camera, recipe.clip_subframes)
     taken = {factor: measured(reduce(clean, factor, recipe.drifting), noise(factor)) for factor in FACTORS}
-    first = _array(next(scene.views(range(1))))
+    first = as_array(next(scene.views(range(1))))
     return Sample(
         reduced={factor: frames for factor, (frames, _) in taken.items()},
         noise={factor: levels for factor, (_, levels) in taken.items()},
-        gt=_array(target(first, camera, protect_highlights=recipe.clip_subframes)),
+        gt=as_array(target(first, camera, protect_highlights=recipe.clip_subframes)),
         scene_max=float(first.max()),
         camera=camera,
     )

@@ -11,15 +11,17 @@ from data.simulate.camera import alexa_to_srgb
 from data.simulate.flow import flow_view, is_cut
 from data.simulate.footage import Footage, MotionFootage, frames_needed
 from data.simulate.foreground import Covered, draw_patch
-from data.simulate.lighting import Lighting, draw_lighting
+from data.simulate.ldr import draw_stops, spans
+from data.simulate.lighting import BRIGHTEST_LEVELS, MEDIAN_LEVELS, Lighting, draw_daylight, draw_lighting
 from data.simulate.motion import canvas_size, draw_shake
-from data.simulate.photographs import draw_night, read_photograph
+from data.simulate.photographs import draw_night, draw_part, lit, read_photograph, seen_by_lens
 from data.simulate.reading import Frames
 from data.simulate.sampling import SPANS, STEPS, HandHeld, Scene
-from data.simulate.settings import BUILT_IN_SIZE, SMALLEST, Settings
+from data.simulate.settings import SMALLEST, Settings
 from data.simulate.window import Window, centred_window, draw_window
 from util.errors import UserError
 
+DAY_MEDIANS = (0.05, 0.5)  # of a moving patch by day, where 1 is the reference's white
 CELL = 8  # mosaic px: a sample has whole cells of 2x2 px when it is reduced four times
 
 
@@ -40,6 +42,22 @@ class Shot:
     def rng(self, purpose: str) -> np.random.Generator:
         """The random numbers of one purpose."""
         return self.settings.rng(self.split, self.scene, self.number, purpose)
+
+    @property
+    def step(self) -> int:
+        """The stops between two frames of an LDR triple."""
+        return draw_stops(self.rng("stops"))
+
+    @property
+    def spans(self) -> list[range]:
+        """The sub-frames of each exposure."""
+        return spans(self.step) if self.settings.is_ldr else SPANS
+
+    def lighting(self, linear: np.ndarray, coded: bool, alexa: bool = False) -> Lighting:
+        """Of a source's light (H, W, 3): a day for LDR triples, else a night, or the Alexa's own."""
+        if self.settings.is_ldr:
+            return draw_daylight(self.rng("light"), linear, coded, 2.0**self.step)
+        return Lighting() if alexa else draw_lighting(self.rng("light"), linear, coded)
 
     def place(self, light: np.ndarray) -> np.ndarray | torch.Tensor:
         """Light where the work is done."""
@@ -72,13 +90,25 @@ class BuiltIn:
         return dict.fromkeys(range(count), 0)
 
     def scene(self, start: int, shot: Shot) -> tuple[Scene, dict]:
-        height, width = shot.settings.size or BUILT_IN_SIZE
+        height, width = shot.settings.size or shot.settings.built_in_size
         size = (2 * height, 2 * width)
         picture = read_photograph(self.name)
-        lamps = shot.split == "Train"
-        night = draw_night(shot.rng("scene"), picture.shape[:2], canvas_size(size), lamps)
-        scene, drawn = hand_held(night.light(picture), size, shot)
-        return scene, asdict(night) | drawn
+        part = (picture.shape[:2], canvas_size(size, shot.settings.shake(size)), shot.split == "Train")
+        if shot.settings.is_ldr:
+            window, lamps = draw_part(shot.rng("scene"), *part)
+            linear = lit(picture, window, lamps)
+            lighting = shot.lighting(linear, coded=True)
+            light = seen_by_lens(lighting.apply(linear))
+            made_of = {
+                "window": asdict(window),
+                "lamps": lamps and asdict(lamps),
+                "lighting": asdict(lighting),
+            }
+        else:
+            night = draw_night(shot.rng("scene"), *part)
+            light, made_of = night.light(picture), asdict(night)
+        scene, drawn = hand_held(light, size, shot)
+        return scene, made_of | drawn
 
 
 @dataclass(frozen=True)
@@ -103,12 +133,14 @@ class Photograph(_Files):
     def scene(self, start: int, shot: Shot) -> tuple[Scene, dict]:
         picture = read_light(self.frames, start, self.alexa)
         height, width = picture.shape[:2]
-        shaken = canvas_size((height, width))[0] - height  # px that are seen in a part of the time
+        whole = (height, width)
+        shaken = canvas_size(whole, shot.settings.shake(whole))[0] - height  # px that are seen at times
         packed = shot.settings.size or packed_size((height - shaken, width - shaken))
         size = (2 * packed[0], 2 * packed[1])
-        window = choose_window(shot, (height, width), packed, canvas_size(size), self.source)
+        canvas = canvas_size(size, shot.settings.shake(size))
+        window = choose_window(shot, whole, packed, canvas, self.source)
         light = window.cut(picture)
-        lighting = Lighting() if self.alexa else draw_lighting(shot.rng("light"), light, self.frames.coded)
+        lighting = shot.lighting(light, self.frames.coded, self.alexa)
         scene, drawn = hand_held(lighting.apply(light), size, shot)
         return scene, {"window": asdict(window), "lighting": asdict(lighting)} | drawn
 
@@ -150,7 +182,8 @@ class Video(_Files):
         packed = shot.settings.size or packed_size(whole)
         window = choose_window(shot, whole, packed, (2 * packed[0], 2 * packed[1]), self.source)
         frames = [window.cut(frame) for frame in frames]
-        lighting = self._lighting(shot, frames)
+        all_frames = np.concatenate(frames)  # a light may go on after the first
+        lighting = shot.lighting(all_frames, self.frames.coded, self.alexa)
         frames = [lighting.apply(frame) for frame in frames]
         if shot.settings.recipe.clip_subframes:  # the first frame's brightest is white for all (9.2)
             frames = [np.minimum(frame, frames[0].max()) for frame in frames]
@@ -159,12 +192,6 @@ class Video(_Files):
         if interpolator := shot.settings.find_interpolator():
             return Footage(frames, per_frame, interpolator), drawn
         return MotionFootage(frames, per_frame, shot.device), drawn
-
-    def _lighting(self, shot: Shot, frames: list[np.ndarray]) -> Lighting:
-        """One for all frames, since a light may go on after the first."""
-        if self.alexa:
-            return Lighting()
-        return draw_lighting(shot.rng("light"), np.concatenate(frames), self.frames.coded)
 
 
 def read_light(frames: Frames, index: int, alexa: bool) -> np.ndarray:
@@ -206,16 +233,18 @@ def choose_window(
 
 def hand_held(light: np.ndarray, size: tuple[int, int], shot: Shot) -> tuple[Scene, dict]:
     """A picture before a shaking camera, and perhaps something that moves between them."""
-    path = draw_shake(shot.rng("shake"), STEPS)
+    path = draw_shake(shot.rng("shake"), STEPS, shot.settings.shake(size))
     scene = HandHeld(shot.place(light), path, size)
     rng = shot.rng("foreground")
     if rng.uniform() >= shot.settings.foreground:
-        return scene, {"path": _ends(path)}
-    patch = draw_patch(rng, size, lamps=shot.split == "Train")
-    drawn = {"size": patch.light.shape[:2], "place": patch.place, "path": _ends(patch.path)}
-    return Covered(scene, patch.on(shot.device)), {"path": _ends(path), "foreground": drawn}
+        return scene, {"path": _ends(path, shot.spans)}
+    is_ldr = shot.settings.is_ldr
+    levels = (DAY_MEDIANS, (1.0, 2.0**shot.step)) if is_ldr else (MEDIAN_LEVELS, BRIGHTEST_LEVELS)
+    patch = draw_patch(rng, size, shot.split == "Train", *levels)
+    drawn = {"size": patch.light.shape[:2], "place": patch.place, "path": _ends(patch.path, shot.spans)}
+    return Covered(scene, patch.on(shot.device)), {"path": _ends(path, shot.spans), "foreground": drawn}
 
 
-def _ends(path: np.ndarray) -> list[list[float]]:
+def _ends(path: np.ndarray, spans: list[range]) -> list[list[float]]:
     """Poses (x, y in px, angle in radians) at the end of each exposure, rounded for reading."""
-    return [[round(float(value), 6) for value in path[span.stop - 1]] for span in SPANS]
+    return [[round(float(value), 6) for value in path[span.stop - 1]] for span in spans]

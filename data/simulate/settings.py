@@ -8,7 +8,11 @@ from data.simulate.interpolation import Interpolator, find_interpolator
 from data.simulate.sampling import EXACT, Recipe
 
 VERSION = 2  # of the simulation: the same settings give other data than an earlier version
+LAYOUTS = ("bracketire", "real", "kalantari")
+LDR = "kalantari"  # the layout of LDR triples; the others are of raw brackets
 BUILT_IN_SIZE = (192, 256)  # of the samples of built-in photographs unless told otherwise
+LDR_SIZE = (128, 192)  # the same of LDR triples: 256x384 px
+LDR_SHAKE = 1 / 384  # of the shake of a mosaic per px of a picture's longer side: 6 to 12 px at 384
 SMALLEST = 16  # packed px of a sample's sides
 STEPS_PER_FRAME = 32  # sub-frames from one frame of footage to the next (specification, 9.2)
 
@@ -22,7 +26,7 @@ class Settings:
         steps_per_frame: sub-frames from one frame of footage to the next.
         interpolator: of footage, as `interpolation.find_interpolator` takes it; "" = the built-in one.
         foreground: share of the photographs before which something moves.
-        layout: "bracketire", or "real" for DNG files.
+        layout: one of LAYOUTS: "real" for DNG files, "kalantari" for LDR triples.
     """
 
     seed: int = 0
@@ -36,6 +40,20 @@ class Settings:
     def rng(self, split: str, scene: str, frame: int, purpose: str) -> np.random.Generator:
         """The random numbers of one purpose in one sample, independent of all others."""
         return np.random.default_rng([self.seed, *f"{split}/{scene}/{frame}/{purpose}".encode()])
+
+    @property
+    def is_ldr(self) -> bool:
+        """Whether the samples are LDR triples, not raw brackets."""
+        return self.layout == LDR
+
+    @property
+    def built_in_size(self) -> tuple[int, int]:
+        """Packed height and width of the samples of built-in photographs where `size` is None."""
+        return LDR_SIZE if self.is_ldr else BUILT_IN_SIZE
+
+    def shake(self, size: tuple[int, int]) -> float:
+        """How far the camera moves for a picture of `size` px, relative to `motion.SHAKE_PIXELS`."""
+        return max(size) * LDR_SHAKE if self.is_ldr else 1.0
 
     def find_interpolator(self) -> Interpolator | None:
         """The interpolator that was named; None for the built-in one."""

@@ -1,6 +1,6 @@
 """A simulated data set on disk: samples that are complete or absent, and records of what was drawn for them.
 
-Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files.
+Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files; of SelfHDR, 8.1, for LDR.
 """
 
 import json
@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from data.simulate.dng import write_real_sample
+from data.simulate.ldr import Triple
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
-from data.simulate.settings import Settings
+from data.simulate.settings import LDR, Settings
 from util.demosaic import menon
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
-from util.images import write_png8, write_png16
+from util.images import write_png8, write_png16, write_radiance, write_tiff16
 from util.json_record import differences, read_json
 from util.rendering import linear_srgb, render_png16
 from util.tonemap import srgb_encode
@@ -27,15 +28,23 @@ PARAMETERS = "parameters.json"  # of what was drawn, in each sample
 MANIFEST = "manifest.jsonl"  # all parameters, at the root
 
 
+def split_folder(out: Path, split: str, layout: str) -> Path:
+    """Where the samples of "Train" or "Test" are."""
+    return out / ("Training" if layout == LDR and split == "Train" else split)
+
+
 def sample_folder(out: Path, split: str, scene: str, number: int, layout: str) -> Path:
-    """Where a sample is: in a folder of its scene, but in the real layout each is a scene by itself."""
+    """Where a sample is: in a folder of its scene; but in the layouts of real data each is one by itself."""
+    folder = split_folder(out, split, layout)
+    if layout == LDR:
+        return folder / f"{scene}_{number:03d}"
     if layout == "real":
-        return out / split / f"{scene}_{number:06d}"
-    return out / split / scene / f"{number:06d}"
+        return folder / f"{scene}_{number:06d}"
+    return folder / scene / f"{number:06d}"
 
 
 def write_sample(
-    folder: Path, sample: Sample, layout: str = "bracketire", parameters: dict | None = None
+    folder: Path, sample: Sample | Triple, layout: str = "bracketire", parameters: dict | None = None
 ) -> None:
     """Write a sample and what was drawn for it into a new folder, which appears when all files are there.
 
@@ -43,13 +52,22 @@ def write_sample(
         UserError: it cannot be written.
     """
     with complete_or_absent(folder) as partial:
-        if layout == "real":
+        if isinstance(sample, Triple):
+            _write_triple(partial, sample)
+        elif layout == "real":
             write_real_sample(partial, sample)
         else:
             _write_arrays(partial, sample)
             _write_pictures(partial, sample)
         if parameters is not None:
             (partial / PARAMETERS).write_text(json.dumps(parameters) + "\n")
+
+
+def _write_triple(folder: Path, triple: Triple) -> None:
+    for number, frame in enumerate(triple.frames, 1):
+        write_tiff16(folder / f"{number}.tif", frame)
+    (folder / "exposure.txt").write_text("".join(f"{stops}\n" for stops in triple.stops))
+    write_radiance(folder / "HDRImg.hdr", triple.label)
 
 
 def _write_arrays(folder: Path, sample: Sample) -> None:
@@ -133,7 +151,9 @@ def _samples(out: Path) -> Iterator[Path]:
         yield from out.glob(pattern)
 
 
-def check_scene(out: Path, split: str, scene: str, made_of: dict[str, object], folders: list[Path]) -> None:
+def check_scene(
+    out: Path, split: str, scene: str, layout: str, made_of: dict[str, object], folders: list[Path]
+) -> None:
     """Refuse a scene that is in the data set already, in the other split, from another source or colours.
 
     `made_of` is what its samples' parameters say of its `source` and whether it is `alexa`; `folders` are
@@ -143,9 +163,10 @@ def check_scene(out: Path, split: str, scene: str, made_of: dict[str, object], f
         UserError: it is there.
     """
     other = "Test" if split == "Train" else "Train"
+    here, there = (split_folder(out, name, layout) for name in (split, other))
     for folder in folders:
         parameters = folder / PARAMETERS
-        if (out / other / folder.relative_to(out / split)).exists():
+        if (there / folder.relative_to(here)).exists():
             raise UserError(f"{out}: scene {scene} is in {other} already: name the split by --split {other}")
         if parameters.exists():
             found = read_json(parameters, f"delete {folder}, and it is made again")
