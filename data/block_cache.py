@@ -17,7 +17,8 @@ class Content(NamedTuple):
     """A sample, or a window of it.
 
     Attributes:
-        raw, target: brackets uint16 (T, H, W, 4), target float32 (sH, sW, 4).
+        raw, target: brackets uint16 (T, H, W, C), target float32 (sH, sW, C'); several targets lie one after
+            the other in its last axis.
         notes: numbers that belong to each bracket, float32 (T, notes).
     """
 
@@ -33,11 +34,19 @@ class BlockCache:
         cache_dir: where the copies go; each data set and choice of brackets has a folder of its own there.
         root: folder of the data set. inputs: says which brackets of a sample are meant.
         frames: brackets per sample. scale: of the target against the input; 0 = there is no target.
-        notes: numbers kept with each bracket.
+        notes: numbers kept with each bracket. planes: C of brackets and C' of the target; where they are not
+            as by default, `inputs` must be text that no other choice has.
     """
 
     def __init__(
-        self, cache_dir: str, root: Path, inputs: str, frames: int, scale: int, notes: int = 0
+        self,
+        cache_dir: str,
+        root: Path,
+        inputs: str,
+        frames: int,
+        scale: int,
+        notes: int = 0,
+        planes: tuple[int, int] = (4, 4),
     ) -> None:
         key = hashlib.sha256(f"{root.resolve()} {inputs} {frames} {scale}".encode()).hexdigest()[:16]
         self.folder, self.root = Path(cache_dir) / key, root
@@ -47,8 +56,8 @@ class BlockCache:
                 ("sources", f"V{STATE}"),  # what `_state` said when they were copied
                 ("size", "<i4", 2),  # H, W of the whole input
                 ("notes", "<f4", (frames, notes)),
-                ("raw", "<u2", (frames, BLOCK, BLOCK, 4)),
-                ("target", "<f4", (BLOCK * scale, BLOCK * scale, 4)),
+                ("raw", "<u2", (frames, BLOCK, BLOCK, planes[0])),
+                ("target", "<f4", (BLOCK * scale, BLOCK * scale, planes[1])),
             ]
         )
 
@@ -62,7 +71,7 @@ class BlockCache:
         height: int,
         width: int,
     ) -> Content:
-        """The window of a sample's brackets (T, height, width, 4) and target (s height, s width, 4).
+        """The window of a sample's brackets (T, height, width, C) and target (s height, s width, C').
 
         `load` gives the whole sample when there is no copy yet, or one of files other than `sources` are now.
         """
@@ -72,8 +81,10 @@ class BlockCache:
             self._write(path, state, load())
         size = np.fromfile(path, self.block["size"], count=1, offset=STATE)
         columns = -(-int(size[0, 1]) // BLOCK)
-        raw = np.empty((self.block["raw"].shape[0], height, width, 4), np.uint16)
-        target = np.empty((height * self.scale, width * self.scale, 4), np.float32)
+        frames, planes = self.block["raw"].shape[0], self.block["raw"].shape[-1]
+        raw = np.empty((frames, height, width, planes), np.uint16)
+        shape = height * self.scale, width * self.scale, self.block["target"].shape[-1]
+        target = np.empty(shape, np.float32)
         notes = np.empty(self.block["notes"].shape, np.float32)
         first, last = left // BLOCK, -(-(left + width) // BLOCK)
         for row in range(top // BLOCK, -(-(top + height) // BLOCK)):

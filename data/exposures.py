@@ -1,19 +1,27 @@
-"""How long the frames of a set were exposed, relative to each other: by a list in its folder, or by EXIF."""
+"""How long the frames of a set were exposed, relative to each other: by a list in its folder, or by EXIF.
+
+Published sets of developed pictures have a list whose unit the set decides: `read_stated`.
+"""
 
 import itertools
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from data.exif import Shot
+from data.measurements import level_ratio, percentiles
 from util.errors import UserError
 
 TOLERANCE = 1.25  # factor by which a list and EXIF may differ
 WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
+PLAUSIBLE = (0.1, 8)  # stops between neighbours of a list in stops
+UNIT_TOLERANCE = 2.0  # factor by which pictures may differ from a list before its unit is in doubt
+WELL_EXPOSED = (0.02, 0.8)  # linear values that tell how bright a picture is
 LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
 
@@ -92,6 +100,95 @@ def _numbers(path: Path, text: str) -> np.ndarray:
 def _number(word: str) -> float:
     top, *bottom = word.split("/", 1)
     return float(top) / float(bottom[0]) if bottom else float(top)
+
+
+class Stated(NamedTuple):
+    """What a list of a unit that the data set decides says of some frames.
+
+    Attributes:
+        path: the list. numbers: those of the frames (T,), rising. unit: of UNITS.
+    """
+
+    path: Path
+    numbers: np.ndarray
+    unit: str
+
+    @property
+    def exposures(self) -> np.ndarray:
+        """Exposures (T,) relative to the first frame's."""
+        return in_unit(self.numbers, self.unit)
+
+    def of(self, indices: Sequence[int]) -> "Stated":
+        """Those of some of the frames."""
+        return self._replace(numbers=self.numbers[list(indices)])
+
+
+UNITS = {"stops": "times", "times": "stops"}  # and what each is mistaken for
+
+
+def in_unit(numbers: np.ndarray, unit: str) -> np.ndarray:
+    """Exposures (T,) relative to the first: 2^number of "stops", or "times" as they are."""
+    return np.exp2(numbers - numbers[0]) if unit == "stops" else numbers / numbers[0]
+
+
+def read_stated(path: Path, count: int, unit: str) -> Stated:
+    """The list of a scene of `count` frames, a number each in `unit`, from the shortest exposure on.
+
+    Raises:
+        UserError: there is no such list, it is damaged or does not fit, or seems to be in the other unit.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: it must hold the frames' exposures in {unit}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    numbers = _numbers(path, text)
+    if len(numbers) != count:
+        raise UserError(f"{path}: {len(numbers)} numbers for {count} frames; one for each is needed")
+    shown = " ".join(f"{number:g}" for number in numbers)
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{path}: exposures {shown} are not finite")
+    if unit == "times" and (numbers <= 0).any():
+        raise UserError(f"{path}: exposures {shown} look like stops, but must be times, above 0")
+    steps = np.diff(numbers)
+    if (steps <= 0).any():
+        raise UserError(f"{path}: exposures {shown} do not rise as the frames' names do")
+    low, high = PLAUSIBLE
+    if unit == "stops" and ((steps < low) | (steps > high)).any():
+        raise UserError(f"{path}: exposures {shown} look like times, but must be stops (2 = four times)")
+    return Stated(path, numbers, unit)
+
+
+def measured_ratios(images: Sequence[np.ndarray]) -> list[float | None]:
+    """How many times as bright each image is as the one before, None where nothing is well exposed.
+
+    Args:
+        images: one plane (H, W) each of linear values, 1 = white.
+    """
+    levels = [percentiles(image) for image in images]
+    return [level_ratio(*pair, *WELL_EXPOSED) for pair in itertools.pairwise(levels)]
+
+
+def check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
+    """Raise a UserError if frames, `ratios` times as bright as the one before each, fit the other unit."""
+    other = UNITS[stated.unit]
+    if other == "times" and (stated.numbers <= 0).any():
+        return
+    known = [number for number, ratio in enumerate(ratios) if ratio is not None]
+    if not known:
+        return
+    seen = np.array([ratios[number] for number in known])
+    errors = {}
+    for unit in UNITS:
+        exposures = in_unit(stated.numbers, unit)
+        errors[unit] = np.exp(np.abs(np.log(seen / (exposures[1:] / exposures[:-1])[known])).max())
+    if errors[stated.unit] > UNIT_TOLERANCE > errors[other]:
+        brighter = ", ".join(f"{ratio:.2g}" for ratio in seen)
+        raise UserError(
+            f"{stated.path} seems to hold {other}, but must hold {stated.unit}: "
+            f"the frames are {brighter} times as bright as the one before"
+        )
 
 
 def from_shots(files: Sequence[Path], shots: Sequence[Shot]) -> np.ndarray:

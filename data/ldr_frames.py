@@ -1,0 +1,216 @@
+"""Scenes of three developed pictures of gamma 2.2 (SelfHDR specification, 1 and 8): frames and labels."""
+
+import argparse
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+import torch
+
+from data.block_cache import Content
+from data.exposures import Stated, check_unit, measured_ratios
+from util.errors import UserError
+from util.images import TIFF_DAMAGE, read_radiance, read_tiff
+from util.task import Task
+
+FRAMES = 3
+TASK = Task(channels=3, white=1.0, reference=FRAMES // 2)
+GAMMA = 2.2
+LINEAR = ((np.arange(1 << 16) / (1 << 16)) ** GAMMA).astype(np.float32)  # of each code of 16 bits
+SUFFIXES = (".tif", ".tiff")
+LABEL_SUFFIXES = (".exr", ".hdr")  # where there are both, the exact one counts
+BYTES_AT_HAND = 512 << 20  # of decoded scenes that a process keeps
+
+
+class Scene(NamedTuple):
+    """The files of a scene.
+
+    Attributes:
+        frames: from the shortest to the longest. stated: what their exposures are.
+        labels: key in the sample -> file, of linear RGB on the scale of the shortest frame.
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    stated: Stated
+    labels: dict[str, Path]
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that its content depends on."""
+        return [*self.frames, *self.labels.values(), self.stated.path]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options and defaults of all sets of such scenes."""
+    parser.add_argument(
+        "--align_inputs",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="take frames that were aligned beforehand; auto, as published: only --net fshdr in testing",
+    )
+    parser.set_defaults(frame_num=FRAMES)
+
+
+def takes_aligned(opt: argparse.Namespace, split: str) -> bool:
+    """Whether the frames of a split are those aligned beforehand."""
+    if opt.align_inputs == "auto":
+        return split == "test" and opt.net == "fshdr"
+    return opt.align_inputs == "yes"
+
+
+def how_to_align(name: str, root: Path) -> str:
+    """What makes the aligned frames of data set `name` at `root`."""
+    return f"python -m data.align --dataset_name {name} --dataroot {root} makes it"
+
+
+def check_frame_num(opt: argparse.Namespace) -> None:
+    """Raise a UserError if `--frame_num` is not what such scenes have."""
+    if opt.frame_num != FRAMES:
+        raise UserError(
+            f"--frame_num {opt.frame_num}: --dataset_name {opt.dataset_name} has {FRAMES} frames per scene"
+        )
+
+
+def tiff_files(folder: Path) -> list[Path]:
+    """The TIFF files in a folder by name, without hidden ones."""
+    files = (file for file in folder.iterdir() if not file.name.startswith("."))
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+
+
+def three_frames(folder: Path, advice: str) -> tuple[Path, ...]:
+    """The frames in a folder that must hold three.
+
+    Raises:
+        UserError: the folder is missing, or holds another number; `advice` says what to do.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}: {advice}")
+    files = tiff_files(folder)
+    if len(files) != FRAMES:
+        raise UserError(f"{folder} holds {len(files)} frames *.tif, {FRAMES} are needed: {advice}")
+    return tuple(files)
+
+
+def find_label(folder: Path, stem: str) -> Path | None:
+    """`<stem>.exr` or `<stem>.hdr` in a folder; None if there is neither."""
+    paths = (folder / f"{stem}{suffix}" for suffix in LABEL_SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+@functools.cache
+def frame_size(path: Path) -> tuple[int, int]:
+    """Height and width that the header of a TIFF file tells; no pixel is read.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            return page.imagelength, page.imagewidth
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
+    except TIFF_DAMAGE as error:
+        raise UserError(f"{path} is damaged or is not a TIFF picture: {error}") from error
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """A frame uint16 (H, W, 3); 8 bits become the upper ones, so that u / 2^bits stays what it is.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds floats.
+    """
+    picture = read_tiff(path)
+    if picture.dtype == np.uint8:
+        return picture.astype(np.uint16) << 8
+    if picture.dtype != np.uint16:
+        raise UserError(f"{path}: frames are pictures of 8 or 16 bits, it holds {picture.dtype}")
+    return picture
+
+
+def read_label(path: Path) -> np.ndarray:
+    """A label, linear RGB float32 (H, W, 3); UserError if it is damaged or holds NaN or infinity."""
+    label = read_radiance(path)
+    if not np.isfinite(label).all():
+        raise UserError(f"{path}: holds values that are not finite")
+    return label
+
+
+def decode(scene: Scene) -> Content:
+    """All of a scene: frames uint16 (3, H, W, 3), labels float32 (H, W, 3 per label).
+
+    Raises:
+        UserError: a file is damaged or of another size, or the frames show that the unit of exposures is wrong.
+    """
+    frames = [read_frame(path) for path in scene.frames]
+    labels = [read_label(path) for path in scene.labels.values()]
+    paths = [*scene.frames, *scene.labels.values()]
+    check_sizes({path: image.shape[:2] for path, image in zip(paths, [*frames, *labels], strict=True)})
+    check_unit(scene.stated, brightness_ratios(frames))
+    height, width, _ = frames[0].shape
+    target = np.concatenate([np.empty((height, width, 0), np.float32), *labels], axis=2)
+    return Content(np.stack(frames), target)
+
+
+def brightness_ratios(frames: Sequence[np.ndarray]) -> list[float | None]:
+    """How many times as bright each frame uint16 (H, W, 3) is as the one before, by its green."""
+    step = max(1, min(frames[0].shape[:2]) // 256)
+    return measured_ratios([LINEAR[frame[::step, ::step, 1]] for frame in frames])
+
+
+def check_sizes(sizes: dict[Path, tuple[int, int]]) -> None:
+    """Raise a UserError if the images (H, W) of a scene are not all as large as the first."""
+    first = next(iter(sizes))
+    for path, size in sizes.items():
+        if size != sizes[first]:
+            found, expected = (f"{width} x {height} px" for height, width in (size, sizes[first]))
+            rule = "all images of a scene must have the same size"
+            raise UserError(f"{path}: {found}, but {first} has {expected}; {rule}")
+
+
+def sample(scene: Scene, content: Content, window: tuple[slice, slice]) -> dict:
+    """Frames, exposures and labels of a window of a scene's content, as the sample contract has them."""
+    stored = np.ascontiguousarray(content.raw[:, *window].transpose(0, 3, 1, 2))
+    target = np.ascontiguousarray(content.target[window].transpose(2, 0, 1))
+    labels = torch.from_numpy(target).split(3)
+    return {
+        "frames": torch.from_numpy(LINEAR[stored]),
+        "exposure": torch.from_numpy(scene.stated.exposures.astype(np.float32)),
+        "name": scene.name,
+        **dict(zip(scene.labels, labels, strict=True)),
+    }
+
+
+def whole_sample(scene: Scene, most: int | None = None) -> dict:
+    """A scene as validation and testing see it, or its upper left `most` x `most` px."""
+    place = {"scene": scene.name, "frame": scene.frames[TASK.reference].stem, "meta": {}}
+    return sample(scene, decode(scene), (slice(most), slice(most))) | place
+
+
+class RecentScenes:
+    """Decoded scenes, the last used ones of which stay in memory.
+
+    Args:
+        limit: bytes that they may take together; the one just used stays even where it is larger.
+    """
+
+    def __init__(self, limit: int = BYTES_AT_HAND) -> None:
+        self.limit, self.held = limit, OrderedDict()
+
+    def get(self, scene: Scene, load: Callable[[Scene], Content] = decode) -> Content:
+        """The whole content of a scene."""
+        key = tuple(scene.sources)
+        if key not in self.held:
+            self.held[key] = load(scene)
+        self.held.move_to_end(key)
+        while len(self.held) > 1 and self._bytes() > self.limit:
+            self.held.popitem(last=False)
+        return self.held[key]
+
+    def _bytes(self) -> int:
+        return sum(content.raw.nbytes + content.target.nbytes for content in self.held.values())
