@@ -21,6 +21,7 @@ from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.networks import create_network, needs_weights, takes
+from models.structure_labels import write_structure_labels
 from options.test_options import TestOptions
 from util.baselines import BASELINES, exposure_average, reference_frame
 from util.complexity import multiply_adds, parameter_count
@@ -42,8 +43,13 @@ def main() -> None:
     dataset = create_dataset(opt, "test")
     for iteration in [None] if opt.load_path or not needs_weights(opt.net) else opt.load_iter:
         model = create_model(opt, place, dataset.task)
-        test = Test(model, dataset, opt, label=model.load_trained(iteration))
-        loader = create_loader(dataset, opt)
+        label, loader = model.load_trained(iteration), create_loader(dataset, opt)
+        if getattr(opt, "structure_labels", False):
+            folder = model.folder / f"output_{label}"
+            counts = write_structure_labels(model, samples(loader), folder, len(dataset))
+            print(f"structure labels: {folder} ({counts.written} written, {counts.kept} kept)")
+            continue
+        test = Test(model, dataset, opt, label)
         for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
             test.one(index, sample)
         test.summary()
