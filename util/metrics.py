@@ -1,16 +1,17 @@
-"""How close a picture is to its target: PSNR, SSIM and LPIPS on the mu-law pictures, PSNR in other domains.
+"""How close a picture is to its target: PSNR, SSIM and LPIPS on the mu-law pictures, others in other domains.
 
-A metric's name says its domain: `mu` the 16-bit mu-law picture, `l` linear light, `pu` perceptual code.
-The data range is always an argument, never guessed. Borders are cut by `crop_border` before. Metrics of
-NO_REFERENCE judge a picture without a target.
+A metric's name says its domain: `mu` the 16-bit mu-law picture, `l` linear light, `pu` perceptual code;
+util/radiance_metrics.py has those of linear images. The data range is always an argument, never guessed.
+Borders are cut by `crop_border` before. Metrics of NO_REFERENCE judge a picture without a target.
 """
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from util.tonemap import inverse_mu_law
 
 PNG16 = 65535
 SSIM_WINDOW = 11
+STRIP = 2**18  # pixels compared at a time, so that memory does not grow with the picture
 GRID, TILE_SIDE = 4, 224  # of the metrics without reference: tiles per side, and the smallest tile in px
 PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
 PU21_LUMINANCE = (0.005, 10000.0)  # cd/m2, the range for which the code was fitted
@@ -48,15 +50,18 @@ def psnr(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
         UserError: the shapes differ.
     """
     _check_shapes(a, b)
-    difference = np.subtract(a, b, dtype=np.float64).ravel()
-    mse = np.dot(difference, difference) / difference.size
-    return math.inf if mse == 0 else float(10 * np.log10(data_range**2 / mse))
+    total = 0.0
+    for rows in _strips(a):
+        difference = np.subtract(a[rows], b[rows], dtype=np.float64).ravel()
+        total += float(np.dot(difference, difference))
+    return math.inf if total == 0 else float(10 * np.log10(data_range**2 / (total / a.size)))
 
 
-def ssim(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
+def ssim(a: np.ndarray, b: np.ndarray, data_range: float, *, sample_covariance: bool = True) -> float:
     """Structural similarity of (H, W, C) channel by channel, then the mean (Wang et al. 2004).
 
-    Gaussian window, sigma 1.5, 11 taps; K1 0.01, K2 0.03; sample covariance; 5 px at the border left out.
+    Gaussian window, sigma 1.5, 11 taps; K1 0.01, K2 0.03; 5 px at the border left out. `sample_covariance`
+    multiplies (co)variances by 121 / 120 as scikit-image does by default; Wang et al. do not.
 
     Raises:
         UserError: the shapes differ or a side is shorter than the window.
@@ -66,20 +71,33 @@ def ssim(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
         raise UserError(
             f"SSIM needs pictures of {SSIM_WINDOW}x{SSIM_WINDOW} px or more, got {a.shape[1]}x{a.shape[0]}"
         )
-    channels = [
-        structural_similarity(
-            a[..., channel],
-            b[..., channel],
-            data_range=data_range,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=True,
-            K1=0.01,
-            K2=0.03,
-        )
-        for channel in range(a.shape[-1])
-    ]
-    return float(np.mean(channels))
+    margin = SSIM_WINDOW - 1
+    inner = a[margin:]
+    total = 0.0
+    for rows in _strips(inner):
+        strip = slice(rows.start, rows.stop + margin)  # windows lie within the strip: nothing else changes
+        channels = [
+            structural_similarity(
+                a[strip, :, channel].astype(np.float64),
+                b[strip, :, channel].astype(np.float64),
+                data_range=data_range,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=sample_covariance,
+                K1=0.01,
+                K2=0.03,
+            )
+            for channel in range(a.shape[-1])
+        ]
+        total += (rows.stop - rows.start) * float(np.mean(channels))
+    return total / len(inner)
+
+
+def _strips(picture: np.ndarray) -> Iterator[slice]:
+    """Its rows in groups of about STRIP pixels, one row at least."""
+    step = max(1, STRIP // picture.shape[1])
+    for top in range(0, len(picture), step):
+        yield slice(top, min(top + step, len(picture)))
 
 
 def _check_shapes(a: np.ndarray, b: np.ndarray) -> None:
@@ -117,7 +135,7 @@ def pu21_encode(luminance: np.ndarray) -> np.ndarray:
     return p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6)
 
 
-def pu_psnr(a: np.ndarray, b: np.ndarray, peak_luminance: float) -> float:
+def pu_psnr(a: np.ndarray, b: np.ndarray, peak_luminance: float = 1000.0) -> float:
     """PSNR (peak 256) of the PU21 codes of linear pictures shown so that 1 has `peak_luminance` cd/m2."""
     return psnr(pu21_encode(a * peak_luminance), pu21_encode(b * peak_luminance), PU21_PEAK)
 
@@ -125,6 +143,20 @@ def pu_psnr(a: np.ndarray, b: np.ndarray, peak_luminance: float) -> float:
 def pu_psnr_png16(output: np.ndarray, target: np.ndarray, *, peak_luminance: float = 1000.0) -> float:
     """`pu_psnr` of two 16-bit mu-law pictures; 65535 is shown with `peak_luminance` cd/m2."""
     return pu_psnr(_to_linear(output), _to_linear(target), peak_luminance)
+
+
+def pu_ssim(a: np.ndarray, b: np.ndarray, peak_luminance: float = 1000.0) -> float:
+    """SSIM (range 256, population covariance) of the PU21 codes of linear pictures (H, W, C), as `pu_psnr`.
+
+    The range is the one that Mantiuk and Azimi give metrics made for 8 bits: the code of 100 cd/m2.
+    """
+    codes = (pu21_encode(picture * peak_luminance) for picture in (a, b))
+    return ssim(*codes, PU21_PEAK, sample_covariance=False)
+
+
+def pu_ssim_png16(output: np.ndarray, target: np.ndarray, *, peak_luminance: float = 1000.0) -> float:
+    """`pu_ssim` of two 16-bit mu-law pictures; 65535 is shown with `peak_luminance` cd/m2."""
+    return pu_ssim(_to_linear(output), _to_linear(target), peak_luminance)
 
 
 def lpips_distance(output: np.ndarray, target: np.ndarray, *, device: str | torch.device = "cpu") -> float:
@@ -185,17 +217,53 @@ def _pyiqa_network(metric: str, device: torch.device) -> Callable[[torch.Tensor]
         raise UserError(f"the metric {metric} could not get its weights: {error}") from error
 
 
-def _package(name: str, metric: str) -> ModuleType:
+def color_video_vdp(
+    output: np.ndarray,
+    target: np.ndarray,
+    *,
+    peak_luminance: float = 1000.0,
+    device: str | torch.device = "cpu",
+) -> float:
+    """ColorVideoVDP quality of two linear sRGB images (H, W, 3) in JOD; 10 is equal, lower is worse.
+
+    Mantiuk et al., "ColorVideoVDP: A visual difference predictor for image, video and display distortions",
+    SIGGRAPH 2024. The value 1 is shown with `peak_luminance` cd/m2, what is brighter is cut, on a 30 inch 4K
+    display seen from twice its height in light of 10 lux (the package's `standard_hdr_linear`).
+
+    Raises:
+        UserError: the shapes differ, or the package `cvvdp` is missing.
+    """
+    _check_shapes(output, target)
+    predictor = _cvvdp_predictor(float(peak_luminance), torch.device(device))
+    lights = [(picture * np.float32(peak_luminance)).astype(np.float32) for picture in (output, target)]
+    with torch.inference_mode():
+        quality, _ = predictor.predict(*lights, dim_order="HWC")
+    return float(quality)
+
+
+@cache
+def _cvvdp_predictor(peak_luminance: float, device: torch.device) -> Any:
+    pycvvdp = _package("pycvvdp", "cvvdp", "cvvdp")
+    photometry = pycvvdp.vvdp_display_photo_eotf(
+        peak_luminance, contrast=1_000_000, source_colorspace="BT.709-linear", E_ambient=10
+    )
+    return pycvvdp.cvvdp(
+        display_name="standard_hdr_linear", display_photometry=photometry, quiet=True, device=device
+    )
+
+
+def _package(name: str, metric: str, distribution: str | None = None) -> ModuleType:
     """An optional package, imported only for its metric because it is slow to import."""
+    distribution = distribution or name
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        hint = f"pip install {name}, or leave the metric out"
-        raise UserError(f"the metric {metric} needs the package {name}: {hint}") from error
+        hint = f"pip install {distribution}, or leave the metric out"
+        raise UserError(f"the metric {metric} needs the package {distribution}: {hint}") from error
 
 
 def prepare(metric: str, device: str | torch.device) -> None:
-    """Load the package and the network that a metric needs, if any, so that a lack is known at once.
+    """Load the package, and the network if any, that a metric needs, so that a lack is known at once.
 
     Raises:
         UserError: the package or its weights cannot be had.
@@ -204,6 +272,8 @@ def prepare(metric: str, device: str | torch.device) -> None:
         _lpips_network(torch.device(device))
     elif metric in NO_REFERENCE:
         _pyiqa_network(metric, torch.device(device))
+    elif metric == "cvvdp":
+        _package("pycvvdp", "cvvdp", "cvvdp")
 
 
 def published_validation_view(packed: np.ndarray) -> np.ndarray:
@@ -232,10 +302,12 @@ def published_validation_psnr(output: np.ndarray, target: np.ndarray) -> float:
 NO_REFERENCE: dict[str, Callable[..., float]] = {
     metric: partial(no_reference_score, metric=metric) for metric in ("clipiqa", "maniqa")
 }
+ABSOLUTE = ("pu_psnr", "pu_ssim", "cvvdp")  # metrics that take a peak_luminance
 METRICS: dict[str, Callable[..., float]] = {
     "psnr_mu": psnr_mu,
     "ssim_mu": ssim_mu,
     "psnr_l": psnr_l,
     "pu_psnr": pu_psnr_png16,
+    "pu_ssim": pu_ssim_png16,
     "lpips": lpips_distance,
 }

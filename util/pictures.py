@@ -9,11 +9,11 @@ import torch
 
 from util.demosaic import Demosaicer
 from util.rendering import linear_srgb, reduced, render_png16, scene_luminance
-from util.tonemap import automatic_ev, automatic_reinhard, exposed, reinhard
+from util.tonemap import automatic_ev, automatic_reinhard, exposed, matlab_like, reinhard
 
-TONE_MAPS = ("mu_law", "reinhard", "exposure")
+TONE_MAPS = ("mu_law", "reinhard", "exposure", "matlab_like")
 
-Curve = Callable[[np.ndarray], np.ndarray]
+Curve = Callable[[np.ndarray], np.ndarray]  # linear sRGB -> sRGB code in [0, 1]
 
 
 class Pictures:
@@ -34,6 +34,8 @@ class Pictures:
         """The curve of one of TONE_MAPS that suits an image; None is the mu-law. `ev`: stops, or "auto"."""
         if tonemap == "mu_law":
             return None
+        if tonemap == "matlab_like":
+            return matlab_like
         if tonemap == "exposure" and ev != "auto":
             return partial(exposed, ev=ev)
         light = scene_luminance(_array(image), self.meta, white=self.white, isp=self.isp)
@@ -46,9 +48,12 @@ class Pictures:
         self, image: torch.Tensor, curve: Curve | None = None, border: int | None = None
     ) -> np.ndarray:
         """16-bit picture by a tone curve (None: mu-law, clipped at white, as it is scored)."""
-        picture = render_png16(
-            _array(image), self.meta, self.demosaic, white=self.white, isp=self.isp, curve=curve
-        )
+        if curve is matlab_like:  # of a whole picture, whose unit does not matter; others go by strips
+            picture = np.rint(65535 * matlab_like(self.light(image, saturates=True))).astype(np.uint16)
+        else:
+            picture = render_png16(
+                _array(image), self.meta, self.demosaic, white=self.white, isp=self.isp, curve=curve
+            )
         return _framed(picture, self.border if border is None else border)
 
     def light(self, image: torch.Tensor, saturates: bool) -> np.ndarray:

@@ -1,5 +1,49 @@
-"""Scores of two linear float images (H, W, 3), 1 = white."""
+"""How close a linear image is to its target, as HDR papers score radiance (SelfHDR specification, 9).
+
+Images are float (H, W, 3), linear, 1 = white, and not clipped but where a metric says so; what is not
+positive enough for the mu-law (-1/5000 and below) must not occur.
+"""
 
 from collections.abc import Callable
 
-RADIANCE_METRICS: dict[str, Callable[..., float]] = {}
+import numpy as np
+
+from util.metrics import color_video_vdp, psnr, pu_psnr, pu_ssim, ssim
+from util.tonemap import mu_law
+
+
+def psnr_l(output: np.ndarray, target: np.ndarray) -> float:
+    """PSNR of two linear images, peak 1, all channels together."""
+    return psnr(output, target, 1.0)
+
+
+def psnr_mu(output: np.ndarray, target: np.ndarray) -> float:
+    """PSNR of two linear images after the mu-law, peak 1; nothing is clipped."""
+    return psnr(mu_law(output), mu_law(target), 1.0)
+
+
+def ssim_l(output: np.ndarray, target: np.ndarray) -> float:
+    """SSIM of two linear images times 255, clipped to 0..255 but not rounded; population covariance."""
+    return _ssim255(output, target)
+
+
+def ssim_mu(output: np.ndarray, target: np.ndarray) -> float:
+    """SSIM of two linear images after the mu-law, as `ssim_l`."""
+    return _ssim255(mu_law(output), mu_law(target))
+
+
+def _ssim255(output: np.ndarray, target: np.ndarray) -> float:
+    clipped = (np.clip(255 * image, 0, 255) for image in (output, target))
+    return ssim(*clipped, 255.0, sample_covariance=False)
+
+
+# Functions of two linear images; keywords are the metric's own settings.
+RADIANCE_METRICS: dict[str, Callable[..., float]] = {
+    "psnr_l": psnr_l,
+    "psnr_mu": psnr_mu,
+    "ssim_l": ssim_l,
+    "ssim_mu": ssim_mu,
+    "pu_psnr": pu_psnr,
+    "pu_ssim": pu_ssim,
+    "cvvdp": color_video_vdp,
+}

@@ -1,14 +1,18 @@
-"""Tone curves between linear light and stored values: the mu-law of the HDR metrics, and sRGB."""
+"""From linear light to stored values: the mu-law of the HDR metrics, sRGB, and tone mapping for the eye."""
 
 import math
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import torch
 
 MU = 5000
 LOG_MU = math.log1p(MU)
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+GRID = 4  # tiles per side of the equalisation of `matlab_like`
+CLIP = 3.55  # of its histograms, times the mean: MATLAB's limit, 0.01 of a tile above the mean of 256 bins
+SATURATION = 5.3  # of the published figures
 DARKEST = 10  # stops below the brightest, for automatic settings
 
 Values = TypeVar("Values", np.ndarray, torch.Tensor)
@@ -29,6 +33,14 @@ def inverse_mu_law(y: Values) -> Values:
     if isinstance(y, torch.Tensor):
         return torch.expm1(LOG_MU * y) / MU
     return np.expm1(LOG_MU * y) / MU
+
+
+def mu_law_picture8(linear: np.ndarray) -> np.ndarray:
+    """Linear values, 1 = white, of any shape -> uint8 round(255 mu_law(x)), cut to 0..255.
+
+    The published picture of a SelfHDR result (SelfHDR specification, 9); what is not positive is black.
+    """
+    return np.rint(np.minimum(255 * mu_law(np.maximum(linear, 0)), 255)).astype(np.uint8)
 
 
 def srgb_encode(linear: np.ndarray) -> np.ndarray:
@@ -88,3 +100,30 @@ def automatic_reinhard(light: np.ndarray) -> tuple[float, float]:
 def automatic_ev(light: np.ndarray) -> float:
     """Stops that bring the mean log luminance of a picture to the key that suits its range."""
     return math.log2(automatic_reinhard(light)[0])
+
+
+def matlab_like(linear: np.ndarray) -> np.ndarray:
+    """Linear sRGB (H, W, 3) -> sRGB code in [0, 1] float32, of a whole picture: results depend on all of it.
+
+    Approximates MATLAB's tonemap(..., "AdjustLightness", [0 1], "AdjustSaturation", 5.3), with which the
+    figures of SelfHDR were made (SelfHDR specification, 9); it is not the same function. log2, with
+    the smallest positive value for what is not positive, stretched to [0, 1] and taken as sRGB code; in
+    CIELAB lightness in 256 levels is equalised with limited contrast on 4x4 tiles and stretched to the full
+    range, a and b are multiplied by 5.3. A picture without any range is black.
+    """
+    positive = linear > 0
+    if not positive.any():
+        return np.zeros(linear.shape, np.float32)
+    logs = np.log2(np.maximum(linear, linear[positive].min()), dtype=np.float32)
+    lab = cv2.cvtColor(_stretched(logs), cv2.COLOR_RGB2Lab)
+    equaliser = cv2.createCLAHE(clipLimit=CLIP, tileGridSize=(GRID, GRID))
+    levels = np.rint(lab[..., 0] * np.float32(2.55)).astype(np.uint8)
+    lab[..., 0] = 100 * _stretched(equaliser.apply(levels).astype(np.float32))
+    lab[..., 1:] *= np.float32(SATURATION)
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1)
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Values -> [0, 1], the least 0 and the largest 1; all 0 where they are equal."""
+    low, high = values.min(), values.max()
+    return (values - low) / max(high - low, np.finfo(np.float32).tiny)
