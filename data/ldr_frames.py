@@ -145,7 +145,7 @@ def decode(scene: Scene) -> Content:
     """All of a scene: frames uint16 (3, H, W, 3), labels float32 (H, W, 3 per label).
 
     Raises:
-        UserError: a file is damaged or of another size, or the frames show that the unit of exposures is wrong.
+        UserError: a file is damaged or of another size, or the frames contradict the unit of exposures.
     """
     frames = [read_frame(path) for path in scene.frames]
     labels = [read_label(path) for path in scene.labels.values()]
@@ -176,13 +176,12 @@ def check_sizes(sizes: dict[Path, tuple[int, int]]) -> None:
 def sample(scene: Scene, content: Content, window: tuple[slice, slice]) -> dict:
     """Frames, exposures and labels of a window of a scene's content, as the sample contract has them."""
     stored = np.ascontiguousarray(content.raw[:, *window].transpose(0, 3, 1, 2))
-    target = np.ascontiguousarray(content.target[window].transpose(2, 0, 1))
-    labels = torch.from_numpy(target).split(3)
+    target = torch.from_numpy(np.ascontiguousarray(content.target[window].transpose(2, 0, 1)))
     return {
         "frames": torch.from_numpy(LINEAR[stored]),
         "exposure": torch.from_numpy(scene.stated.exposures.astype(np.float32)),
         "name": scene.name,
-        **dict(zip(scene.labels, labels, strict=True)),
+        **{key: target[3 * number : 3 * number + 3] for number, key in enumerate(scene.labels)},
     }
 
 

@@ -74,7 +74,8 @@ class Sig17alignCheck:
         """All findings in the folder of a scene, and of its aligned frames."""
         findings: list[Finding] = []
         images = self._images(folder, findings)
-        stated = _tried(findings, folder, lambda: read_stated(folder / "exposure.txt", len(images), "stops"))
+        path = folder / "exposure.txt"
+        stated = images and _tried(findings, path, lambda: read_stated(path, len(images), "stops"))
         label = self._label(folder, findings, is_needed=False)
         aligned = folder.parent.with_name(f"{folder.parent.name}_align") / folder.name
         moved: dict[Path, np.ndarray] = {}
@@ -124,7 +125,7 @@ def _tried(findings: list[Finding], path: Path, read: Callable[[], Result]) -> R
     try:
         return read()
     except UserError as error:
-        findings.append(Finding(path, str(error).removeprefix(f"{path}: ")))
+        findings.append(Finding(path, str(error).removeprefix(str(path)).lstrip(": ")))
         return None
 
 
