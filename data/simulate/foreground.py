@@ -92,6 +92,7 @@ def draw_patch(
     lamps: bool,
     medians: tuple[float, float] = MEDIAN_LEVELS,
     brightest_levels: tuple[float, float] = BRIGHTEST_LEVELS,
+    extents: tuple[float, float] = EXTENTS,
 ) -> Patch:
     """A random patch for views of `size` px, lit by coloured lamps or not.
 
@@ -99,7 +100,7 @@ def draw_patch(
     lit by lamps, as they are, else one of the Test scenes.
     """
     shorter = min(size)
-    height, width = (max(8, round(shorter * rng.uniform(*EXTENTS))) for _ in range(2))
+    height, width = (max(8, round(shorter * rng.uniform(*extents))) for _ in range(2))
     scenes = sorted(TRAINING_PHOTOGRAPHS if lamps else PHOTOGRAPHS["Test"])
     if rng.uniform() < DRAWN_SHARE:
         picture = draw_picture(rng, (height, width))

@@ -17,6 +17,8 @@ CLIPPED_AREA = 0.02  # of a scene at most that is beyond the white of the first 
 FIRST_WHITE = 16.0
 DARKEST = 1e-6  # a picture may be black
 DAY_CLIPPED = (0.03, 0.15)  # of the px of a day are beyond the white of the reference exposure
+DAY_MEDIANS = (0.05, 0.2)  # of the reference's white, where sunlight and shade can bring it about
+LARGEST_POWER = 2.0  # by which they raise the contrast of a picture
 DAY_LOST = 0.003  # at most, nearly: beyond that of the shortest one
 DAY_WHITE = 0.8  # of the brightest: a large area that is white in a picture is beyond the reference's white
 GLOW_PIXELS = 1.5  # standard deviation of the blur of the gain, which hides the steps of 8-bit highlights
@@ -91,26 +93,63 @@ def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> 
     return night(linear, median, brightest, LARGEST_PEAK if is_large else math.inf)
 
 
-def draw_daylight(rng: np.random.Generator, linear: np.ndarray, coded: bool, contrast: float) -> Lighting:
+def raise_contrast(linear: np.ndarray, power: float) -> np.ndarray:
+    """Linear light (H, W, 3) with its brightness, the mean of the channels, raised to a power of 1 or more."""
+    if power == 1:
+        return linear
+    return weighed(linear, channel_mean(linear).clip(min=0) ** np.float32(power - 1))
+
+
+@dataclass(frozen=True)
+class Daylight(Lighting):
+    """Sun and shade: before the rest the brightness is raised to a `power` of 1 or more, hues stay."""
+
+    power: float = 1.0
+
+    def apply(self, linear: np.ndarray) -> np.ndarray:
+        """As that of `Lighting`."""
+        return super().apply(raise_contrast(linear, self.power))
+
+
+def draw_daylight(rng: np.random.Generator, linear: np.ndarray, coded: bool, contrast: float) -> Daylight:
     """A random day of a picture (H, W, 3), or of frames below each other, cut off at white if `coded`.
 
     1 becomes the white of the reference of several exposures, `contrast` that of the shortest one. A drawn
     share of the px is beyond the reference's; the highlights of what is cut off are expanded so far that
     nearly nothing is beyond the shortest one's. In a scene of more contrast than that, the shortest counts.
+    Developed pictures are bright and flat: a power takes their median towards a drawn level.
     """
     clipped = float(np.exp(rng.uniform(*np.log(DAY_CLIPPED))))
-    lighting = Lighting()
+    median = float(np.exp(rng.uniform(*np.log(DAY_MEDIANS))))
+    lighting = Daylight()
     if coded:
-        brightness = glow(linear)
+        power = _power(channel_mean(linear), median, clipped, contrast)
+        brightness = glow(raise_contrast(linear, power))
         white = max(float(brightness.max()), DARKEST)
         level = min(float(np.quantile(brightness, 1 - clipped)) / white, DAY_WHITE)
         clipped = max(clipped, float((brightness > level * white).mean()))
         # `expand_highlights` takes 1 to the peak and the level to level / (1 - level * (1 - 1 / peak)), whose
         # ratio is the contrast here:
         peak = min(max(1.0, level * (contrast - 1) / (1 - level)), LARGEST_PEAK)
-        lighting = Lighting(peak=peak, white=white)
+        lighting = Daylight(peak=peak, white=white, power=power)
     brightest = lighting.apply(linear).max(axis=-1)
     reference, shortest = (
         max(float(np.quantile(brightest, 1 - share)), DARKEST) for share in (clipped, DAY_LOST)
     )
     return replace(lighting, scale=min(1 / reference, contrast / shortest))
+
+
+def _power(brightness: np.ndarray, median: float, clipped: float, contrast: float) -> float:
+    """The power, 1 to LARGEST_POWER, that takes the median of `brightness` down to `median`.
+
+    It is found for both scales of `draw_daylight`, by the reference and by the shortest exposure, and the
+    reference still clips the smallest share of DAY_CLIPPED.
+    """
+    shares = (0.5, 1 - clipped, 1 - DAY_CLIPPED[0], 1 - DAY_LOST)
+    middle, level, smallest, top = np.log(np.maximum(np.quantile(brightness, shares), DARKEST))
+    wanted = (
+        np.log(median) / min(middle - level, -0.01),
+        np.log(median / contrast) / min(middle - top, -0.01),
+        np.log(contrast) / max(top - smallest, 0.01),
+    )
+    return float(np.clip(min(wanted), 1, LARGEST_POWER))

@@ -12,7 +12,7 @@ from data.simulate.flow import flow_view, is_cut
 from data.simulate.footage import Footage, MotionFootage, frames_needed
 from data.simulate.foreground import Covered, draw_patch
 from data.simulate.ldr import draw_stops, spans
-from data.simulate.lighting import BRIGHTEST_LEVELS, MEDIAN_LEVELS, Lighting, draw_daylight, draw_lighting
+from data.simulate.lighting import Lighting, draw_daylight, draw_lighting
 from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import draw_night, draw_part, lit, read_photograph, seen_by_lens
 from data.simulate.reading import Frames
@@ -22,6 +22,7 @@ from data.simulate.window import Window, centred_window, draw_window
 from util.errors import UserError
 
 DAY_MEDIANS = (0.05, 0.5)  # of a moving patch by day, where 1 is the reference's white
+DAY_EXTENTS = (0.3, 0.7)  # of the view's shorter side: its sides, as of people
 CELL = 8  # mosaic px: a sample has whole cells of 2x2 px when it is reduced four times
 
 
@@ -238,9 +239,8 @@ def hand_held(light: np.ndarray, size: tuple[int, int], shot: Shot) -> tuple[Sce
     rng = shot.rng("foreground")
     if rng.uniform() >= shot.settings.foreground:
         return scene, {"path": _ends(path, shot.spans)}
-    is_ldr = shot.settings.is_ldr
-    levels = (DAY_MEDIANS, (1.0, 2.0**shot.step)) if is_ldr else (MEDIAN_LEVELS, BRIGHTEST_LEVELS)
-    patch = draw_patch(rng, size, shot.split == "Train", *levels)
+    day = (DAY_MEDIANS, (1.0, 2.0**shot.step), DAY_EXTENTS)
+    patch = draw_patch(rng, size, shot.split == "Train", *(day if shot.settings.is_ldr else ()))
     drawn = {"size": patch.light.shape[:2], "place": patch.place, "path": _ends(patch.path, shot.spans)}
     return Covered(scene, patch.on(shot.device)), {"path": _ends(path, shot.spans), "foreground": drawn}
 
