@@ -94,7 +94,7 @@ def draw_lighting(rng: np.random.Generator, linear: np.ndarray, coded: bool) -> 
 
 
 def raise_contrast(linear: np.ndarray, power: float) -> np.ndarray:
-    """Linear light (H, W, 3) with its brightness, the mean of the channels, raised to a power of 1 or more."""
+    """Linear light (H, W, 3) whose brightness, the mean of the channels, is raised to a power >= 1."""
     if power == 1:
         return linear
     return weighed(linear, channel_mean(linear).clip(min=0) ** np.float32(power - 1))
