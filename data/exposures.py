@@ -21,6 +21,7 @@ WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
 PLAUSIBLE = (0.1, 8)  # stops between neighbours of a list in stops
 UNIT_TOLERANCE = 2.0  # factor by which pictures may differ from a list before its unit is in doubt
+EVEN = 0.2  # part by which the steps of a list may differ in stops and still be thought of as even
 WELL_EXPOSED = (0.02, 0.8)  # linear values that tell how bright a picture is
 LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
@@ -171,8 +172,14 @@ def measured_ratios(images: Sequence[np.ndarray]) -> list[float | None]:
 
 
 def check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
-    """Raise a UserError if frames, `ratios` times as bright as the one before each, fit the other unit."""
+    """Raise a UserError if frames, `ratios` times as bright as the one before each, fit the other unit.
+
+    A list of even steps is trusted: cameras bracket by stops, which are not even when read as the other unit.
+    """
     other = UNITS[stated.unit]
+    steps = np.diff(np.log2(stated.exposures))
+    if np.ptp(steps) <= EVEN * steps.mean():
+        return
     if other == "times" and (stated.numbers <= 0).any():
         return
     known = [number for number, ratio in enumerate(ratios) if ratio is not None]

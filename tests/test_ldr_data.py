@@ -334,7 +334,8 @@ def test_missing_and_unreadable_exposure_files(tmp_path: Path) -> None:
         ((5, 7, 9), "times", (4, 4), "stops"),
         ((5, 7, 9), "times", (None, 5), "stops"),
         ((5, 7, 9), "times", (None, None), None),
-        ((1, 4, 16), "times", (4, 3), None),
+        ((1, 4, 15), "times", (4, 3), None),
+        ((1, 4, 16), "times", (1.1, 1.1), None),  # even steps: no stops
         ((0, 2, 4), "stops", (1.1, 1.1), None),  # no times: one is 0
         ((1, 3, 5), "stops", (16, 16), None),  # neither fits
     ],
@@ -545,7 +546,7 @@ def stale_aligned(root: Path) -> None:
     [
         (lambda root: (root / "Test/001/2.tif").unlink(), "Test/001: .*holds 2 frames"),
         (lambda root: write_like(root / "Test/001/3.tif", (60, 88)), "Test/001: .*3.tif: 88 x 60 px, but"),
-        (lambda root: (root / "Test/001/exposure.txt").write_text("0 4 2"), "001/exposure.txt: .*do not rise"),
+        (lambda root: (root / "Test/001/exposure.txt").write_text("0 4 2"), "/exposure.txt: .*do not rise"),
         (lambda root: (root / "Test/001/exposure.txt").write_text("0.25 1 4"), "seems to hold times"),
         (
             lambda root: swap(root / "Test/001/1.tif", root / "Test/001/3.tif"),
