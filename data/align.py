@@ -16,9 +16,11 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+import data
 from data.alignment.making import Job, Method, align_scene
 from data.alignment.raft import read_weights
-from data.alignment.scenes import find_scenes
+from data.alignment.scenes import SPLITS, find_scenes
+from data.syn_dataset import subfolders
 from util.device import gpu_list
 from util.errors import UserError, run
 from util.files import remove_partial, write_atomically
@@ -27,7 +29,6 @@ from util.parser import Parser, positive
 from util.stop import StopRequest
 from util.workers import do_all
 
-SPLITS = {"sig17align": ("Training", "Test"), "sen": ("Scenes",), "tursun": ("dataset",)}
 MERGED = ("sig17align",)  # data sets that are trained on
 RECORD = "align.json"  # of how the scenes beside it were aligned
 VERSION = 1  # of the alignment: another one gives other pictures
@@ -72,10 +73,8 @@ def _splits(options: argparse.Namespace) -> list[str]:
     if missing := [name for name in wanted if name not in found]:
         raise UserError(f"--dataroot {root} has no folder {missing[0]}")
     if not found:
-        expected = " or ".join(f"{name}/<scene>/" for name in known)
-        raise UserError(
-            f"--dataroot {root}: expected there: {expected} with .tif frames and exposures"
-        )
+        layout = data.dataset_class(options.dataset_name).describe_layout()
+        raise UserError(f"--dataroot {root} has no folder {' or '.join(known)}; expected: {layout}")
     return found
 
 
@@ -98,7 +97,7 @@ def check_folder(folder: Path, wanted: dict[str, object]) -> None:
     Raises:
         UserError: it holds others.
     """
-    if not folder.is_dir() or not any(path.is_dir() and path.name[0] != "." for path in folder.iterdir()):
+    if not folder.is_dir() or not subfolders(folder):
         return
     if not (folder / RECORD).is_file():
         raise UserError(f"{folder} holds scenes that this command did not align: rename it")
@@ -115,7 +114,7 @@ def find_jobs(options: argparse.Namespace, devices: Sequence[str]) -> tuple[list
     """
     jobs, count = [], 0
     for split in options.split:
-        for scene in find_scenes(options.dataroot, split):
+        for scene in find_scenes(options.dataset_name, options.dataroot, split):
             count += 1
             method = Method(options.raft_weights, devices[count % len(devices)], options.occlusion == "check")
             folder = options.dataroot / f"{split}_align" / scene.name
@@ -139,7 +138,7 @@ def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda:
             temporary.write_text(json.dumps(wanted) + "\n")
         remove_partial(folder, depth=1)
     done = do_all(align_scene, jobs, options.workers, stopped)
-    written = sum(1 for _ in tqdm(done, str(options.dataroot), len(jobs), unit="scene"))
+    written = sum(1 for _ in tqdm(done, str(options.dataroot), len(jobs), unit="scene", disable=not jobs))
     return written, count - len(jobs) + written
 
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-GAMMA = 2.2  # of the frames (SelfHDR specification, 1.1)
+from data.ldr_frames import GAMMA
 
 Values = TypeVar("Values", np.ndarray, torch.Tensor)
 

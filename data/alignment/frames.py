@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data.color_merge import GAMMA
+from data.ldr_frames import GAMMA
 from data.simulate.warp import displace
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]  # views uint8 (H, W): first(p) = second(p + flow(p))
@@ -51,7 +51,7 @@ def align(
     height, width = forward.shape[:2]
     rows, columns = np.indices((height, width), np.float32)
     x, y = columns + forward[..., 0], rows + forward[..., 1]
-    warped = cv2.remap(moving, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    warped = cv2.remap(moving, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     replaced = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
     if check:
         low, high = TEXTURED

@@ -11,9 +11,8 @@ import torch
 from data.alignment.dis import dis_flow
 from data.alignment.frames import Flow, align
 from data.alignment.raft import RaftFlow
-from data.alignment.scenes import Scene, read_frame
-from data.color_merge import GAMMA, colour_component
-from util.errors import UserError
+from data.color_merge import colour_component
+from data.ldr_frames import LINEAR, TASK, Scene, decode
 from util.files import complete_or_absent
 from util.images import write_radiance, write_tiff16
 
@@ -44,28 +43,21 @@ def align_scene(job: Job) -> None:
     Raises:
         UserError: a frame cannot be read or does not fit, or the scene cannot be written.
     """
-    short, reference, long = (read_frame(file) for file in job.scene.files)
-    for file, frame in zip(job.scene.files, (short, reference, long), strict=True):
-        if frame.shape != reference.shape:
-            sizes = " and ".join(f"{picture.shape[1]}x{picture.shape[0]}" for picture in (reference, frame))
-            raise UserError(f"{file.parent}: frames of different sizes, {sizes}: {file.name} does not fit")
-    exposure, flow = job.scene.exposure, _flow(job.method.weights, job.method.device)
-    moved = {
-        number: quantise(
-            align(reference, frame, float(exposure[number] / exposure[1]), flow, job.method.check)
-        )
-        for number, frame in ((0, short), (2, long))
-    }
+    codes, exposures = decode(job.scene).raw, job.scene.stated.exposures
+    short, reference, long = (frame.astype(np.float32) / WHITE for frame in codes)
+    flow = _flow(job.method.weights, job.method.device)
+    for number, frame in ((0, short), (2, long)):
+        ratio = float(exposures[number] / exposures[1])
+        codes[number] = quantise(align(reference, frame, ratio, flow, job.method.check))
     with complete_or_absent(job.folder) as partial:
         partial.mkdir()
-        for number, file in enumerate(job.scene.files):
-            if number in moved:
-                write_tiff16(partial / file.name, moved[number])
-            else:
+        for number, file in enumerate(job.scene.frames):
+            if number == TASK.reference:
                 shutil.copyfile(file, partial / file.name)
+            else:
+                write_tiff16(partial / file.name, codes[number])
         if job.merged:
-            coded = np.stack([moved[0] / np.float32(WHITE), reference, moved[2] / np.float32(WHITE)])
-            light = colour_component(coded.transpose(0, 3, 1, 2) ** np.float32(GAMMA), exposure)
+            light = colour_component(LINEAR[codes.transpose(0, 3, 1, 2)], exposures.astype(np.float32))
             write_radiance(partial / COLOUR, light.transpose(1, 2, 0))
 
 

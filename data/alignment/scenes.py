@@ -1,31 +1,33 @@
-"""Temporary: scenes of LDR frames."""
+"""The scenes that can be aligned: those of the data sets of LDR frames, as they are before alignment."""
 
+import argparse
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
+import data
+from data.exposures import read_stated
+from data.ldr_frames import FRAMES, Scene, three_frames
+from data.syn_dataset import subfolders
 from util.errors import UserError
-from util.images import read_tiff
+
+SPLITS = {"sig17align": ("Training", "Test"), "sen": ("Scenes",), "tursun": ("dataset",)}
 
 
-class Scene(NamedTuple):
-    name: str
-    files: list[Path]
-    exposure: np.ndarray
+def find_scenes(name: str, root: Path, split: str) -> list[Scene]:
+    """The scenes in a folder of a data set, by name; no picture is read.
+
+    Raises:
+        UserError: there are none, or one does not have the frames and exposures that it must have.
+    """
+    if name != "sig17align":
+        plain = {"frame_num": FRAMES, "align_inputs": "no", "max_dataset_size": None}
+        opt = argparse.Namespace(dataset_name=name, dataroot=str(root), **plain)
+        return data.dataset_class(name)(opt, "test").scenes
+    folders, layout = subfolders(root / split), f"expected: {data.dataset_class(name).describe_layout()}"
+    if not folders:
+        raise UserError(f"{root / split} holds no scenes; {layout}")
+    return [_scene(folder, layout) for folder in folders]
 
 
-def find_scenes(root: Path, split: str) -> list[Scene]:
-    found = []
-    for folder in sorted(p for p in (root / split).iterdir() if p.is_dir() and not p.name.startswith(".")):
-        files = sorted(folder.glob("*.tif"))
-        if len(files) != 3:
-            raise UserError(f"{folder}: {len(files)} .tif frames, 3 are needed")
-        ev = np.array((folder / "exposure.txt").read_text().split(), float)
-        found.append(Scene(folder.name, files, np.exp2(ev - ev[0]).astype(np.float32)))
-    return found
-
-
-def read_frame(path: Path) -> np.ndarray:
-    u = read_tiff(path)
-    return u.astype(np.float32) / np.float32(1 << (8 * u.itemsize))
+def _scene(folder: Path, layout: str) -> Scene:
+    frames = three_frames(folder, layout)
+    return Scene(folder.name, frames, read_stated(folder / "exposure.txt", FRAMES, "stops"), {})

@@ -4,13 +4,14 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose
 
-from data.color_merge import GAMMA, colour_component, merge_weights
+from data.color_merge import colour_component, merge_weights
+from data.ldr_frames import LINEAR
 from models.networks.exposure_pairs import exposure_pairs
 
 
 def check_merge(data) -> None:
     coded = np.stack([data[f"frame{number}"] for number in range(3)]).transpose(0, 3, 1, 2)
-    frames = (coded / np.float32(1 << 16)) ** np.float32(GAMMA)
+    frames = LINEAR[coded]
     exposure = np.exp2(data["exposure_values"]).astype(np.float32)
     light = torch.from_numpy(frames / exposure[:, None, None, None])
     pairs = exposure_pairs(light[None], torch.from_numpy(exposure)[None])[0]
