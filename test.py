@@ -28,10 +28,11 @@ from util.complexity import multiply_adds, parameter_count
 from util.device import join, peak_memory
 from util.errors import run
 from util.evaluation import Evaluation, prepared, table, unbatched
-from util.images import write_png16, write_radiance
-from util.metrics import NO_REFERENCE
+from util.images import write_png8, write_png16, write_radiance
+from util.metrics import ABSOLUTE, NO_REFERENCE
 from util.pictures import Pictures
 from util.report import Report
+from util.tonemap import mu_law_picture8
 
 MERGE = "exposure_merge"
 Baseline = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of normalised frames and their exposures
@@ -127,9 +128,17 @@ class Test:
             write_radiance(self.radiance_folder / f"{file}.{self.opt.save_hdr}", light)
         if self.opt.save_imgs:
             sheet = self.sheet(view, frames, exposure, images, pictures)
-            write_png16(self.picture_folder / f"{file}.png", sheet["restored"])
+            self.write_picture(f"{file}.png", sheet["restored"], images["restored"], view)
             caption = "  ".join(f"{metric} {score:.4f}" for metric, score in rows["restored"].items())
             self.report.add(sample["name"][0], sheet, caption)
+
+    def write_picture(self, name: str, picture: np.ndarray, image: torch.Tensor, view: Pictures) -> None:
+        """Write the picture of an image: of 16 bits, or of 8 as published where radiance is scored."""
+        path = self.picture_folder / name
+        if self.dataset.scores == "radiance" and self.opt.tonemap == "mu_law":
+            write_png8(path, mu_law_picture8(view.light(image, saturates=False)))
+        else:
+            write_png16(path, picture)
 
     def sheet(
         self,
@@ -175,7 +184,7 @@ class Test:
             "isp": self.opt.isp,
             "reference": ", ".join(sorted(self.references)) or "none",
             "precision": self.opt.precision,
-            **({"peak_luminance": self.opt.peak_luminance} if "pu_psnr" in self.opt.metrics else {}),
+            **({"peak_luminance": self.opt.peak_luminance} if set(ABSOLUTE) & set(self.opt.metrics) else {}),
             **self.cost(),
             "ms_per_megapixel": round(median(self.pace), 1),
             "peak_memory_mb": round(peak_memory(self.model.place.device) / 2**20),

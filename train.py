@@ -11,7 +11,7 @@ from statistics import fmean
 import torch
 from torch.utils.data import DataLoader
 
-from data import create_dataset, create_loader, samples
+from data import create_dataset, create_loader, create_validation_loader, ground_truth, samples
 from data.draws import EpochBatches
 from models import create_model
 from models.base_model import BaseModel
@@ -21,7 +21,7 @@ from options.train_options import TrainOptions
 from util import device, progress
 from util.demosaic import Demosaicer
 from util.device import Place
-from util.errors import UserError, run
+from util.errors import run
 from util.evaluation import Evaluation, unbatched
 from util.images import write_png16
 from util.logger import Logger
@@ -47,7 +47,7 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     dataset = create_dataset(opt, "train")
     batches = EpochBatches(len(dataset), opt, place.rank, place.world)
     loader = create_loader(dataset, opt, batches)
-    validation = create_loader(create_dataset(opt, "val"), opt) if opt.val_freq else None
+    validation = create_validation_loader(opt) if opt.val_freq else None
     model = create_model(opt, place, dataset.task)
     demosaic = create_demosaicer(opt, place)
     now = begin(model, opt)
@@ -155,11 +155,9 @@ def validate(
     views = []
     for sample in samples(loader):
         name = sample["name"][0]
-        if "gt" not in sample:
-            raise UserError(f"sample {name} has no ground truth to validate with; --val_freq 0 goes without")
         restored = model.restore(model.normalised(sample), sample["exposure"]).float().cpu()
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
-        pair = restored, sample["gt"]
+        pair = restored, ground_truth(sample)
         judged = [
             view.picture(image) if dataset.scores == "picture" else view.light(image, saturates=False)
             for image in pair

@@ -87,6 +87,21 @@ def create_loader(
     )
 
 
+def create_validation_loader(opt: argparse.Namespace) -> DataLoader:
+    """Loader of the validation set, whose first sample is tried now: a lack is not to show after an epoch."""
+    dataset = create_dataset(opt, "val")
+    ground_truth(dataset[0])
+    return create_loader(dataset, opt)
+
+
+def ground_truth(sample: dict) -> torch.Tensor:
+    """What a validation sample is compared with; UserError if it has none."""
+    if "gt" not in sample:
+        name = sample["name"] if isinstance(sample["name"], str) else sample["name"][0]
+        raise UserError(f"sample {name} has no ground truth to validate with; --val_freq 0 goes without")
+    return sample["gt"]
+
+
 def samples(loader: DataLoader) -> Iterator[dict]:
     """The batches of a loader.
 

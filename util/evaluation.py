@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from util.files import write_atomically
-from util.metrics import METRICS, NO_REFERENCE, crop_border, prepare
+from util.metrics import ABSOLUTE, METRICS, NO_REFERENCE, crop_border, prepare
 from util.radiance_metrics import RADIANCE_METRICS
 from util.rendering import to_png16
 
@@ -83,8 +83,9 @@ def prepared(
     Raises:
         UserError: an optional package or its weights cannot be had.
     """
-    settings = {"pu_psnr": {"peak_luminance": peak_luminance}}
-    settings |= {metric: {"device": device} for metric in ("lpips", *NO_REFERENCE)}
+    settings = {metric: {"peak_luminance": peak_luminance} for metric in ABSOLUTE}
+    for metric in ("lpips", "cvvdp", *NO_REFERENCE):
+        settings.setdefault(metric, {})["device"] = device
     for metric in metrics:
         prepare(metric, device)
     return settings
