@@ -13,8 +13,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from util import metrics
 from util.errors import UserError
 from util.evaluation import Evaluation, prepared
-from util.metrics import METRICS, NO_REFERENCE, crop_border, psnr, pu21_encode, pu_psnr, ssim
-from util.tonemap import inverse_mu_law
+from util.metrics import METRICS, NO_REFERENCE, crop_border, psnr, pu21_encode, pu_psnr, pu_ssim, ssim
+from util.radiance_metrics import RADIANCE_METRICS
+from util.tonemap import inverse_mu_law, mu_law
 
 
 @pytest.fixture
@@ -54,6 +55,23 @@ def test_ssim_is_the_mean_over_channels_of_scikit_image(pictures):
     assert ssim(output, target, 65535) == pytest.approx(expected, abs=1e-12)
     assert METRICS["ssim_mu"](output, target) == ssim(output, target, 65535)
     assert ssim(target, target, 65535) == 1
+
+
+@pytest.mark.parametrize("pixels", [1, 52 * 7, 52 * 30, 52 * 40])
+@pytest.mark.parametrize("sample_covariance", [True, False])
+def test_strips_do_not_change_scores(pictures, monkeypatch, pixels, sample_covariance):
+    monkeypatch.setattr(metrics, "STRIP", pixels)
+    test_psnr_is_that_of_scikit_image(pictures)
+    expected = structural_similarity(
+        *pictures,
+        data_range=65535,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=sample_covariance,
+    )
+    value = ssim(*pictures, 65535, sample_covariance=sample_covariance)
+    assert value == pytest.approx(expected, abs=1e-10)
 
 
 @pytest.mark.parametrize("border", [0, 1, 10])
@@ -109,6 +127,110 @@ def test_pu_psnr_of_stored_pictures_decodes_the_mu_law(pictures):
     linear = [inverse_mu_law(picture / 65535) for picture in pictures]
     value = METRICS["pu_psnr"](output, target, peak_luminance=400.0)
     assert value == pytest.approx(pu_psnr(*linear, 400), abs=1e-4)
+
+
+def test_pu_ssim_is_that_of_the_codes(pictures):
+    linear = [inverse_mu_law(picture / 65535) for picture in pictures]
+    codes = [pu21_encode(400 * image) for image in linear]
+    expected = structural_similarity(
+        *codes, data_range=256, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert pu_ssim(*linear, 400) == pytest.approx(expected, abs=1e-10)
+    assert METRICS["pu_ssim"](*pictures, peak_luminance=400.0) == pytest.approx(expected, abs=1e-6)
+    assert pu_ssim(*linear, 100) != pu_ssim(*linear, 400)
+
+
+@pytest.fixture
+def lights() -> tuple[np.ndarray, np.ndarray]:
+    """Two linear images, some of whose values are above white."""
+    rng = np.random.default_rng(3)
+    target = (1.3 * rng.random((30, 34, 3)) ** 3).astype(np.float32)
+    return target * rng.uniform(0.9, 1.1, target.shape).astype(np.float32), target
+
+
+def test_psnr_of_radiance_clips_nothing(lights):
+    output, target = (image.astype(np.float64) for image in lights)
+    for name, curve in (("psnr_l", lambda x: x), ("psnr_mu", lambda x: np.log1p(5000 * x) / np.log(5001))):
+        expected = -10 * math.log10(np.mean((curve(output) - curve(target)) ** 2))
+        assert RADIANCE_METRICS[name](*lights) == pytest.approx(expected, abs=1e-4)
+    over = np.full((4, 4, 3), 3.0)
+    assert RADIANCE_METRICS["psnr_l"](over, over - 1) == 0
+
+
+def test_ssim_of_radiance_is_of_0_to_255_with_population_covariance(lights):
+    for name, curve in (("ssim_l", lambda x: x), ("ssim_mu", mu_law)):
+        values = [np.clip(255 * curve(image.astype(np.float64)), 0, 255) for image in lights]
+        expected = structural_similarity(
+            *values,
+            data_range=255,
+            channel_axis=2,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        assert RADIANCE_METRICS[name](*lights) == pytest.approx(expected, abs=1e-6)
+
+
+def test_pu_metrics_of_radiance_have_a_stated_peak(lights):
+    assert RADIANCE_METRICS["pu_psnr"](*lights, peak_luminance=400.0) == pu_psnr(*lights, 400)
+    assert RADIANCE_METRICS["pu_ssim"](*lights, peak_luminance=400.0) == pu_ssim(*lights, 400)
+
+
+@pytest.fixture
+def fake_cvvdp(monkeypatch):
+    """A package that records how it is called; its quality is 10 less the mean difference in cd/m2."""
+    calls = []
+
+    class Predictor:
+        def __init__(self, **settings):
+            calls.append(settings)
+
+        def predict(self, test, reference, dim_order):
+            assert dim_order == "HWC"
+            assert test.dtype == reference.dtype == np.float32
+            return torch.tensor(10 - np.abs(test - reference).mean()), None
+
+    def photometry(peak, **settings):
+        return peak, settings["source_colorspace"]
+
+    package = SimpleNamespace(cvvdp=Predictor, vvdp_display_photo_eotf=photometry)
+    metrics._cvvdp_predictor.cache_clear()
+    monkeypatch.setitem(sys.modules, "pycvvdp", package)
+    yield calls
+    metrics._cvvdp_predictor.cache_clear()
+
+
+def test_cvvdp_gets_linear_light_of_the_stated_peak(lights, fake_cvvdp):
+    output, target = lights
+    value = RADIANCE_METRICS["cvvdp"](output, target, peak_luminance=50.0)
+    assert value == pytest.approx(10 - 50 * np.abs(output - target).mean(), rel=1e-4)
+    assert RADIANCE_METRICS["cvvdp"](target, target, peak_luminance=50.0) == 10
+    assert len(fake_cvvdp) == 1  # made once
+    assert fake_cvvdp[0]["display_photometry"] == (50.0, "BT.709-linear")
+    assert fake_cvvdp[0]["device"] == torch.device("cpu")
+    RADIANCE_METRICS["cvvdp"](output, target, peak_luminance=100.0)
+    assert fake_cvvdp[1]["display_photometry"] == (100.0, "BT.709-linear")
+
+
+def test_cvvdp_without_its_package_is_known_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycvvdp", None)
+    with pytest.raises(UserError, match="the metric cvvdp needs the package cvvdp: pip install cvvdp"):
+        prepared(["cvvdp"], 1000.0, "cpu")
+
+
+def test_every_metric_of_absolute_light_gets_the_peak():
+    settings = prepared([], 400.0, "cpu")
+    assert {name for name in settings if "peak_luminance" in settings[name]} == {
+        "pu_psnr",
+        "pu_ssim",
+        "cvvdp",
+    }
+
+
+@pytest.mark.parametrize("name", RADIANCE_METRICS)
+def test_lights_of_different_shapes_are_refused(name):
+    with pytest.raises(UserError, match="different shapes"):
+        RADIANCE_METRICS[name](np.zeros((20, 20, 3)), np.zeros((20, 24, 3)))
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -21,7 +21,9 @@ from util.tonemap import (
     automatic_reinhard,
     exposed,
     inverse_mu_law,
+    matlab_like,
     mu_law,
+    mu_law_picture8,
     reinhard,
     srgb_decode,
     srgb_encode,
@@ -180,6 +182,34 @@ def test_automatic_settings_follow_the_scene():
     assert scale < automatic_reinhard(half_black)[0] < 8 * scale
 
 
+def test_the_published_picture_of_8_bits_is_rounded_and_cut():
+    x = np.array([-0.5, 0.0, 0.01, 0.5, 1.0, 20.0], np.float32)
+    middle = [round(255 * math.log1p(5000 * value) / math.log(5001)) for value in (0.01, 0.5)]
+    assert mu_law_picture8(x).tolist() == [0, 0, *middle, 255, 255]
+    assert mu_law_picture8(x).dtype == np.uint8
+
+
+def test_matlab_like_uses_the_whole_range_whatever_the_unit_of_light():
+    light = (2.0 ** np.random.default_rng(0).uniform(-12, 4, (64, 80, 1)) * np.ones(3)).astype(np.float32)
+    shown = matlab_like(light)
+    assert shown.shape == light.shape and shown.dtype == np.float32
+    assert shown.min() == pytest.approx(0, abs=0.01) and shown.max() == pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(shown.max(2), shown.min(2), atol=0.01)  # grey stays grey
+    np.testing.assert_allclose(matlab_like(light * 1024), shown, atol=0.02)
+    light[0, 0] = 0  # counts as the smallest positive value
+    assert matlab_like(light)[0, 0].max() < 0.01
+
+
+def test_matlab_like_makes_colours_stronger_and_flat_pictures_are_black():
+    light = np.full((64, 64, 3), 0.1, np.float32)
+    light[:, :32] *= np.array([1.2, 1, 1], np.float32)
+    light[:8] *= 64
+    light[-8:] /= 64
+    red, green, blue = matlab_like(light)[32, 8]
+    assert red > green + 0.1 and red > blue + 0.1
+    assert matlab_like(np.full((16, 16, 3), 0.3)).max() == matlab_like(np.zeros((16, 16, 3))).max() == 0
+
+
 def make_pictures(**changed) -> Pictures:
     return Pictures(menon, **{"meta": make_meta(), "white": 16.0, "border": 0, "isp": "full"} | changed)
 
@@ -197,6 +227,17 @@ def test_pictures_by_the_tone_map_asked_for():
         ("reinhard", "auto", reinhard(values, *automatic_reinhard(light))),
     ):
         assert np.array_equal(pictures.curve(tonemap, ev, image)(values), expected)
+
+
+def test_matlab_like_pictures_are_not_made_by_strips():
+    """In strips each would be stretched by itself."""
+    image = torch.from_numpy(make_packed(2 * rendering.STRIP_ROWS, 40))[None]
+    pictures = make_pictures(border=2)
+    picture = pictures.picture(image, pictures.curve("matlab_like", "auto", image))
+    expected = np.rint(65535 * matlab_like(pictures.light(image, saturates=True)))
+    assert picture.dtype == np.uint16
+    assert np.array_equal(picture[2:-2, 2:-2], expected)
+    assert picture[:2].max() == 0
 
 
 def test_linear_light_has_the_scale_of_the_image_and_white_highlights_where_asked():

@@ -1,0 +1,161 @@
+"""Tables of runs side by side, from the files that evaluations write."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+from util.compare import main
+from util.errors import UserError
+from util.evaluation import Evaluation
+
+FACTS = {
+    "model": "selfhdr2",
+    "network": "AHDRNet",
+    "checkpoint": "3",
+    "dataset": "sig17align",
+    "frames": 3,
+    "protocol": "paper",
+    "scored": "picture",
+    "border": 2,
+    "precision": "fp32",
+    "parameters": 1234567,
+    "gmacs_per_image": 50.0,
+    "megapixels": 2.0,
+    "ms_per_megapixel": 8.5,
+    "peak_memory_mb": 1200,
+}
+
+
+def write_run(folder, suffix="", *, images=("a", "b"), noise=900, metrics=("psnr_mu", "ssim_mu"), **changed):
+    """Write a metrics file as test.py does; returns its means."""
+    facts = {key: value for key, value in (FACTS | changed).items() if value is not None}
+    evaluation = Evaluation(list(metrics), 2)
+    rng = np.random.default_rng(noise)
+    for name in images:
+        target = rng.integers(0, 60000, (24, 24, 3)).astype(np.uint16)
+        evaluation.add(name, target + rng.integers(0, noise, target.shape, np.uint16), target)
+    name = f"metrics_sig17align_{facts['checkpoint']}{suffix}"
+    evaluation.write(folder / name, facts | {"images": len(images)})
+    return evaluation.mean()
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch, capsys):
+    """Run the program on folders of tmp_path; gives what it prints, and the rows of the CSV."""
+    monkeypatch.chdir(tmp_path)
+
+    def program(*words):
+        monkeypatch.setattr(sys, "argv", ["compare", *map(str, words)])
+        main()
+        files = list(tmp_path.glob("*.csv"))
+        with files[0].open(newline="") as file:
+            return capsys.readouterr().out, list(csv.DictReader(file))
+
+    return program
+
+
+def test_runs_stand_in_the_order_given_with_their_scores_and_cost(compare, tmp_path):
+    second = write_run(tmp_path / "second", network="SCTNet", parameters=99)
+    first = write_run(tmp_path / "first", noise=300)
+    printed, rows = compare("second", "first")
+    assert [row["run"] for row in rows] == ["second", "first"]
+    for row, mean in zip(rows, (second, first), strict=True):
+        assert {key: float(row[key]) for key in mean} == mean
+    assert [row["parameters"] for row in rows] == ["99", "1234567"]
+    assert {row["gmacs_per_megapixel"] for row in rows} == {"25.0"}
+    assert "gmacs_per_image" not in rows[0]
+    assert rows[0]["peak_memory_mb"] == "1200"
+    line = next(line for line in printed.splitlines() if line.startswith("first"))
+    assert line.split()[6:9] == [f"{first['psnr_mu']:.2f}", f"{first['ssim_mu']:.4f}", "1,234,567"]
+    assert "dataset sig17align, protocol paper, scored picture, border 2, 2 images" in printed
+    page = (tmp_path / "comparison.md").read_text()
+    assert page.count("## ") == 1
+    assert f"| first | selfhdr2 | AHDRNet | 3 | 3 | fp32 | {first['psnr_mu']:.2f} |" in page
+
+
+def test_a_baseline_stands_once_unless_its_scores_differ(compare, tmp_path):
+    for name in ("one", "two"):
+        write_run(tmp_path / name)
+        write_run(tmp_path / name, "_exposure_average", noise=2000)
+    write_run(tmp_path / "two", "_shortest_bracket", noise=5000)
+    write_run(tmp_path / "one", "_shortest_bracket", noise=4000)
+    _, rows = compare("one", "two")
+    assert [row["run"] for row in rows] == [
+        "one",
+        "two",
+        "exposure average",
+        "shortest bracket",
+        "shortest bracket (two)",
+    ]
+    assert {row["parameters"] for row in rows[2:]} == {""}  # they have no network
+
+
+def test_a_baseline_has_the_metrics_of_all_runs(compare, tmp_path):
+    write_run(tmp_path / "one", metrics=["psnr_mu"])
+    write_run(tmp_path / "one", "_exposure_average", metrics=["psnr_mu"])
+    write_run(tmp_path / "two")
+    mean = write_run(tmp_path / "two", "_exposure_average")
+    _, rows = compare("one", "two")
+    assert [row["run"] for row in rows] == ["one", "two", "exposure average"]
+    assert rows[0]["ssim_mu"] == ""
+    assert float(rows[2]["ssim_mu"]) == mean["ssim_mu"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"protocol": "ntire2024"},
+        {"border": 0},
+        {"scored": "radiance"},
+        {"images": ("a", "b", "c")},
+        {"images": "xy"},
+    ],
+)
+def test_what_was_not_scored_alike_stands_apart(compare, tmp_path, changed):
+    write_run(tmp_path / "one")
+    write_run(tmp_path / "two", **changed)
+    printed, rows = compare("one", "two")
+    assert len({row["scores"] for row in rows}) == 2
+    assert "not scored alike" in printed
+    assert (tmp_path / "comparison.md").read_text().count("## ") == 2
+
+
+def test_checkpoints_of_a_run_are_rows_and_old_files_have_blanks(compare, tmp_path):
+    old = dict.fromkeys(("model", "frames", "megapixels", "peak_memory_mb", "dataset", "scored"))
+    write_run(tmp_path / "run", checkpoint="1", **old)
+    write_run(tmp_path / "run", checkpoint="latest")
+    _, rows = compare("run")
+    assert sorted(row["checkpoint"] for row in rows) == ["1", "latest"]
+    assert len({row["scores"] for row in rows}) == 1
+    before = next(row for row in rows if row["checkpoint"] == "1")
+    assert (before["model"], before["peak_memory_mb"], before["gmacs_per_megapixel"]) == ("", "", "")
+    assert before["gmacs_per_image"] == "50.0"
+
+
+def test_runs_of_the_same_name_are_told_apart_and_out_names_the_files(compare, tmp_path):
+    write_run(tmp_path / "a/run")
+    write_run(tmp_path / "b/run", noise=100)
+    _, rows = compare("a/run", "b/run", "--out", "table.v2.csv")
+    assert [row["run"] for row in rows] == ["a/run", "b/run"]
+    assert (tmp_path / "table.v2.csv").exists() and (tmp_path / "table.v2.md").exists()
+
+
+def test_bad_folders_and_files_are_one_line(compare, tmp_path):
+    with pytest.raises(UserError, match="nowhere is not a folder; runs are folders such as ckpt/my_run"):
+        compare("nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty holds no metrics_\*.json; test.py --name empty writes them"):
+        compare("empty")
+    path = tmp_path / "empty/metrics_syn_1.json"
+    for content, message in (
+        ("{", "is damaged"),
+        ("[]", "is not a metrics file"),
+        ('{"mean": {}}', "is not a"),
+    ):
+        path.write_text(content)
+        with pytest.raises(
+            UserError, match=f"metrics_syn_1.json {message}.*: delete it, or run test.py again"
+        ):
+            compare("empty")

@@ -1,0 +1,205 @@
+"""Runs side by side: tables of what test.py wrote into their folders, printed and as CSV and Markdown.
+
+python -m util.compare ckpt/run1 ckpt/run2 [--out FILE]
+"""
+
+import argparse
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from util.errors import UserError, run
+from util.evaluation import SCORED
+from util.files import write_atomically
+from util.json_record import read_json
+from util.metrics import NO_REFERENCE
+from util.parser import Parser
+
+# Runs that differ in one of these were not scored alike, and so stand in tables of their own.
+CONDITIONS = ("dataset", "protocol", "scored", "border", "reference", "demosaic", "isp", "peak_luminance")
+WHAT = ("run", "model", "network", "checkpoint", "frames", "precision")
+COST = ("parameters", "gmacs_per_megapixel", "gmacs_per_image", "ms_per_megapixel", "peak_memory_mb")
+KNOWN_METRICS = list(dict.fromkeys([name for kind in SCORED.values() for name in kind] + [*NO_REFERENCE]))
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A metrics file: how it was scored, which images, its run and row; `baseline` is empty for the run."""
+
+    conditions: tuple[tuple[str, Any], ...]
+    images: tuple[str, ...]
+    run: str
+    baseline: str
+    row: Row
+
+
+def read_run(folder: Path, name: str) -> list[Scores]:
+    """The scores in a run's folder, oldest checkpoint first as far as files tell; `name` is for the table.
+
+    Raises:
+        UserError: there is no such folder, no metrics file, or a damaged one.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; runs are folders such as ckpt/my_run")
+    paths = sorted(folder.glob("metrics_*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+    if not paths:
+        raise UserError(f"{folder} holds no metrics_*.json; test.py --name {folder.name} writes them")
+    return [read_scores(path, name) for path in paths]
+
+
+def read_scores(path: Path, name: str) -> Scores:
+    """One metrics file of run `name`.
+
+    Raises:
+        UserError: it is damaged or something else.
+    """
+    advice = "delete it, or run test.py again"
+    facts = read_json(path, advice)
+    try:
+        means = {str(metric): float(value) for metric, value in facts["mean"].items()}
+        images = tuple(str(image["name"]) for image in facts["images"])
+        label = str(facts["checkpoint"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path} is not a metrics file of test.py: {advice}") from error
+    dataset, _, suffix = path.stem.removeprefix("metrics_").partition(f"_{label}")
+    conditions = {"scored": "picture", "dataset": dataset} | facts
+    stated = tuple((key, conditions[key]) for key in CONDITIONS if conditions.get(key) is not None)
+    baseline = suffix.removeprefix("_").replace("_", " ")
+    if baseline:  # the facts of its file are those of the run's network
+        return Scores(stated, images, name, baseline, {"run": baseline, **means})
+    facts |= {"run": name, **means}
+    if "megapixels" in facts and "gmacs_per_image" in facts:
+        facts["gmacs_per_megapixel"] = facts.pop("gmacs_per_image") / facts["megapixels"]
+    kept = (*WHAT, *means, *COST)
+    return Scores(stated, images, name, "", {key: facts[key] for key in kept if facts.get(key) is not None})
+
+
+def tables(scores: Sequence[Scores]) -> dict[str, list[Row]]:
+    """Rows by heading: a table per way of scoring, runs as given, then each baseline once.
+
+    A baseline of which two runs have different scores stands there twice, the second time with its run.
+    """
+    groups: dict[tuple, list[Scores]] = {}
+    for entry in scores:
+        groups.setdefault((entry.conditions, entry.images), []).append(entry)
+    result: dict[str, list[Row]] = {}
+    for (conditions, images), entries in groups.items():
+        title = ", ".join(f"{key} {value}" for key, value in conditions)
+        title += f", {len(images)} images"
+        number = sum(heading.startswith(title) for heading in result)
+        if number:
+            title += f" (other images, {number + 1})"
+        rows = [entry.row for entry in entries if not entry.baseline]
+        baselines: list[Row] = []
+        for entry in entries:
+            if entry.baseline:
+                _add_baseline(baselines, entry)
+        result[title] = rows + baselines
+    return result
+
+
+def _add_baseline(rows: list[Row], entry: Scores) -> None:
+    """Add a baseline's row, or what is new in it to the row that agrees with it as far as it is shown."""
+    same = [row for row in rows if row["run"].startswith(entry.baseline)]
+    for known in same:
+        shared = (known.keys() & entry.row.keys()) - {"run"}
+        if all(math.isclose(known[key], entry.row[key], rel_tol=1e-4) for key in shared):
+            known.update({key: value for key, value in entry.row.items() if key not in known})
+            return
+    rows.append(entry.row | {"run": f"{entry.baseline} ({entry.run})" if same else entry.baseline})
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """The columns that any of the rows has, in the order of a table."""
+    found = {key for row in rows for key in row}
+    metrics = [name for name in KNOWN_METRICS if name in found]
+    others = sorted(found - {*WHAT, *KNOWN_METRICS, *COST})
+    return [key for key in (*WHAT, *metrics, *others, *COST) if key in found]
+
+
+def shown(key: str, value: Any) -> str:
+    """A value as the tables have it; blank where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        digits = 2 if key in COST or "psnr" in key else 4
+        return f"{value:,.{digits}f}"
+    return f"{value:,}" if key in COST and isinstance(value, int) else str(value)
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    """A table for the terminal."""
+    keys = columns(rows)
+    lines = [keys] + [[shown(key, row.get(key)) for key in keys] for row in rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(keys))]
+    aligned = [str.ljust if key in WHAT else str.rjust for key in keys]
+    return "\n".join(
+        "  ".join(
+            align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def as_markdown(blocks: dict[str, list[Row]]) -> str:
+    """All tables in Markdown."""
+    parts = []
+    for title, rows in blocks.items():
+        keys = columns(rows)
+        lines = [keys, [":--" if key in WHAT else "--:" for key in keys]]
+        lines += [[shown(key, row.get(key)).replace("|", "\\|") for key in keys] for row in rows]
+        parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+    return "\n".join(parts)
+
+
+def as_csv(blocks: dict[str, list[Row]]) -> str:
+    """All rows with full digits; the column `scores` says to which table a row belongs."""
+    text = StringIO()
+    everything = [row for rows in blocks.values() for row in rows]
+    writer = csv.DictWriter(text, fieldnames=["scores", *columns(everything)], lineterminator="\n")
+    writer.writeheader()
+    for title, rows in blocks.items():
+        writer.writerows({"scores": title, **row} for row in rows)
+    return text.getvalue()
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line.
+
+    Raises:
+        UserError: an unknown option, or no run.
+    """
+    parser = Parser(prog="python -m util.compare", description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, in the order of the table")
+    parser.add_argument(
+        "--out", type=Path, default=Path("comparison"), help="FILE.csv and FILE.md are written (comparison)"
+    )
+    return parser.parse_strictly(arguments)
+
+
+def main() -> None:
+    options = parse()
+    names = [folder.resolve().name for folder in options.runs]
+    scores: list[Scores] = []
+    for folder, name in zip(options.runs, names, strict=True):
+        scores += read_run(folder, name if names.count(name) == 1 else str(folder))
+    blocks = tables(scores)
+    print("\n\n".join(f"{title}\n{as_text(rows)}" for title, rows in blocks.items()))
+    if len(blocks) > 1:
+        print(
+            "\nnot scored alike, so in tables of their own: what their headings state, or the images, differ"
+        )
+    out = options.out.with_suffix("") if options.out.suffix in (".csv", ".md") else options.out
+    for suffix, text in ((".csv", as_csv(blocks)), (".md", as_markdown(blocks))):
+        with write_atomically(out.with_name(out.name + suffix)) as temporary:
+            temporary.write_text(text)
+    print(f"written: {out}.csv, {out}.md")
+
+
+if __name__ == "__main__":
+    run(main)
