@@ -105,8 +105,8 @@ class PairNetwork(nn.Module):
         """Pairs (N, T, 2C, H, W) of `exposure_pairs` -> (N, C', sH, sW) in (0, 1)."""
         raise NotImplementedError
 
-    def run(self, part: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
-        """A part of the network, kept or computed again for the backward pass."""
+    def run(self, part: Callable[..., Any], *inputs: torch.Tensor) -> Any:
+        """The result of a part of the network, kept or computed again for the backward pass."""
         if self.gradient_checkpointing and self.training:
             return checkpoint(part, *inputs, use_reentrant=False)
         return part(*inputs)

@@ -1,5 +1,7 @@
 """FSHDR's merging network: a stream of each frame, bridged to the reference's (Prabhakar et al. 2021)."""
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +16,12 @@ ROUNDS = 3  # of convolutions of all streams, then of all bridges
 DILATIONS = (1, 2, 3)  # px
 
 
+def activated(conv: nn.Conv2d, parts: Sequence[torch.Tensor], slope: float) -> torch.Tensor:
+    """Leaky ReLU of the convolution of all parts together."""
+    result = conv(*parts) if len(parts) == 1 else conv_of_parts(conv, parts).to(parts[0].dtype)
+    return F.leaky_relu(result, slope, inplace=True)
+
+
 class SpreadConvolutions(nn.Module):
     """Dilated 3x3 convolutions side by side, each to `channels` (SDC)."""
 
@@ -23,9 +31,9 @@ class SpreadConvolutions(nn.Module):
             conv = nn.Conv2d(in_channels, channels, 3, padding=dilation, dilation=dilation)
             self.add_module(f"conv{dilation}", conv)
 
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """(N, in_channels, H, W) -> for each dilation (N, channels, H, W)."""
-        return [F.leaky_relu(conv(x), SPREAD_SLOPE, inplace=True) for conv in self.children()]
+    def forward(self, parts: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Parts, together (N, in_channels, H, W) -> for each dilation (N, channels, H, W)."""
+        return (activated(conv, parts, SPREAD_SLOPE) for conv in self.children())
 
 
 class FSHDR(PairNetwork):
@@ -79,33 +87,27 @@ class FSHDR(PairNetwork):
 
     def restore_pairs(self, pairs: torch.Tensor) -> torch.Tensor:
         """Pairs (N, T, 2C, H, W) of `exposure_pairs` -> (N, C', sH, sW) in (0, 1)."""
-        return self.run(self._image, self.run(self._bridged, pairs))
+        return self.run(self._image, *self.run(self._bridged, pairs))
 
-    def _bridged(self, pairs: torch.Tensor) -> torch.Tensor:
-        """The reference's stream and the bridges after all rounds, (N, T mid_channels, H, W)."""
+    def _bridged(self, pairs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The reference's stream and the bridges after all rounds, (N, mid_channels, H, W) each."""
         streams, base = list(pairs.unbind(1)), self.reference
         ends = [(min(i, base), max(i, base)) for i in range(self.max_frames) if i != base]
         bridges: list[tuple[torch.Tensor, ...]] = [() for _ in ends]
-        number = 0
+        convs = (self.get_submodule(f"conv{number}") for number in itertools.count(1))
         for _ in range(ROUNDS):
             for i, stream in enumerate(streams):
-                number += 1
-                streams[i] = self._convolved(number, stream)
+                streams[i] = activated(next(convs), (stream,), SLOPE)
             for j, (first, second) in enumerate(ends):
-                number += 1
-                bridges[j] = (self._convolved(number, streams[first], streams[second], *bridges[j]),)
-        return torch.cat([streams[base], *(bridge for (bridge,) in bridges)], dim=1)
+                parts = (streams[first], streams[second], *bridges[j])
+                bridges[j] = (activated(next(convs), parts, SLOPE),)
+        return streams[base], *(bridge for (bridge,) in bridges)
 
-    def _convolved(self, number: int, *parts: torch.Tensor) -> torch.Tensor:
-        conv = self.get_submodule(f"conv{number}")
-        result = conv(*parts) if len(parts) == 1 else conv_of_parts(conv, parts).to(parts[0].dtype)
-        return F.leaky_relu(result, SLOPE, inplace=True)
-
-    def _image(self, x: torch.Tensor) -> torch.Tensor:
+    def _image(self, *parts: torch.Tensor) -> torch.Tensor:
         """The result (N, C', sH, sW) from what `_bridged` gives."""
-        x = torch.cat((x, *self.sdc1(x)), dim=1)
-        parts = (x, *self.sdc2(x))
+        parts = (*parts, *self.sdc1(parts))
+        together = itertools.chain(parts, self.sdc2(parts))
         last = self.get_submodule(self.last)
         if self.scale == 1:
-            return torch.sigmoid(conv_of_parts(last, parts))
-        return torch.sigmoid(last(self.upsample(torch.cat(parts, dim=1))).float())
+            return torch.sigmoid(conv_of_parts(last, together))
+        return torch.sigmoid(last(self.upsample(torch.cat(list(together), dim=1))).float())
