@@ -19,9 +19,9 @@ from util.errors import UserError
 TOLERANCE = 1.25  # factor by which a list and EXIF may differ
 WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
-PLAUSIBLE = (0.1, 8)  # stops between neighbours of a list in stops
+PLAUSIBLE = (0.1, 8)  # stops between neighbours of a list
 UNIT_TOLERANCE = 2.0  # factor by which pictures may differ from a list before its unit is in doubt
-EVEN = 0.2  # part by which the steps of a list may differ in stops and still be thought of as even
+EVEN = 0.1  # part by which the steps of a list may differ in stops and still be thought of as even
 WELL_EXPOSED = (0.02, 0.8)  # linear values that tell how bright a picture is
 LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
@@ -152,12 +152,12 @@ def read_stated(path: Path, count: int, unit: str) -> Stated:
         raise UserError(f"{path}: exposures {shown} are not finite")
     if unit == "times" and (numbers <= 0).any():
         raise UserError(f"{path}: exposures {shown} look like stops, but must be times, above 0")
-    steps = np.diff(numbers)
-    if (steps <= 0).any():
+    if (np.diff(numbers) <= 0).any():
         raise UserError(f"{path}: exposures {shown} do not rise as the frames' names do")
-    low, high = PLAUSIBLE
-    if unit == "stops" and ((steps < low) | (steps > high)).any():
-        raise UserError(f"{path}: exposures {shown} look like times, but must be stops (2 = four times)")
+    steps = np.diff(numbers if unit == "stops" else np.log2(numbers))
+    if ((steps < PLAUSIBLE[0]) | (steps > PLAUSIBLE[1])).any():
+        meaning = {"stops": "stops (2 = four times)", "times": "times (4 = four times)"}[unit]
+        raise UserError(f"{path}: exposures {shown} look like {UNITS[unit]}, but must be {meaning}")
     return Stated(path, numbers, unit)
 
 

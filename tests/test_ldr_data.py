@@ -308,6 +308,7 @@ def _held(recent: RecentScenes, scenes: list) -> dict:
         ("1 4 16", "stops", "1 4 16 look like times, but must be stops"),
         ("1/60 1/15 1/4", "stops", "look like times"),
         ("-2 0 2", "times", "-2 0 2 look like stops, but must be times"),
+        ("20 21 22", "times", "20 21 22 look like stops, but must be times"),
         ("4 2 1", "times", "4 2 1 do not rise"),
     ],
 )
@@ -333,6 +334,7 @@ def test_missing_and_unreadable_exposure_files(tmp_path: Path) -> None:
         ((0.25, 1, 4), "stops", (4, 4), "times"),
         ((5, 7, 9), "times", (4, 4), "stops"),
         ((5, 7, 9), "times", (None, 5), "stops"),
+        ((10, 12, 14), "times", (4, 4), "stops"),
         ((5, 7, 9), "times", (None, None), None),
         ((1, 4, 15), "times", (4, 3), None),
         ((1, 4, 16), "times", (1.1, 1.1), None),  # even steps: no stops
