@@ -63,8 +63,8 @@ class TestOptions(BaseOptions):
             "--tonemap",
             choices=TONE_MAPS,
             default="mu_law",
-            help="of the PNGs: mu_law as published, reinhard, or exposure (--ev and sRGB only); scores are "
-            "always those of mu_law pictures",
+            help="of the PNGs: mu_law as published, reinhard, exposure (--ev and sRGB only), or matlab_like, "
+            "an approximation of the MATLAB tone mapping of SelfHDR's figures; scores do not depend on it",
         )
         group.add_argument(
             "--ev",

@@ -122,6 +122,17 @@ def test_what_was_not_scored_alike_stands_apart(compare, tmp_path, changed):
     assert (tmp_path / "comparison.md").read_text().count("## ") == 2
 
 
+def test_scores_at_different_peaks_stand_in_different_columns(compare, tmp_path):
+    write_run(tmp_path / "one")
+    for name, peak in (("two", 400.0), ("three", 1000.0)):
+        write_run(tmp_path / name, metrics=["pu_psnr", "psnr_mu"], peak_luminance=peak)
+    _, rows = compare("one", "two", "three")
+    assert len({row["scores"] for row in rows}) == 1
+    assert list(rows[0])[7:11] == ["psnr_mu", "ssim_mu", "pu_psnr 1000 cd/m2", "pu_psnr 400 cd/m2"]
+    assert [bool(row["pu_psnr 400 cd/m2"]) for row in rows] == [False, True, False]
+    assert all(row["psnr_mu"] for row in rows)
+
+
 def test_checkpoints_of_a_run_are_rows_and_old_files_have_blanks(compare, tmp_path):
     old = dict.fromkeys(("model", "frames", "megapixels", "peak_memory_mb", "dataset", "scored"))
     write_run(tmp_path / "run", checkpoint="1", **old)

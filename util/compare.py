@@ -16,11 +16,11 @@ from util.errors import UserError, run
 from util.evaluation import SCORED
 from util.files import write_atomically
 from util.json_record import read_json
-from util.metrics import NO_REFERENCE
+from util.metrics import ABSOLUTE, NO_REFERENCE
 from util.parser import Parser
 
 # Runs that differ in one of these were not scored alike, and so stand in tables of their own.
-CONDITIONS = ("dataset", "protocol", "scored", "border", "reference", "demosaic", "isp", "peak_luminance")
+CONDITIONS = ("dataset", "protocol", "scored", "border", "reference", "demosaic", "isp")
 WHAT = ("run", "model", "network", "checkpoint", "frames", "precision")
 COST = ("parameters", "gmacs_per_megapixel", "gmacs_per_image", "ms_per_megapixel", "peak_memory_mb")
 KNOWN_METRICS = list(dict.fromkeys([name for kind in SCORED.values() for name in kind] + [*NO_REFERENCE]))
@@ -66,6 +66,8 @@ def read_scores(path: Path, name: str) -> Scores:
         label = str(facts["checkpoint"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} is not a metrics file of test.py: {advice}") from error
+    peak = facts.get("peak_luminance")  # which is named, so that different ones stand in different columns
+    means = {f"{key} {peak:g} cd/m2" if key in ABSOLUTE and peak else key: means[key] for key in means}
     dataset, _, suffix = path.stem.removeprefix("metrics_").partition(f"_{label}")
     conditions = {"scored": "picture", "dataset": dataset} | facts
     stated = tuple((key, conditions[key]) for key in CONDITIONS if conditions.get(key) is not None)
@@ -117,9 +119,14 @@ def _add_baseline(rows: list[Row], entry: Scores) -> None:
 def columns(rows: Sequence[Row]) -> list[str]:
     """The columns that any of the rows has, in the order of a table."""
     found = {key for row in rows for key in row}
-    metrics = [name for name in KNOWN_METRICS if name in found]
-    others = sorted(found - {*WHAT, *KNOWN_METRICS, *COST})
-    return [key for key in (*WHAT, *metrics, *others, *COST) if key in found]
+    metrics = sorted(found - {*WHAT, *COST}, key=lambda key: (_place(key), key))
+    return [key for key in (*WHAT, *metrics, *COST) if key in found]
+
+
+def _place(key: str) -> int:
+    """Where a metric stands, in the order in which the metrics are known."""
+    name = key.partition(" ")[0]
+    return KNOWN_METRICS.index(name) if name in KNOWN_METRICS else len(KNOWN_METRICS)
 
 
 def shown(key: str, value: Any) -> str:
