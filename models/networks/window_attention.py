@@ -201,7 +201,8 @@ class SwinGroup(nn.Module):
 
 def swin_groups(groups: int, depth: int, drop_path: float, **arguments) -> nn.ModuleList:
     """Groups of `depth` blocks; the rate of stochastic depth rises from 0 to `drop_path` over all of them."""
-    rates = torch.linspace(0, drop_path, groups * depth).tolist()
+    last = max(1, groups * depth - 1)
+    rates = [drop_path * k / last for k in range(groups * depth)]
     return nn.ModuleList(
         SwinGroup(rates=rates[start : start + depth], **arguments)
         for start in range(0, groups * depth, depth)
