@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from models.networks import create_network, network_class
+from models.networks.exposure_merge import Observed, _filled
 from tests.test_exposure_merge import error, measured, merge, scene, texture
 from tests.test_networks import random_frames
 from util.baselines import exposure_average
@@ -72,6 +73,20 @@ def test_a_clipped_reference_is_not_darkened() -> None:
     light[1:, :, 40:64, 50:80] = 0.9
     result = merge(measured(light, TRIPLE), TRIPLE, reference=1)
     assert abs(float(result[..., 46:58, 56:74].mean()) / 0.25 - 1) < 0.03
+
+
+def test_what_fills_the_reference_is_not_merged_again() -> None:
+    """Nor is it asked of the next frame, unless both are clipped."""
+    valid = torch.ones(1, 9, 20)
+    valid[..., 14:] = 0
+    seen, shorter = (Observed(*torch.full((3, 2, 9, 20), value), valid) for value in (0.25, 0.5))
+    clipped = torch.zeros(2, 9, 20, dtype=torch.bool)
+    clipped[0, 4, [5, 16]] = True
+    filled, rest, still = _filled(seen, shorter, clipped)
+    assert int((filled.light == 0.5).sum()) == int((filled.variance == 0.5).sum()) == 18
+    assert torch.all(filled.light[0, 3:6, 4:7] == 0.5) and torch.all(filled.light[1] == 0.25)
+    assert torch.all(rest.valid[:, 3:6, 4:7] == 0) and int(rest.valid.sum()) == 9 * 14 - 9
+    assert int(still.sum()) == 9 and torch.all(still[0, 3:6, 15:18])
 
 
 def test_a_reference_that_is_not_there() -> None:

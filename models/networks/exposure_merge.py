@@ -56,8 +56,8 @@ class ExposureMerge(nn.Module):
 
     Args:
         scale: 1, or a factor by which the merged image is enlarged (bicubic).
-        reference: number of the frame, from 0, the shortest, that the result shows. Where it is clipped, the
-            shorter ones show the rest.
+        reference: number of the frame that the result shows; 0 is the shortest. Where the reference is
+            clipped, shorter frames fill it.
         shot_noise, read_noise: a measured value y has the variance shot_noise * y + read_noise, times a
             factor that is measured on each frame. The defaults are those of a phone near ISO 1600, the
             middle of BracketIRE's law (specification, 9.4).
