@@ -10,7 +10,7 @@ from data.simulate.warp import displace
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]  # views uint8 (H, W): first(p) = second(p + flow(p))
 
-TEXTURED = 0.05, 0.95  # luma of the reference between which it shows whether a flow is right
+DARK, BRIGHT = 0.05, 0.95  # luma and brightest channel of the reference between which a flow can be tested
 
 
 def re_expose(picture: np.ndarray, factor: float) -> np.ndarray:
@@ -40,7 +40,8 @@ def align(
     """`moving` as it would be where `reference` was taken: float32 (H, W, 3), 0..1, as are both.
 
     What lies outside `moving` is the reference, exposed as `moving`. With `check`, so is what the flow back
-    contradicts, but where the reference is too dark or too bright to tell.
+    contradicts, but where the reference is too dark or too bright to tell. Too bright is one channel already,
+    unlike in the specification: blue sky that clips in blue alone would be filled with another colour.
 
     Args:
         ratio: exposure of `moving` by that of `reference`.
@@ -54,9 +55,8 @@ def align(
     warped = cv2.remap(moving, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     replaced = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
     if check:
-        low, high = TEXTURED
-        level = luma(reference)
-        replaced |= contradicted(forward, flow(*reversed(views))) & (level > low) & (level < high)
+        shown = (luma(reference) > DARK) & (reference.max(axis=2) < BRIGHT)
+        replaced |= contradicted(forward, flow(*reversed(views))) & shown
     return np.where(replaced[..., None], re_expose(reference, ratio), np.clip(warped, 0, 1))
 
 
