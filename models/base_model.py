@@ -125,8 +125,9 @@ class BaseModel:
             fewer = f"{self.opt.frame_num} frames for a network that was made for {most}"
             self.say(f"note: {fewer}: its results may be poor, --net exposure_merge takes any number")
         network, _, label = path.stem.rpartition("_model_")
-        role = network.removeprefix(type(self.network).__name__)  # "Pre" of a teacher's file
-        return f"{label}_{role}" if network and role else label
+        own = type(self.network).__name__
+        role = network.removeprefix(own) if network.startswith(own) else ""  # "Pre" of a teacher's file
+        return f"{label}_{role}" if role else label
 
     def checkpoint_path(self, iteration: int | str) -> Path:
         """File of this run's weights after an epoch, or `latest` or `best`."""

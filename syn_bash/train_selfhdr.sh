@@ -15,11 +15,12 @@ case $net in
     *) recipe=(--batch_size 16 --niter 150 --lr 1e-4 --lr_decay_iters 50) ;;
 esac
 structure=(${VGG:+--vgg_weights "$VGG"})
+cache=(--cache_dir "${CACHE_DIR:-datasets/cache}")   # all scenes of the published set do not fit into memory
 if [[ -z ${DATAROOT:-} ]]; then
     python -m data.simulate --layout kalantari --out "$dataroot"
-    recipe=(--size small --batch_size 4 --patch_size 64 --epoch_iters 200 --niter 10 --lr 5e-4 --lr_policy cosine)
-    structure=(${VGG:+--vgg_weights "$VGG"})
+    recipe=(--size small --batch_size 4 --patch_size 64 --epoch_iters 500 --niter 12 --lr 1e-3 --lr_policy cosine)
     [[ -n ${VGG:-} ]] || structure=(--structure_loss gradient)
+    cache=()
 fi
 data=(--dataset_name sig17align --dataroot "$dataroot")
 
@@ -27,7 +28,8 @@ train() { # name of the run, then options
     local run=$1 resume=()
     shift
     [[ ! -e ckpt/$run/train_state.pth ]] || resume=(--resume True)
-    python train.py --name "$run" "${data[@]}" --net "$net" "${recipe[@]}" --print_freq 100 -j 4 "$@" ${resume[@]+"${resume[@]}"}
+    python train.py --name "$run" "${data[@]}" --net "$net" "${recipe[@]}" ${cache[@]+"${cache[@]}"} \
+        --print_freq 100 -j 4 "$@" ${resume[@]+"${resume[@]}"}
 }
 
 python -m data.align "${data[@]}"
