@@ -10,6 +10,7 @@ from models import create_model
 from models.networks import create_network
 from models.networks.tmrnet import TMRNet
 from options.test_options import TestOptions
+from options.train_options import TrainOptions
 from util import checkpoint
 from util.device import Place
 from util.errors import UserError
@@ -120,3 +121,13 @@ def test_network_for_own_photographs(words: str, net: str) -> None:
     opt = TestOptions().parse(["--name", "x", "--dataroot", "/d", "--dataset_name", "folder", *words.split()])
     assert opt.net == net
     assert hasattr(opt, "shot_noise") == (net == "exposure_merge")
+
+
+def test_gradient_checkpointing_of_a_network_that_cannot() -> None:
+    opt = TrainOptions().parse(["--name", "x", "--dataroot", "/d", "--gradient_checkpointing", "True"])
+    model = create_model(opt, CPU, Task())
+    model.network = torch.nn.Linear(2, 2)
+    with pytest.raises(
+        UserError, match="--gradient_checkpointing: --net tmrnet has no parts to compute again"
+    ):
+        model.prepare_training()

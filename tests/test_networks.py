@@ -99,6 +99,19 @@ def test_unknown_argument_is_refused(name: str) -> None:
 
 
 @every_trained_network
+def test_gradient_checkpointing_changes_no_gradient(name: str) -> None:
+    network, gradients = make(name).train(), []
+    frames = random_frames(1, FRAMES, 4, 24, 32)
+    for network.gradient_checkpointing in (False, True):
+        network.zero_grad()
+        torch.manual_seed(0)  # of what it draws
+        restored(network, frames).square().mean().backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+    for kept, recomputed in zip(*gradients, strict=True):
+        assert torch.equal(kept, recomputed)
+
+
+@every_trained_network
 @every_scale
 def test_gradients_are_finite_and_reach_every_parameter(name: str, scale: int) -> None:
     network = make(name, scale=scale).train()

@@ -179,10 +179,6 @@ def test_published_checkpoint(scenes: Path, tmp_path: Path) -> None:
         ),
         ("--model selfhdr1 --frame_num 2", "--frame_num 2: --dataset_name sig17align has 3 frames per scene"),
         ("--model selfhdr1 --net ahdr_net", "unknown network 'ahdr_net'; known: ahdrnet"),
-        (
-            "--model selfhdr1 --net tmrnet --gradient_checkpointing True",
-            "--net tmrnet has no parts to compute again",
-        ),
     ],
 )
 def test_refused(words: str, text: str, scenes: Path, tmp_path: Path) -> None:

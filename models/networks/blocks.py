@@ -1,8 +1,22 @@
-"""Building blocks of the bracket networks: residual bodies, sub-pixel and bilinear upsampling."""
+"""Building blocks of the networks: residual bodies, sub-pixel and bilinear upsampling, recomputed parts."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+def run_part(network: nn.Module, part: Callable[..., Any], *inputs: torch.Tensor) -> Any:
+    """A part of a network in training: kept for the backward pass, or computed again for it.
+
+    The latter where the network's attribute `gradient_checkpointing` says so.
+    """
+    if network.gradient_checkpointing and network.training:
+        return checkpoint(part, *inputs, use_reentrant=False)
+    return part(*inputs)
 
 
 class ResBlock(nn.Module):

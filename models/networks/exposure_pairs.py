@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from models.networks.blocks import PixelShufflePack
+from models.networks.blocks import PixelShufflePack, run_part
 
 GAMMA = 2.2  # of the frames' second view (SelfHDR specification, 1.1)
 
@@ -107,6 +106,4 @@ class PairNetwork(nn.Module):
 
     def run(self, part: Callable[..., Any], *inputs: torch.Tensor) -> Any:
         """The result of a part of the network, kept or computed again for the backward pass."""
-        if self.gradient_checkpointing and self.training:
-            return checkpoint(part, *inputs, use_reentrant=False)
-        return part(*inputs)
+        return run_part(self, part, *inputs)

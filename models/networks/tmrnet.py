@@ -3,13 +3,14 @@
 import math
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.blocks import Body, PixelShufflePack, upsample
+from models.networks.blocks import Body, PixelShufflePack, run_part, upsample
 from models.networks.spynet import SPyNet
 from models.networks.warp import modulated_deform_conv, strip_rows, warp
 
@@ -134,6 +135,7 @@ class TMRNet(nn.Module):
         if not 0 <= reference < num_frames:
             raise ValueError(f"of {num_frames} frames, frame {reference} cannot be the reference")
         self.scale, self.max_frames, self.reference = scale, num_frames, reference
+        self.gradient_checkpointing = False
         self.spynet = SPyNet(spynet_levels, spynet_width)
         self.feat_extract = Body(2 * in_channels, mid_channels, feature_blocks)
         self.dcn_alignment = FlowGuidedAlignment(mid_channels, deform_groups)
@@ -195,17 +197,17 @@ class TMRNet(nn.Module):
         if flow is None:
             flow = self.whole_frame(frames)["flow"]
         first, *others = self._ordered(frames)
-        base = self.feat_extract(_encode(first))
+        base = run_part(self, self._features, first)
         state = torch.zeros_like(base)
         wanted = outputs or (frames.shape[1],)
         results = []
         for i, frame in enumerate((first, *others)):
             aligned = base
             if i > 0:
-                aligned = self.dcn_alignment(self.feat_extract(_encode(frame)), base, flow[:, i - 1])
-            state = self._update(i, base, aligned, state)
+                aligned = run_part(self, self._aligned, frame, base, flow[:, i - 1])
+            state = run_part(self, partial(self._update, i), base, aligned, state)
             if i + 1 in wanted:
-                results.append(self._reconstruct(base, state, first, window))
+                results.append(run_part(self, partial(self._reconstruct, window=window), base, state, first))
         return torch.stack(results, dim=1) if outputs else results[0]
 
     def _ordered(self, frames: torch.Tensor) -> list[torch.Tensor]:
@@ -215,6 +217,13 @@ class TMRNet(nn.Module):
             raise ValueError(f"the reference, frame {self.reference}, is not among {len(ordered)} frames")
         return [ordered.pop(self.reference), *ordered]
 
+    def _features(self, frame: torch.Tensor) -> torch.Tensor:
+        return self.feat_extract(_encode(frame))
+
+    def _aligned(self, frame: torch.Tensor, base: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+        """Features of a frame in the place of those of the reference."""
+        return self.dcn_alignment(self._features(frame), base, flow)
+
     def _update(self, i: int, base: torch.Tensor, aligned: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """State after frame i: the common body, then the frame's own, weighted by a learned modulation."""
         state = state + self.backbone["backward"](base, aligned, state)
@@ -222,7 +231,7 @@ class TMRNet(nn.Module):
         return state + self.learn_para[:, i] * specific
 
     def _reconstruct(
-        self, base: torch.Tensor, state: torch.Tensor, first: torch.Tensor, window: tuple | None
+        self, base: torch.Tensor, state: torch.Tensor, first: torch.Tensor, window: tuple | None = None
     ) -> torch.Tensor:
         """Image (N, C', sH, sW) from the state (N, C, H, W) and the first frame."""
         features = self.reconstruction(base, state)
