@@ -12,6 +12,7 @@ from models.losses import mu_law_l1
 from models.real_model import RealModel
 from util.bayer import pack
 from util.schedule import learning_rate
+from util.task import Task
 
 
 def check_schedule(data) -> None:
@@ -50,7 +51,7 @@ def check_supervised(data) -> None:
 
 def check_adaptation(data) -> None:
     """Both terms of the adaptation's loss, and the gradients: none reaches a target."""
-    model = RealModel(argparse.Namespace(checkpoints_dir=".", name="golden", self_weight=1.0), None)
+    model = RealModel(argparse.Namespace(checkpoints_dir=".", name="golden", self_weight=1.0), None, Task())
     model.target = torch.from_numpy(data["teacher_last"])
     for few, expected in enumerate(data["self_losses"]):
         outputs = torch.from_numpy(data["outputs"]).requires_grad_()
