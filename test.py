@@ -110,8 +110,7 @@ class Test:
         pictures = {method: view.picture(image) for method, image in images.items()}
         if has_target:
             pictures["ground truth"] = view.picture(target) if given is None else given
-            rendered = f"ground truth rendered with {self.opt.demosaic}"
-            self.references.add(rendered if given is None else "pictures of the data set")
+            self.references.add(self.reference_of(given))
         judged = pictures
         if self.dataset.scores == "radiance":
             lights = images if target is None else images | {"ground truth": target}
@@ -140,6 +139,14 @@ class Test:
         else:
             write_png16(path, picture)
 
+    def reference_of(self, given: np.ndarray | None) -> str:
+        """What an image is compared with, in words."""
+        if self.dataset.scores == "radiance":
+            return "true radiance"
+        return (
+            f"ground truth rendered with {self.opt.demosaic}" if given is None else "pictures of the data set"
+        )
+
     def sheet(
         self,
         view: Pictures,
@@ -166,7 +173,7 @@ class Test:
         pixels = restored.shape[-2] * restored.shape[-1] * (4 if restored.shape[1] == 4 else 1)
         self.pace.append(1e9 * (time.perf_counter() - start) / pixels)
         if not self.shape:
-            self.shape, self.megapixels = tuple(frames.shape), round(pixels / 1e6, 4)
+            self.shape, self.megapixels = tuple(frames.shape), pixels / 1e6
         return restored
 
     def facts(self) -> dict[str, Any]:
@@ -180,8 +187,7 @@ class Test:
             "protocol": self.opt.protocol,
             "scored": self.dataset.scores,
             "border": self.dataset.border,
-            "demosaic": self.opt.demosaic,
-            "isp": self.opt.isp,
+            **({"demosaic": self.opt.demosaic, "isp": self.opt.isp} if self.model.task.channels == 4 else {}),
             "reference": ", ".join(sorted(self.references)) or "none",
             "precision": self.opt.precision,
             **({"peak_luminance": self.opt.peak_luminance} if set(ABSOLUTE) & set(self.opt.metrics) else {}),
@@ -202,7 +208,7 @@ class Test:
             network = create_network(arguments.pop("name"), **arguments).eval()
             given = {"exposure": torch.ones(self.shape[:2])} if takes(network, "exposure") else {}
             macs = multiply_adds(network, self.shape, **given)
-        return {"parameters": count, "gmacs_per_image": round(macs / 1e9, 2), "megapixels": self.megapixels}
+        return {"parameters": count, "gmacs_per_image": round(macs / 1e9, 6), "megapixels": self.megapixels}
 
     def summary(self) -> None:
         """Write and print the tables."""

@@ -75,8 +75,9 @@ class BaseModel:
             "in_channels": self.task.channels,
             "out_channels": self.task.channels,
             "scale": self.scale,
-            "reference": self.task.reference,
         }
+        if self.task.reference is not None:
+            task["reference"] = self.task.reference
         if path:
             held = saved or held_by_published(self.opt, state)
             arguments = arguments_of_checkpoint(self.opt, task, path, held)
@@ -95,7 +96,9 @@ class BaseModel:
             self.say(f"weights from {path}" + (f"; from scratch: {', '.join(lacking)}" if lacking else ""))
         if self.opt.tile and getattr(self.network, "is_global", False):
             looks = f"--net {self.opt.net} looks at the whole frame"
-            self.say(f"note: {looks}: with --tile {self.opt.tile} its results differ a little")
+            self.say(f"note: {looks}: with --tile {self.opt.tile} its results are approximate")
+        if self.task.reference is None:
+            self.task = self.task._replace(reference=self.network.arguments.get("reference", 0))
         self.network.to(self.place.device)
         if self.opt.channels_last:
             convert_channels_last(self.network)
@@ -114,9 +117,12 @@ class BaseModel:
             self.build(self.opt.load_path)
             return self.opt.net
         path = Path(self.opt.load_path or self.checkpoint_path(iteration))
+        published = getattr(network_class(self.opt.net), "published_name", None)
+        if not path.exists() and published and not self.opt.load_path:
+            path = path.with_name(f"{published}_model_{iteration}.pth")
         if not path.exists():
-            shipped = "--load_path ckpt/small/TMRNet_model_small.pth"
-            raise UserError(f"no checkpoint {path}: try {shipped}, or --net exposure_merge, which needs none")
+            shipped = "--load_path ckpt/small/TMRNet_model_small.pth, or " if self.task.channels == 4 else ""
+            raise UserError(f"no checkpoint {path}: try {shipped}--net exposure_merge, which needs none")
         self.build(path)
         most = self.network.arguments["num_frames"]
         if self.opt.frame_num < most and getattr(self.network, "exact_frames", False):

@@ -15,7 +15,7 @@ ANY_FRAMES = "--net exposure_merge takes any"
 def network_arguments(opt: argparse.Namespace, task: dict[str, int]) -> dict[str, Any]:
     """Arguments of a new `--net`: the task's, `--frame_num`, and those of `--size` and options.
 
-    `task` holds in_channels, out_channels and scale.
+    `task` holds in_channels, out_channels and scale, and reference where the data have one.
     """
     return {"num_frames": opt.frame_num, **task, **_asked(opt)}
 
@@ -38,6 +38,10 @@ def arguments_of_checkpoint(
     if most < opt.frame_num:
         wanted = f"not {opt.frame_num}: --frame_num {most}, or {ANY_FRAMES}"
         raise UserError(f"{path} holds a network for {most} frames, {wanted}")
+    shown = held.get("reference", 0)
+    if task.get("reference", shown) != shown:
+        wanted = f"--dataset_name {opt.dataset_name} asks for frame {task['reference'] + 1}"
+        raise UserError(f"{path} holds a network that restores frame {shown + 1}, {wanted}: {ANY_FRAMES}")
     for key, value in _asked(opt).items():
         if held.get(key) != value:
             has = f"{path} holds a {held['name']} with {key} {held.get(key)}"

@@ -34,7 +34,7 @@ class SelfhdrModel(BaseModel):
             parser.set_defaults(batch_size=16, patch_size=128, weight_decay=0.0)
 
     def build(self, path: str | Path | None = None, resumed: dict[str, Any] | None = None) -> None:
-        if self.task.reference >= self.opt.frame_num:
+        if (self.task.reference or 0) >= self.opt.frame_num:
             needed = f"--model {self.opt.model} shows frame {self.task.reference + 1}, the reference"
             raise UserError(f"{needed}: --frame_num {self.opt.frame_num} leaves it out")
         super().build(path, resumed)

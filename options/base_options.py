@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import data
 import models
@@ -44,9 +45,14 @@ def network_name(text: str) -> str:
 
 
 class BaseOptions:
-    """Builds the parser in the order base, model, dataset, network, and checks what needs no file."""
+    """Builds the parser in the order base, model, dataset, network, and checks what needs no file.
+
+    Attributes:
+        elsewhere: published options that decide something in the other program only, and why.
+    """
 
     is_train: bool
+    elsewhere: ClassVar[dict[str, str]] = {}
 
     def add_options(self, parser: Parser) -> None:
         group = parser.add_argument_group("what")
@@ -124,14 +130,6 @@ class BaseOptions:
         """The parser with all that the model, dataset and network named in `arguments` add."""
         parser = Parser(add_help=False, prog=Path(sys.argv[0]).name)
         self.add_options(parser)
-        for name in PUBLISHED_ONLY:
-            parser.add_argument(
-                *(("-v",) if name == "verbose" else ()),
-                f"--{name}",
-                nargs="?",
-                const="True",
-                help=argparse.SUPPRESS,
-            )
         chosen, _ = Parser.parse_known_args(_optional(parser), arguments)
         model = models.model_class(chosen.model)
         model.modify_commandline_options(parser, self.is_train)
@@ -140,6 +138,8 @@ class BaseOptions:
         if chosen.load_path or chosen.load_iter:  # not the data set's choice for who has no weights
             parser.set_defaults(net=trained_net)
         self._add_network_options(parser, chosen.net or parser.get_default("net"))
+        for name, reason in (PUBLISHED_ONLY | self.elsewhere).items():
+            parser.add_without_effect(name, reason, *(("-v",) if name == "verbose" else ()))
         parser.add_argument(
             "-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit"
         )
@@ -167,9 +167,6 @@ class BaseOptions:
         parser = self.build_parser(arguments)
         opt = parser.parse_strictly(arguments)
         opt.is_train = self.is_train
-        for name, reason in PUBLISHED_ONLY.items():
-            if vars(opt).pop(name) is not None:
-                print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
         scale, expected = data.dataset_class(opt.dataset_name).scale, models.model_class(opt.model).scale
         if scale not in (None, expected):
             pair = f"--model {opt.model} enlarges by {expected}"

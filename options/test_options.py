@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from typing import ClassVar
 
 import data
 from options.base_options import BaseOptions
@@ -12,6 +13,7 @@ from util.parser import Parser, amount, boolean, iterations
 from util.pictures import TONE_MAPS
 from util.radiance_metrics import RADIANCE_METRICS
 from util.rendering import ISPS
+from util.tiling import USUAL_TILE
 
 
 def metric_list(text: str) -> list[str]:
@@ -36,6 +38,13 @@ class TestOptions(BaseOptions):
     """Base options and those of restoring, writing and scoring."""
 
     is_train = False
+    elsewhere: ClassVar[dict[str, str]] = dict.fromkeys(
+        (
+            *("batch_size", "patch_size", "niter", "niter_decay", "print_freq", "save_epoch_freq"),
+            *("lr", "lr_policy", "lr_decay_iters", "weight_decay", "beta1", "beta2", "stru_lable_path"),
+        ),
+        "it is for training",
+    )
     __test__ = False  # not a test case, whatever pytest makes of the name
 
     def add_options(self, parser: Parser) -> None:
@@ -51,7 +60,10 @@ class TestOptions(BaseOptions):
             "--chop", type=boolean, help="published spelling: True = in tiles, False = whole frames"
         )
         group.add_argument(
-            "--save_imgs", type=boolean, default=True, help="write 16-bit PNGs and contact sheets"
+            "--save_imgs",
+            type=boolean,
+            default=True,
+            help="write PNGs (16 bit; of LDR data sets 8, as published) and contact sheets",
         )
         group.add_argument(
             "--save_hdr",
@@ -104,7 +116,10 @@ class TestOptions(BaseOptions):
             help="score the shortest bracket, the exposure average and --net exposure_merge as well",
         )
         group.add_argument(
-            "--peak_luminance", type=amount, default=1000.0, help="cd/m2 of the brightest value, for pu_psnr"
+            "--peak_luminance",
+            type=amount,
+            default=1000.0,
+            help="cd/m2 of the brightest value, for pu_psnr, pu_ssim and cvvdp",
         )
 
     def parse(self, arguments=None):
@@ -122,4 +137,6 @@ class TestOptions(BaseOptions):
             raise UserError(f"--ev {opt.ev:g} is for --tonemap exposure; --tonemap {opt.tonemap} has none")
         if opt.chop is False:
             opt.tile = 0
+        elif opt.chop and opt.tile is None:
+            opt.tile = USUAL_TILE
         return opt

@@ -1,5 +1,7 @@
 """Options of train.py."""
 
+from typing import ClassVar
+
 import data
 import models
 from options.base_options import BaseOptions
@@ -18,6 +20,10 @@ class TrainOptions(BaseOptions):
     """Base options and those of the training loop."""
 
     is_train = True
+    elsewhere: ClassVar[dict[str, str]] = {
+        "chop": "training is on patches",
+        "stage0_inference": "test.py writes structure labels",
+    }
 
     def add_options(self, parser: Parser) -> None:
         super().add_options(parser)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,59 @@ def test_validation_without_truth_is_refused_at_once(tmp_path: Path) -> None:
     assert result.status == 2
     assert "sample 001 has no ground truth to validate with; --val_freq 0 goes without" in result.err
     assert not (tmp_path / "x" / LATEST).exists()
+
+
+def test_own_photographs(runs: Path, scenes: Path, tmp_path: Path) -> None:
+    """Three pictures of one's own are restored as the scenes are that the network was made for."""
+    shutil.copytree(scenes / "Test" / "001", tmp_path / "photos", ignore=shutil.ignore_patterns("*.hdr"))
+    (tmp_path / "photos" / "exposure.txt").write_text("1 4 16\n")
+    words = (
+        "--gpu_ids",
+        -1,
+        "-j",
+        0,
+        "--net",
+        "ahdrnet",
+        "--model",
+        "selfhdr2",
+        "--save_hdr",
+        "exr",
+        "--name",
+        "x",
+    )
+    words = (*words, "--checkpoints_dir", tmp_path, "--load_path", runs / "final" / LATEST)
+    succeed("test.py", *words, "--dataset_name", "sig17align", "--dataroot", scenes)
+    own = ("--dataset_name", "folder", "--dataroot", tmp_path / "photos", "--response", "gamma22")
+    succeed("test.py", *words, *own)
+    scene = read_exr(tmp_path / "x" / "output_sig17align_hdr_latest" / "001.exr")
+    light = read_exr(next((tmp_path / "x" / "output_folder_hdr_latest").rglob("*.exr")))
+    np.testing.assert_allclose(light / 16, scene, atol=2e-3)  # 16: white of one's own photographs
+
+
+def test_options_of_the_other_program(runs: Path, scenes: Path, tmp_path: Path) -> None:
+    """Published scripts give them to both programs."""
+    words = (*DATA, "--dataroot", scenes, "--checkpoints_dir", tmp_path, "--name", "x", "--model", "selfhdr1")
+    result = succeed("train.py", *words, *SHORT, "--chop", True, "--stage0_inference", False)
+    assert "note: --chop is a published option without effect here" in result.err
+    result = succeed("test.py", *words, "--batch_size", 1, "--patch_size", 128, "--stru_lable_path", "none")
+    assert "note: --batch_size is a published option without effect here: it is for training" in result.err
+
+
+def test_published_file_in_the_folder_of_a_run(runs: Path, scenes: Path, tmp_path: Path) -> None:
+    weights = torch.load(runs / "final" / LATEST, weights_only=True)
+    (tmp_path / "x").mkdir()
+    torch.save(weights, tmp_path / "x" / "SelfHDR_model_150.pth")
+    words = (*DATA, "--dataroot", scenes, "--checkpoints_dir", tmp_path, "--name", "x", "--model", "selfhdr2")
+    assert "SelfHDR_model_150.pth" in succeed("test.py", *words, "--load_iter", 150).out
+    result = run("test.py", *words, "--load_iter", 149)
+    assert result.status == 2 and "small.pth" not in result.err
+
+
+def test_a_network_that_restores_another_frame_is_refused(scenes: Path, tmp_path: Path) -> None:
+    network = create_network("fshdr", reference=0, mid_channels=8)
+    weights = {"state_dict": network.state_dict(), "network": network.arguments}
+    torch.save(weights, tmp_path / "FSHDR_model_1.pth")
+    words = (*DATA, "--dataroot", scenes, "--checkpoints_dir", tmp_path, "--name", "x", "--model", "selfhdr2")
+    result = run("test.py", *words, "--net", "fshdr", "--load_path", tmp_path / "FSHDR_model_1.pth")
+    assert result.status == 2
+    assert "holds a network that restores frame 1, --dataset_name sig17align asks for frame 2" in result.err

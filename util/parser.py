@@ -4,6 +4,7 @@ import argparse
 import difflib
 import math
 import shlex
+import sys
 from collections.abc import Sequence
 
 from util.errors import UserError
@@ -63,6 +64,13 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             **settings,
         )
+        self.without_effect: dict[str, str] = {}
+
+    def add_without_effect(self, name: str, reason: str, *flags: str) -> None:
+        """Accept a published option that decides nothing, with a note why; not where it is one of ours."""
+        if f"--{name}" not in self._option_string_actions:
+            self.add_argument(*flags, f"--{name}", nargs="?", const="True", help=argparse.SUPPRESS)
+            self.without_effect[name] = reason
 
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         return shlex.split(arg_line, comments=True)
@@ -79,4 +87,7 @@ class Parser(argparse.ArgumentParser):
             )
             hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
             self.error(f"unknown option {unknown[0]}{hint}")
+        for name, reason in self.without_effect.items():
+            if vars(options).pop(name) is not None:
+                print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
         return options

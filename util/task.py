@@ -9,9 +9,10 @@ class Task(NamedTuple):
     Attributes:
         channels: planes of a frame and of the result: 4 = packed Bayer R, G, G, B; 3 = RGB.
         white: value of the target that is white in pictures: that at which the shortest frame clips.
-        reference: number of the frame, from 0 in rising order of exposure, that the target shows.
+        reference: number of the frame, from 0 in rising order of exposure, that the target shows; None where
+            there is no target: whichever the network was made for.
     """
 
     channels: int = 4
     white: float = 16.0
-    reference: int = 0
+    reference: int | None = 0

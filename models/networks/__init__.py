@@ -7,6 +7,7 @@ shows) it takes those that matter to it. It may have:
 
 * `max_frames`: the largest T that it takes, if there is one, and `frames_of(state)`: that of a state dict;
 * `exact_frames = True`: it takes neither more nor fewer frames than it was made for;
+* `published_name`: what published files of its weights are called before `_model_<epoch>.pth`;
 * `published_arguments`: dict of what published checkpoints, which do not say it, were made with;
 * `optional_buffers`: suffixes of names that published checkpoints hold and that are not read;
 * `gradient_checkpointing`: attribute to set, so that training keeps less and computes it again;

@@ -63,6 +63,7 @@ class PairNetwork(nn.Module):
     """
 
     exact_frames = True
+    published_name = "SelfHDR"
     published_arguments: ClassVar[dict[str, Any]] = {
         "num_frames": 3,
         "in_channels": 3,
