@@ -2,8 +2,10 @@
 
 import struct
 import zlib
+from importlib import util
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -292,6 +294,37 @@ def test_grey_tiff_becomes_rgb_and_only_the_first_page_is_read(tmp_path):
     pages = np.random.default_rng(0).integers(0, 65536, (2, 7, 9)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
     assert np.array_equal(read_tiff(tmp_path / "a.tif"), np.repeat(pages[0, ..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
+def test_tiff_as_opencv_writes_it_comes_back(shape, dtype, predictor, tmp_path):
+    picture = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    stored = picture if picture.ndim == 2 else picture[..., ::-1]
+    cv2.imwrite(str(tmp_path / "a.tif"), stored, [cv2.IMWRITE_TIFF_PREDICTOR, predictor])
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.pages.first.compression == tifffile.COMPRESSION.LZW
+    expected = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    found = read_tiff(tmp_path / "a.tif")
+    assert found.dtype == dtype
+    assert np.array_equal(found, expected)
+
+
+def test_a_damaged_lzw_tiff_is_named(tmp_path):
+    path = tmp_path / "a.tif"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 65535, (40, 50, 3), np.uint16))
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(UserError, match=r"a\.tif is damaged"):
+        read_tiff(path)
+
+
+@pytest.mark.skipif(util.find_spec("imagecodecs") is not None, reason="imagecodecs reads it")
+def test_lzw_that_opencv_changes_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    cv2.imwrite(str(path), np.ones((40, 50, 3), np.float32), [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    with pytest.raises(UserError, match=r"a\.tif is compressed by LZW: pip install imagecodecs"):
+        read_tiff(path)
 
 
 def test_a_damaged_or_other_tiff_is_named(tmp_path):

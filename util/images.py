@@ -89,6 +89,7 @@ def read_tiff(path: str | Path) -> np.ndarray:
     """RGB (H, W, 3) of the first picture of a TIFF file, as stored: uint8, uint16 or float32.
 
     Grey becomes RGB, opacity is dropped, planes that are stored one after another are interleaved.
+    Those that tifffile cannot decompress alone are read by OpenCV, where that gives what is stored.
 
     Raises:
         UserError: the file is missing or damaged, or holds another kind of picture.
@@ -96,7 +97,8 @@ def read_tiff(path: str | Path) -> np.ndarray:
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
-            _check_tiff(path, page)
+            if _needs_opencv(path, page):
+                return read_picture(path)
             pixels, axes = page.asarray(), page.axes
             if pixels.ndim != len(axes):
                 raise ValueError("it holds no pixels")
@@ -114,16 +116,30 @@ def read_tiff(path: str | Path) -> np.ndarray:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def _check_tiff(path: str | Path, page: tifffile.TiffPage) -> None:
-    """UserError if a TIFF holds neither RGB nor grey, or its compression needs a further package."""
+def _needs_opencv(path: str | Path, page: tifffile.TiffPage) -> bool:
+    """Whether tifffile lacks what decompresses a TIFF, and OpenCV can read it exactly as it is stored.
+
+    Raises:
+        UserError: it holds neither RGB nor grey, or its compression needs a further package.
+    """
     if page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK):
         kind = getattr(page.photometric, "name", page.photometric)
         raise UserError(f"{path}: RGB, or grey where 0 is black, is needed, it holds {kind}: convert it")
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
     except KeyError as error:
+        if page.compression == tifffile.COMPRESSION.LZW and _is_plain(page):
+            return True
         kind = getattr(page.compression, "name", page.compression)
         raise UserError(f"{path} is compressed by {kind}: pip install imagecodecs") from error
+    return False
+
+
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Whether a TIFF holds whole bytes of grey or RGB alone, not turned: what OpenCV gives unchanged."""
+    is_upright = page.tags.valueof("Orientation", 1) == 1
+    is_whole = (page.dtype, page.bitspersample) in ((np.uint8, 8), (np.uint16, 16))
+    return is_upright and is_whole and page.samplesperpixel in (1, 3)
 
 
 def read_radiance(path: str | Path) -> np.ndarray:
