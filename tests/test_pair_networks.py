@@ -1,5 +1,8 @@
 """Networks that are given each frame linear and gamma-coded: what `PairNetwork` promises of all of them."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -7,6 +10,7 @@ from torch import nn
 
 from models.networks import create_network, network_class, network_names
 from models.networks.exposure_pairs import PairNetwork, conv_of_parts, exposure_pairs
+from tests.checks.selfhdr_networks import are_consistent, golden_pairs
 from tests.golden.published_weights import fill_value
 from tests.test_networks import GAINS, random_frames
 from util import tiling
@@ -73,12 +77,64 @@ def test_the_common_scale_of_exposures_is_that_of_the_result(name: str) -> None:
 
 
 @every_pair_network
+@pytest.mark.parametrize("bgr", [False, True])
+@torch.no_grad()
+def test_what_is_restored_and_the_way_back(name: str, bgr: bool) -> None:
+    """Pairs made by hand of stored values u, in [0, 1] and gamma-coded; the shortest exposure is 1/8."""
+    network = make(name, bgr=bgr)
+    sides, seen = (20, 28), []
+    stored = random_frames(2, 3, 3, *sides).clamp(0, 1)
+    exposure = torch.tensor([[0.125, 0.5, 2.0], [0.125, 0.25, 4.0]])
+    pairs = torch.empty(2, 3, 6, *sides)
+    for n in range(2):
+        for t in range(3):
+            for c in range(3):
+                place = 2 - c if bgr else c
+                pairs[n, t, place] = stored[n, t, c] ** 2.2 / (exposure[n, t] / 0.125)
+                pairs[n, t, 3 + place] = stored[n, t, c]
+    restored = getattr(network, "restore_padded", network.restore_pairs)(pairs)
+    light = torch.stack([restored[:, 2 - c if bgr else c] for c in range(3)], 1) / 0.125
+    network.restore_pairs = lambda given: seen.append(given) or type(network).restore_pairs(network, given)
+    output = network(stored**2.2 / exposure[..., None, None, None], exposure)
+    top, left = ((given - side) // 2 for given, side in zip(seen[0].shape[-2:], sides, strict=True))
+    assert_allclose(seen[0][..., top : top + sides[0], left : left + sides[1]], pairs, atol=1e-6)
+    assert_allclose(output, light, atol=2e-5)
+
+
+@every_pair_network
+def test_golden_frames_are_restored_by_forward_too(name: str) -> None:
+    """The golden check leaves out `forward` for files that no frames could give: not all are such files."""
+    with np.load(Path(__file__).parent / f"golden/selfhdr_{name}_gain.npz") as data:
+        assert are_consistent(golden_pairs(data))
+
+
+@every_pair_network
 @torch.no_grad()
 def test_bgr_is_the_order_inside(name: str) -> None:
     network, frames = make(name), triple(24, 40)
     other = make(name, bgr=True)
     assert torch.equal(other(frames.flip(2), EXPOSURE), network(frames, EXPOSURE).flip(1))
     assert not torch.equal(other(frames, EXPOSURE), network(frames, EXPOSURE))
+
+
+@every_pair_network
+@pytest.mark.parametrize("scale", [1, 4])
+@torch.no_grad()
+def test_bright_results_of_half_precision(name: str, scale: int) -> None:
+    """A sigmoid in bfloat16 has steps of 1/256 there, and is exactly 1 from 0.998 on."""
+    network = make(name, scale=scale)
+    last = [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
+    last.weight *= 0.2
+    last.bias += 4 - last.bias
+    frames = triple(24, 40)
+    exact = network(frames, EXPOSURE)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(frames, EXPOSURE)
+    assert abs(exact.mean() - 0.98) < 0.01
+    assert (half - exact).abs().max() < 1e-3
+    last.bias += 4
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(frames, EXPOSURE).max() < 1
 
 
 @every_pair_network

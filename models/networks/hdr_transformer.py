@@ -166,4 +166,4 @@ class HDRTransformer(PaddedPairNetwork):
         """The image (N, sH, sW, C') of the groups' features, with what they were made from."""
         body = convolved(self.conv_after_body, self.norm(y) + first).permute(0, 3, 1, 2)
         body = self.upsampling(body + self._features(self.reference, frames))
-        return torch.sigmoid(self.conv_last(body)).permute(0, 2, 3, 1)
+        return torch.sigmoid(self.conv_last(body).float()).permute(0, 2, 3, 1)

@@ -202,4 +202,4 @@ class SCTNet(PaddedPairNetwork):
             self.conv_end, self._feature(self.reference, frames)
         )
         image = self.upsample(self.upsampling(body.permute(0, 3, 1, 2)))
-        return torch.sigmoid(image).permute(0, 2, 3, 1)
+        return torch.sigmoid(image.float()).permute(0, 2, 3, 1)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from models.networks import create_network
+from tests.checks.selfhdr_networks import check_forward, golden_pairs
 from tests.checks.tmrnet import load_published, published_state
 
 
@@ -15,10 +16,11 @@ def _check(data, name: str, part: str) -> None:
     network = create_network(name)
     parameters = dict(network.named_parameters())
     assert list(state) == list(parameters)
-    pairs = torch.from_numpy(np.stack([data[f"input{i}"] for i in range(3)], axis=1))
-    output = getattr(load_published(network, state), part)(pairs)
+    output = getattr(load_published(network, state), part)(golden_pairs(data))
     assert output.shape == data["output"].shape
     np.testing.assert_allclose(output.numpy(), data["output"], rtol=0, atol=1e-5)
+    network.training = part == "restore_pairs"  # only in training sides of whole windows are not padded
+    check_forward(network, data)
 
 
 CHECKS = {
