@@ -31,7 +31,9 @@ class PaddedPairNetwork(PairNetwork):
     too where it is a multiple of 8 already (SelfHDR specification, 7.5).
     """
 
-    is_global = True  # channel attention sees the means of the whole frame
+    # Means of the whole frame enter; and each tile has margins and a grid of windows of its own, counted from
+    # its own corner.
+    is_global = True
     window = 8
     optional_buffers = ("attn.relative_position_index", "attn_mask")
     optional_keys = ("upsampling",)
