@@ -10,6 +10,8 @@ import numpy as np
 from util.files import write_atomically
 
 STATE = 16  # bytes that tell the state of a sample's files
+# How a block begins: what `_state` said when the files were copied; H, W of the whole input.
+HEAD = np.dtype([("sources", f"V{STATE}"), ("size", "<i4", 2)])
 BLOCK = 64  # side of a block in packed px of the input
 
 
@@ -53,8 +55,7 @@ class BlockCache:
         self.scale = scale
         self.block = np.dtype(
             [
-                ("sources", f"V{STATE}"),  # what `_state` said when they were copied
-                ("size", "<i4", 2),  # H, W of the whole input
+                *HEAD.descr,
                 ("notes", "<f4", (frames, notes)),
                 ("raw", "<u2", (frames, BLOCK, BLOCK, planes[0])),
                 ("target", "<f4", (BLOCK * scale, BLOCK * scale, planes[1])),
@@ -73,14 +74,16 @@ class BlockCache:
     ) -> Content:
         """The window of a sample's brackets (T, height, width, C) and target (s height, s width, C').
 
-        `load` gives the whole sample when there is no copy yet, or one of files other than `sources` are now.
+        `load` gives the whole sample when there is no copy yet, only part of one, or one of files other than
+        `sources` are now.
         """
         path = self.folder / folder.parent.relative_to(self.root) / f"{folder.name}.blocks"
         state = _state(sources)
-        if not path.exists() or np.fromfile(path, self.block["sources"], count=1).tobytes() != state:
-            self._write(path, state, load())
-        size = np.fromfile(path, self.block["size"], count=1, offset=STATE)
-        columns = -(-int(size[0, 1]) // BLOCK)
+        columns = self._columns(path, state)
+        if not columns:
+            whole = load()
+            self._write(path, state, whole)
+            columns = -(-whole.raw.shape[2] // BLOCK)
         frames, planes = self.block["raw"].shape[0], self.block["raw"].shape[-1]
         raw = np.empty((frames, height, width, planes), np.uint16)
         shape = height * self.scale, width * self.scale, self.block["target"].shape[-1]
@@ -97,6 +100,14 @@ class BlockCache:
                 _paste(target, block["target"], (place[0] * self.scale, place[1] * self.scale))
                 notes[...] = block["notes"]
         return Content(raw, target, notes)
+
+    def _columns(self, path: Path, state: bytes) -> int:
+        """Blocks in a row of a copy; 0 where there is none of these files, or not all of it."""
+        head = np.fromfile(path, HEAD, count=1) if path.exists() else np.empty(0, HEAD)
+        if head["sources"].tobytes() != state:
+            return 0
+        rows, columns = (-(-int(side) // BLOCK) for side in head["size"][0])
+        return columns if path.stat().st_size == rows * columns * self.block.itemsize else 0
 
     def _write(self, path: Path, state: bytes, whole: Content) -> None:
         height, width = whole.raw.shape[1:3]

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 from data import create_dataset
 from data.arrays import MappedArray, read_metadata
+from data.block_cache import BLOCK, BlockCache, Content
 from tests.bracket_sets import EXPOSURES, draw, make_set, options, whole_sample, write_sample
 from util.bayer import pack, unpack
 from util.errors import UserError
@@ -332,3 +333,35 @@ def test_a_patch_costs_a_fraction_of_converting_whole_frames(tmp_path: Path) -> 
     published = fastest(lambda _: published_patch(frames, target), 15)
     print(f"patch: {own:.2f} ms, from whole frames {published:.2f} ms, ratio {published / own:.1f}")
     assert published / own > MIN_RATIO
+
+
+# Block cache
+
+
+@pytest.mark.parametrize(
+    "shorten", ["nothing left", "no block left", "a row lost", "a byte lost", "a byte more"]
+)
+def test_a_copy_of_another_length_is_written_again(tmp_path: Path, shorten: str) -> None:
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 1000, (2, BLOCK + 6, BLOCK + 3, 4), np.uint16)  # 2 x 2 blocks
+    content = Content(raw, rng.random(raw.shape[1:], np.float32))
+    (tmp_path / "set/sample").mkdir(parents=True)
+    (tmp_path / "set/sample/source").write_text("measured")
+    cache = BlockCache(str(tmp_path / "cache"), tmp_path / "set", ".", frames=2, scale=1)
+    calls = []
+
+    def read() -> Content:
+        given = tmp_path / "set/sample", [tmp_path / "set/sample/source"]
+        return cache.read(*given, lambda: calls.append(1) or content, BLOCK - 5, 1, 9, BLOCK)
+
+    read()
+    (path,) = (tmp_path / "cache").rglob("*.blocks")
+    size = path.stat().st_size
+    left = {"nothing left": 0, "no block left": 40, "a row lost": size // 2, "a byte lost": size - 1}
+    with path.open("r+b") as file:
+        file.truncate(left.get(shorten, size + 1))
+    for _ in range(2):
+        window = read()
+        assert_array_equal(window.raw, raw[:, BLOCK - 5 : BLOCK + 4, 1 : BLOCK + 1])
+        assert_array_equal(window.target, content.target[BLOCK - 5 : BLOCK + 4, 1 : BLOCK + 1])
+    assert len(calls) == 2 and path.stat().st_size == size
