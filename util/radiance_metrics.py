@@ -1,7 +1,7 @@
 """How close a linear image is to its target, as HDR papers score radiance (SelfHDR specification, 9).
 
-Images are float (H, W, 3), linear, 1 = white, and not clipped but where a metric says so; what is not
-positive enough for the mu-law (-1/5000 and below) must not occur.
+Images are float (H, W, 3), linear, 1 = white. They come as test.py renders light: negatives are 0, what is
+brighter than white is left as it is, and clipped only where a metric says so.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def psnr_l(output: np.ndarray, target: np.ndarray) -> float:
 
 
 def psnr_mu(output: np.ndarray, target: np.ndarray) -> float:
-    """PSNR of two linear images after the mu-law, peak 1; nothing is clipped."""
+    """PSNR of two linear images after the mu-law, peak 1; neither is clipped here."""
     return psnr(mu_law(output), mu_law(target), 1.0)
 
 
