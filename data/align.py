@@ -4,22 +4,27 @@
 
 Each scene of DIR/Training and DIR/Test gets one of the same name in DIR/Training_align and DIR/Test_align,
 with the same file names: what SelfHDR is trained on besides the scenes themselves. Scenes that are there
-already are kept. Specification of SelfHDR, sections 3, 6 and 8.
+already are kept, unless their frames or exposures have changed since. Folders that were aligned otherwise,
+such as those of the authors, are left alone where they are complete. Specification of SelfHDR, sections 3,
+6 and 8.
 """
 
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
 
 import data
-from data.alignment.making import Job, Method, align_scene
+from data.alignment.making import COLOUR, Job, Method, align_scene
 from data.alignment.raft import read_weights
 from data.alignment.scenes import SPLITS, find_scenes
+from data.ldr_frames import FRAMES, Scene, find_label, tiff_files
 from data.syn_dataset import subfolders
 from util.device import gpu_list
 from util.errors import UserError, run
@@ -91,55 +96,93 @@ def record(options: argparse.Namespace) -> dict[str, object]:
     return {"version": VERSION, "flow": flow, "occlusion": options.occlusion}
 
 
-def check_folder(folder: Path, wanted: dict[str, object]) -> None:
-    """Check that `folder` holds scenes that were aligned as `wanted`, or none.
+def is_foreign(folder: Path, wanted: dict[str, object]) -> bool:
+    """Whether `folder` holds scenes that another program aligned; not, if it holds none, or ours as `wanted`.
 
     Raises:
-        UserError: it holds others.
+        UserError: this command aligned them otherwise.
     """
     if not folder.is_dir() or not subfolders(folder):
-        return
+        return False
     if not (folder / RECORD).is_file():
-        raise UserError(f"{folder} holds scenes that this command did not align: rename it")
+        return True
     found = read_json(folder / RECORD, f"delete {folder}")
     if found != wanted:
         raise UserError(f"{folder} was aligned with {differences(found, wanted)}: rename it, or align alike")
+    return False
 
 
-def find_jobs(options: argparse.Namespace, devices: Sequence[str]) -> tuple[list[Job], int]:
-    """The scenes that are not aligned yet, in order; and how many there are in all.
+def check_foreign(folder: Path, scenes: Sequence[Scene], name: str) -> None:
+    """Check that scenes that another program aligned are all there: frames, and labels to learn from.
 
     Raises:
-        UserError: a scene does not have the frames and exposures that it must have.
+        UserError: they are not, and ours would not fit to them.
     """
-    jobs, count = [], 0
+    needs_label = name in MERGED and folder.name == "Training_align"
+    for scene in scenes:
+        place, missing = folder / scene.name, None
+        if not place.is_dir():
+            missing = "is not there"
+        elif len(tiff_files(place)) != FRAMES:
+            missing = f"holds {len(tiff_files(place))} frames *.tif of {FRAMES}"
+        elif needs_label and find_label(place, Path(COLOUR).stem) is None:
+            missing = f"holds no {COLOUR} or .exr"
+        if missing:
+            text = f"{folder} holds scenes that this command did not align, but {scene.name} {missing}"
+            raise UserError(f"{text}: complete it, or rename {folder.name}")
+
+
+class Count(NamedTuple):
+    """Scenes that were aligned now, that are aligned, and that there are in all."""
+
+    written: int
+    aligned: int
+    scenes: int
+
+
+def find_jobs(options: argparse.Namespace, wanted: dict[str, object]) -> tuple[list[Job], int]:
+    """The scenes of all folders that are ours to align, and how many scenes there are besides.
+
+    Raises:
+        UserError: a scene, or a folder of aligned ones, does not have what it must have.
+    """
+    jobs, left_alone, devices = [], 0, _devices(options)
     for split in options.split:
-        for scene in find_scenes(options.dataset_name, options.dataroot, split):
-            count += 1
-            method = Method(options.raft_weights, devices[count % len(devices)], options.occlusion == "check")
-            folder = options.dataroot / f"{split}_align" / scene.name
-            jobs.append(Job(scene, folder, method, options.dataset_name in MERGED))
-    return [job for job in jobs if not job.folder.is_dir()], count
+        folder = options.dataroot / f"{split}_align"
+        scenes = find_scenes(options.dataset_name, options.dataroot, split)
+        if is_foreign(folder, wanted):
+            check_foreign(folder, scenes, options.dataset_name)
+            print(f"note: {folder} was not aligned by this command: left as it is", file=sys.stderr)
+            left_alone += len(scenes)
+            continue
+        for scene in scenes:
+            device = devices[len(jobs) % len(devices)]
+            method = Method(options.raft_weights, device, options.occlusion == "check")
+            jobs.append(Job(scene, folder / scene.name, method, options.dataset_name in MERGED))
+    return jobs, left_alone
 
 
-def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda: False) -> tuple[int, int]:
-    """Align the scenes that are not yet; return how many that were, and how many there are in all.
+def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda: False) -> Count:
+    """Align the scenes that are not yet, or no longer as they are now.
 
     Raises:
         UserError: a scene or a folder of aligned ones does not fit, or cannot be read or written.
     """
     wanted = record(options)
-    folders = [options.dataroot / f"{split}_align" for split in options.split]
-    for folder in folders:
-        check_folder(folder, wanted)
-    jobs, count = find_jobs(options, _devices(options))
-    for folder in folders:
+    ours, left_alone = find_jobs(options, wanted)
+    jobs = [job for job in ours if not job.is_done()]
+    for folder in dict.fromkeys(job.folder.parent for job in ours):
         with write_atomically(folder / RECORD) as temporary:
             temporary.write_text(json.dumps(wanted) + "\n")
         remove_partial(folder, depth=1)
+        outdated = [job for job in jobs if job.folder.parent == folder and job.folder.is_dir()]
+        if outdated:
+            text = "lack a file or were made of other frames or exposures: they are aligned anew"
+            first = outdated[0].folder.name
+            print(f"note: {folder}: scenes {text} ({len(outdated)}, {first} the first)", file=sys.stderr)
     done = do_all(align_scene, jobs, options.workers, stopped)
     written = sum(1 for _ in tqdm(done, str(options.dataroot), len(jobs), unit="scene", disable=not jobs))
-    return written, count - len(jobs) + written
+    return Count(written, left_alone + len(ours) - len(jobs) + written, left_alone + len(ours))
 
 
 def _devices(options: argparse.Namespace) -> list[str]:
@@ -152,8 +195,8 @@ def _devices(options: argparse.Namespace) -> list[str]:
 def main() -> int:
     options = parse()
     stop = StopRequest()
-    written, whole = align_all(options, stop.__bool__)
-    print(f"{options.dataroot}: {written} scenes aligned now, {whole} in all")
+    written, aligned, scenes = align_all(options, stop.__bool__)
+    print(f"{options.dataroot}: {written} scenes aligned now, {aligned} of {scenes} scenes in all")
     if stop:
         print("the same command goes on")
     return stop.status

@@ -14,7 +14,7 @@ from torchvision.models.optical_flow import raft_small
 from data import align as command
 from data.alignment.dis import dis_flow
 from data.alignment.frames import align, contradicted, re_expose
-from data.alignment.making import quantise
+from data.alignment.making import SOURCES, quantise
 from data.alignment.raft import RaftFlow
 from data.color_merge import colour_component, merge_weights
 from data.ldr_frames import LINEAR
@@ -41,7 +41,7 @@ def scenes(tmp_path: Path) -> Path:
     return make_ldr_set(tmp_path / "set", aligned=False)
 
 
-def run(root: Path, *arguments: object) -> tuple[int, int]:
+def run(root: Path, *arguments: object) -> tuple[int, int, int]:
     words = ["--dataroot", str(root), *(str(argument) for argument in arguments)]
     return command.align_all(command.parse(words))
 
@@ -193,12 +193,18 @@ def test_three_frames_are_merged() -> None:
 
 
 def test_the_command_writes_the_published_layout(scenes: Path) -> None:
-    assert run(scenes) == (3, 3)
+    assert run(scenes) == (3, 3, 3)
     for split, names in (("Training", ("001", "002")), ("Test", ("001",))):
         assert {path.name for path in (scenes / f"{split}_align").iterdir()} == {*names, "align.json"}
         for name in names:
             plain, aligned = scenes / split / name, scenes / f"{split}_align" / name
-            assert {path.name for path in aligned.iterdir()} == {"1.tif", "2.tif", "3.tif", "HDRImg.hdr"}
+            assert {path.name for path in aligned.iterdir()} == {
+                "1.tif",
+                "2.tif",
+                "3.tif",
+                "HDRImg.hdr",
+                SOURCES,
+            }
             assert (aligned / "2.tif").read_bytes() == (plain / "2.tif").read_bytes()
             codes = np.stack([read_tiff(aligned / f"{number}.tif") for number in (1, 2, 3)])
             assert codes.dtype == np.uint16
@@ -244,7 +250,7 @@ def test_going_on_gives_what_an_unbroken_run_does(scenes: Path) -> None:
     kept = (scenes / "Training_align/001/1.tif").stat().st_mtime_ns
     left = scenes / "Training_align" / ".002.999999999.partial"
     left.mkdir()
-    assert run(scenes) == (1, 3)
+    assert run(scenes) == (1, 3, 3)
     assert not left.exists()
     assert contents(scenes) == whole
     assert (scenes / "Training_align/001/1.tif").stat().st_mtime_ns == kept
@@ -253,8 +259,8 @@ def test_going_on_gives_what_an_unbroken_run_does(scenes: Path) -> None:
 def test_a_stop_finishes_the_scene_under_way(scenes: Path) -> None:
     options = command.parse(["--dataroot", str(scenes)])
     answers = iter((False, True))
-    assert command.align_all(options, lambda: next(answers)) == (1, 1)
-    assert command.align_all(options) == (2, 3)
+    assert command.align_all(options, lambda: next(answers)) == (1, 1, 3)
+    assert command.align_all(options) == (2, 3, 3)
 
 
 def test_the_program_stops_on_a_signal_and_goes_on(scenes: Path) -> None:
@@ -266,19 +272,22 @@ def test_the_program_stops_on_a_signal_and_goes_on(scenes: Path) -> None:
     program.terminate()
     result = program.wait()
     assert result.status == 128 + signal.SIGTERM, result.err
-    assert "the same command goes on" in result.out
-    assert 0 < len(list(scenes.glob("*_align/0*"))) < 40
+    aligned = len(list(scenes.glob("*_align/0*")))
+    assert 0 < aligned < 40
+    assert (
+        f"{aligned} scenes aligned now, {aligned} of 40 scenes in all\nthe same command goes on" in result.out
+    )
     assert not list(scenes.glob("*_align/.*"))
 
 
 def test_one_split(scenes: Path) -> None:
-    assert run(scenes, "--split", "Test") == (1, 1)
+    assert run(scenes, "--split", "Test") == (1, 1, 1)
     assert not (scenes / "Training_align").exists()
 
 
 def test_a_set_without_test_scenes(scenes: Path) -> None:
     shutil.rmtree(scenes / "Test")
-    assert run(scenes) == (2, 2)
+    assert run(scenes) == (2, 2, 2)
     assert message(scenes, "--split", "Training,Test").endswith("has no folder Test")
 
 
@@ -299,9 +308,9 @@ def test_sets_without_labels(scenes, name, folder, suffix, count, chosen, listin
     stops = np.linspace(0, 2 * (count - 1) / (chosen[2] - chosen[1]), count)
     numbers = stops if name == "sen" else np.exp2(stops)
     (place / listing).write_text("\n".join(map(str, numbers)))
-    assert run(scenes, "--dataset_name", name) == (1, 1)
+    assert run(scenes, "--dataset_name", name) == (1, 1, 1)
     aligned = scenes / f"{folder}_align" / "one"
-    assert {path.name for path in aligned.iterdir()} == {f"{number}{suffix}" for number in chosen}
+    assert {path.name for path in aligned.iterdir()} == {SOURCES, *(f"{number}{suffix}" for number in chosen)}
     assert (aligned / f"{chosen[1]}{suffix}").read_bytes() == (place / f"{chosen[1]}{suffix}").read_bytes()
 
 
@@ -313,8 +322,98 @@ def test_another_setting_is_refused(scenes: Path) -> None:
 
 
 def test_scenes_aligned_by_others_are_not_mixed_with_ours(tmp_path: Path) -> None:
+    root = make_ldr_set(tmp_path, scenes=3, aligned=True)
+    before = contents(root)
+    shutil.rmtree(root / "Training_align" / "002")
+    assert message(root) == (
+        f"{root}/Training_align holds scenes that this command did not align, but 002 is not there: "
+        "complete it, or rename Training_align"
+    )
+    assert {name: before[name] for name in contents(root)} == contents(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [("001/2.tif", "001 holds 2 frames *.tif of 3"), ("002/HDRImg.hdr", "002 holds no HDRImg.hdr or .exr")],
+)
+def test_an_incomplete_scene_aligned_by_others_is_named(tmp_path: Path, file: str, problem: str) -> None:
     root = make_ldr_set(tmp_path, aligned=True)
-    assert "that this command did not align" in message(root)
+    (root / "Training_align" / file).unlink()
+    assert f"did not align, but {problem}: complete it" in message(root)
+
+
+def test_scenes_aligned_by_others_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root = make_ldr_set(tmp_path, aligned=True)
+    (root / "Test_align" / "001" / "HDRImg.hdr").unlink()  # the published test scenes have none
+    before = contents(root)
+    assert run(root) == (0, 3, 3)
+    assert contents(root) == before
+    assert capsys.readouterr().err.splitlines() == [
+        f"note: {root}/{name}_align was not aligned by this command: left as it is"
+        for name in ("Training", "Test")
+    ]
+    shutil.rmtree(root / "Test_align")
+    assert run(root) == (1, 3, 3)
+
+
+def test_scenes_without_labels_aligned_by_others(scenes: Path) -> None:
+    for folder in ("Scenes", "Scenes_align"):
+        shutil.copytree(scenes / "Training/001", scenes / folder / "a")
+        (scenes / folder / "a/exposure.txt").rename(scenes / folder / "a/exposures.txt")
+        (scenes / folder / "a/HDRImg.hdr").unlink()
+    assert run(scenes, "--dataset_name", "sen") == (0, 1, 1)
+
+
+def frames_of_another(root: Path) -> None:
+    for number in (1, 2, 3):
+        shutil.copy(root / f"Training/001/{number}.tif", root / f"Training/002/{number}.tif")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        frames_of_another,
+        lambda root: shutil.copy(root / "Training/001/1.tif", root / "Training/002/1.tif"),
+        lambda root: (root / "Training/002/exposure.txt").write_text("0 2.2 4.4"),
+        lambda root: (root / "Training_align/002/HDRImg.hdr").unlink(),
+        lambda root: (root / "Training_align/002/3.tif").unlink(),
+        lambda root: (root / "Training_align/002" / SOURCES).unlink(),
+    ],
+)
+def test_outdated_and_incomplete_scenes_are_aligned_anew(
+    scenes: Path, capsys: pytest.CaptureFixture, change
+) -> None:
+    run(scenes)
+    change(scenes)
+    kept = (scenes / "Training_align/001/1.tif").stat().st_mtime_ns
+    capsys.readouterr()
+    assert run(scenes) == (1, 3, 3)
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        f"note: {scenes}/Training_align: scenes lack a file or were made of other frames or exposures: "
+        "they are aligned anew (1, 002 the first)"
+    ]
+    assert (scenes / "Training_align/001/1.tif").stat().st_mtime_ns == kept
+    found = contents(scenes)
+    shutil.rmtree(scenes / "Training_align")
+    shutil.rmtree(scenes / "Test_align")
+    assert run(scenes) == (3, 3, 3)
+    assert contents(scenes) == found
+
+
+def test_copies_of_a_set_are_not_aligned_again(scenes: Path) -> None:
+    run(scenes)
+    shutil.copytree(scenes, scenes.with_name("copy"), copy_function=shutil.copyfile)
+    (scenes.with_name("copy") / "Training/001/exposure.txt").write_text("1.0, 3.0, 5.0")  # the same ratios
+    assert run(scenes.with_name("copy")) == (0, 3, 3)
+
+
+def test_what_is_left_of_an_outdated_scene_is_removed(scenes: Path) -> None:
+    run(scenes)
+    left = scenes / "Training_align" / ".002.outdated.999999999.partial"
+    (scenes / "Training_align/002").rename(left)
+    assert run(scenes) == (1, 3, 3)
+    assert not left.exists()
 
 
 def test_a_wrong_folder(tmp_path: Path) -> None:
@@ -370,7 +469,7 @@ def test_raft(raft_weights: Path) -> None:
 
 def test_the_command_with_raft(scenes: Path, raft_weights: Path) -> None:
     shutil.rmtree(scenes / "Training")
-    assert run(scenes, "--flow", "raft", "--raft_weights", raft_weights, "--gpu_ids", "-1") == (1, 1)
+    assert run(scenes, "--flow", "raft", "--raft_weights", raft_weights, "--gpu_ids", "-1") == (1, 1, 1)
     record = json.loads((scenes / "Test_align/align.json").read_text())
     assert record["flow"].startswith("raft_small ")
     assert "flow raft_small" in message(scenes)

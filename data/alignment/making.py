@@ -1,5 +1,7 @@
 """Writes aligned scenes: the frames under the names they have, and where wanted their merged light."""
 
+import hashlib
+import os
 import shutil
 from functools import cache
 from pathlib import Path
@@ -13,10 +15,12 @@ from data.alignment.frames import Flow, align
 from data.alignment.raft import RaftFlow
 from data.color_merge import colour_component
 from data.ldr_frames import LINEAR, TASK, Scene, decode
+from util.errors import UserError
 from util.files import complete_or_absent
 from util.images import write_radiance, write_tiff16
 
 COLOUR = "HDRImg.hdr"  # the colour component, beside the frames
+SOURCES = "sources.sha256"  # beside them: the digest of what they were made of
 WHITE = 1 << 16  # what 1 is in files of 16 bits, which hold less
 
 
@@ -36,13 +40,36 @@ class Job(NamedTuple):
     method: Method
     merged: bool
 
+    def is_done(self) -> bool:
+        """Whether the folder holds all files, made of the frames and exposures that the scene has now.
+
+        Raises:
+            UserError: a frame of the scene cannot be read.
+        """
+        names = [file.name for file in self.scene.frames] + [COLOUR] * self.merged
+        if not all((self.folder / name).is_file() for name in (*names, SOURCES)):
+            return False
+        return (self.folder / SOURCES).read_bytes() == _digest(self.scene)
+
+
+def _digest(scene: Scene) -> bytes:
+    """What tells the frames and exposures of a scene from others; copies of them are alike."""
+    digest = hashlib.sha256(repr(scene.stated.exposures.tolist()).encode())
+    for file in scene.frames:
+        try:
+            digest.update(f" {file.name} {file.stat().st_size} ".encode() + file.read_bytes())
+        except OSError as error:
+            raise UserError(f"cannot read picture {file}: {error.strerror or error}") from error
+    return digest.hexdigest().encode() + b"\n"
+
 
 def align_scene(job: Job) -> None:
-    """Write an aligned scene into a new folder, which appears when all files are there.
+    """Write an aligned scene into a new folder, which appears, in place of an old one, when all is there.
 
     Raises:
         UserError: a frame cannot be read or does not fit, or the scene cannot be written.
     """
+    sources = _digest(job.scene)
     codes, exposures = decode(job.scene).raw, job.scene.stated.exposures
     short, reference, long = (frame.astype(np.float32) / WHITE for frame in codes)
     flow = _flow(job.method.weights, job.method.device)
@@ -59,6 +86,16 @@ def align_scene(job: Job) -> None:
         if job.merged:
             light = colour_component(LINEAR[codes.transpose(0, 3, 1, 2)], exposures.astype(np.float32))
             write_radiance(partial / COLOUR, light.transpose(1, 2, 0))
+        (partial / SOURCES).write_bytes(sources)
+        if job.folder.is_dir() and not job.is_done():
+            _remove(job.folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove an outdated scene; what a killed process leaves of it has a name that `remove_partial` knows."""
+    outdated = folder.with_name(f".{folder.name}.outdated.{os.getpid()}.partial")
+    folder.rename(outdated)
+    shutil.rmtree(outdated)
 
 
 def quantise(picture: np.ndarray) -> np.ndarray:
