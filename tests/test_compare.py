@@ -1,6 +1,8 @@
 """Tables of runs side by side, from the files that evaluations write."""
 
 import csv
+import json
+import math
 import sys
 
 import numpy as np
@@ -36,7 +38,7 @@ def write_run(folder, suffix="", *, images=("a", "b"), noise=900, metrics=("psnr
     for name in images:
         target = rng.integers(0, 60000, (24, 24, 3)).astype(np.uint16)
         evaluation.add(name, target + rng.integers(0, noise, target.shape, np.uint16), target)
-    name = f"metrics_sig17align_{facts['checkpoint']}{suffix}"
+    name = f"metrics_{facts.get('dataset', 'sig17align')}_{facts['checkpoint']}{suffix}"
     evaluation.write(folder / name, facts | {"images": len(images)})
     return evaluation.mean()
 
@@ -90,6 +92,88 @@ def test_a_baseline_stands_once_unless_its_scores_differ(compare, tmp_path):
         "shortest bracket (two)",
     ]
     assert {row["parameters"] for row in rows[2:]} == {""}  # they have no network
+
+
+def test_scores_that_are_no_number_are_the_same_of_each_run(compare, tmp_path, monkeypatch):
+    monkeypatch.setattr(Evaluation, "mean", lambda self: {"psnr_mu": math.nan, "ssim_mu": math.inf})
+    for name in ("one", "two"):
+        write_run(tmp_path / name)
+        write_run(tmp_path / name, "_exposure_average")
+    monkeypatch.setattr(Evaluation, "mean", lambda self: {"psnr_mu": 30.0, "ssim_mu": math.inf})
+    write_run(tmp_path / "three")
+    write_run(tmp_path / "three", "_exposure_average")
+    _, rows = compare("one", "two", "three")
+    baselines = ["exposure average", "exposure average (three)"]
+    assert [row["run"] for row in rows] == ["one", "two", "three", *baselines]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "stated"),
+    [("my_4k", True), ("my_4", True), ("4_4", True), ("a_4_b", True), ("my_4k", False)],
+)
+def test_names_that_hold_the_checkpoint(compare, tmp_path, dataset, stated):
+    """Files of the past do not state the data set; then what is a word of its own is taken for the checkpoint."""
+    write_run(tmp_path / "run", checkpoint="4", dataset=dataset)
+    write_run(tmp_path / "run", "_exposure_average", checkpoint="4", dataset=dataset)
+    for path in [] if stated else (tmp_path / "run").glob("*.json"):
+        path.write_text(path.read_text().replace('"dataset": "my_4k",', ""))
+    printed, rows = compare("run")
+    assert [row["run"] for row in rows] == ["run", "exposure average"]
+    assert f"dataset {dataset}, " in printed
+
+
+def test_a_file_under_another_name(compare, tmp_path):
+    write_run(tmp_path / "run")
+    path = tmp_path / "run/metrics_sig17align_3.json"
+    path.rename(tmp_path / "run/metrics_sig17align_best.json")
+    with pytest.raises(UserError, match="best.json is not named as test.py named it: metrics_sig17align_3"):
+        compare("run")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("megapixels", 0),
+        ("megapixels", "2"),
+        ("megapixels", math.nan),
+        ("gmacs_per_image", "many"),
+        ("parameters", [1]),
+        ("peak_luminance", "1000"),
+        ("peak_luminance", [1000]),
+        ("border", [1]),
+        ("protocol", {}),
+        ("network", ["A"]),
+        ("frames", {"a": 1}),
+        ("dataset", ["a"]),
+        ("mean", {"psnr_mu": 10**400}),
+        ("mean", {"psnr_mu": None}),
+    ],
+)
+def test_odd_facts_are_one_line(compare, tmp_path, key, value):
+    write_run(tmp_path / "run", metrics=["pu_psnr"], peak_luminance=1000.0)
+    (path,) = (tmp_path / "run").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    named = "psnr_mu" if key == "mean" else key
+    with pytest.raises(UserError, match=f"metrics_sig17align_3.json .*{named}.*: delete it, or run test.py"):
+        compare("run")
+
+
+@pytest.mark.parametrize("key", ["gmacs_per_image", "megapixels", "peak_luminance", "parameters", "border"])
+def test_facts_without_a_value_are_blank(compare, tmp_path, key):
+    write_run(tmp_path / "run", metrics=["pu_psnr"], peak_luminance=1000.0)
+    (path,) = (tmp_path / "run").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: None}))
+    _, (row,) = compare("run")
+    if key in ("gmacs_per_image", "megapixels"):
+        assert not row.get("gmacs_per_megapixel")
+
+
+def test_exact_costs_are_rounded_where_they_are_read(compare, tmp_path):
+    write_run(tmp_path / "run", gmacs_per_image=1234.567891, megapixels=0.73)
+    printed, (row,) = compare("run")
+    assert float(row["gmacs_per_megapixel"]) == 1234.567891 / 0.73
+    assert " 1,691.19 " in printed and "1691.1" not in printed
+    assert " 1,691.19 " in (tmp_path / "comparison.md").read_text()
 
 
 def test_a_baseline_has_the_metrics_of_all_runs(compare, tmp_path):

@@ -6,6 +6,8 @@ python -m util.compare ckpt/run1 ckpt/run2 [--out FILE]
 import argparse
 import csv
 import math
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -23,6 +25,7 @@ from util.parser import Parser
 CONDITIONS = ("dataset", "protocol", "scored", "border", "reference", "demosaic", "isp")
 WHAT = ("run", "model", "network", "checkpoint", "frames", "precision")
 COST = ("parameters", "gmacs_per_megapixel", "gmacs_per_image", "ms_per_megapixel", "peak_memory_mb")
+MEASURES = ("megapixels", "peak_luminance")  # numbers above 0
 KNOWN_METRICS = list(dict.fromkeys([name for kind in SCORED.values() for name in kind] + [*NO_REFERENCE]))
 Row = dict[str, Any]
 
@@ -61,24 +64,67 @@ def read_scores(path: Path, name: str) -> Scores:
     advice = "delete it, or run test.py again"
     facts = read_json(path, advice)
     try:
-        means = {str(metric): float(value) for metric, value in facts["mean"].items()}
+        means = {str(metric): float(_number(facts["mean"], metric)) for metric in facts["mean"]}
         images = tuple(str(image["name"]) for image in facts["images"])
+        facts = {key: value for key, value in facts.items() if value is not None}
         label = str(facts["checkpoint"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        known = {key: _plain(facts, key) for key in (*CONDITIONS, *WHAT) if key in facts}
+        known |= {key: _number(facts, key) for key in (*COST, *MEASURES) if key in facts}
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a metrics file of test.py: {advice}") from error
-    peak = facts.get("peak_luminance")  # which is named, so that different ones stand in different columns
+    except ValueError as error:
+        raise UserError(f"{path} is not a metrics file of test.py, {error}: {advice}") from error
+    peak = known.get("peak_luminance")  # which is named, so that different ones stand in different columns
     means = {f"{key} {peak:g} cd/m2" if key in ABSOLUTE and peak else key: means[key] for key in means}
-    dataset, _, suffix = path.stem.removeprefix("metrics_").partition(f"_{label}")
-    conditions = {"scored": "picture", "dataset": dataset} | facts
-    stated = tuple((key, conditions[key]) for key in CONDITIONS if conditions.get(key) is not None)
-    baseline = suffix.removeprefix("_").replace("_", " ")
+    dataset, baseline = _named(path, known.get("dataset"), label)
+    conditions = {"scored": "picture", "dataset": dataset} | known
+    stated = tuple((key, conditions[key]) for key in CONDITIONS if key in conditions)
     if baseline:  # the facts of its file are those of the run's network
         return Scores(stated, images, name, baseline, {"run": baseline, **means})
-    facts |= {"run": name, **means}
-    if "megapixels" in facts and "gmacs_per_image" in facts:
-        facts["gmacs_per_megapixel"] = facts.pop("gmacs_per_image") / facts["megapixels"]
-    kept = (*WHAT, *means, *COST)
-    return Scores(stated, images, name, "", {key: facts[key] for key in kept if facts.get(key) is not None})
+    if "megapixels" in known and "gmacs_per_image" in known:
+        known["gmacs_per_megapixel"] = known.pop("gmacs_per_image") / known["megapixels"]
+    known |= {"run": name, **means}
+    return Scores(
+        stated, images, name, "", {key: known[key] for key in (*WHAT, *means, *COST) if key in known}
+    )
+
+
+def _plain(facts: dict[str, Any], key: str) -> str | int | float:
+    """A fact that is text or a number.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(facts[key], str | int | float):
+        raise ValueError(f"{key} {facts[key]!s:.40}")
+    return facts[key]
+
+
+def _number(facts: dict[str, Any], key: str) -> int | float:
+    """A fact that is a number, of MEASURES one above 0; scores may be infinite or NaN.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = _plain(facts, key)
+    as_float = isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
+    if not as_float or (key in MEASURES and not value > 0):
+        raise ValueError(f"{key} {value!s:.40}")
+    return value
+
+
+def _named(path: Path, dataset: str | None, label: str) -> tuple[str, str]:
+    """Data set and baseline ("" = the run itself) by the name of a metrics file.
+
+    Raises:
+        UserError: it has another name than test.py gives.
+    """
+    held = ".+?" if dataset is None else re.escape(str(dataset))
+    found = re.fullmatch(f"metrics_({held})_{re.escape(label)}(?:_(.+))?", path.stem)
+    if not found:
+        meant = f"metrics_{'DATASET' if dataset is None else dataset}_{label}"
+        raise UserError(f"{path} is not named as test.py named it: {meant}.json, or {meant}_BASELINE.json")
+    return found[1], (found[2] or "").replace("_", " ")
 
 
 def tables(scores: Sequence[Scores]) -> dict[str, list[Row]]:
@@ -110,10 +156,14 @@ def _add_baseline(rows: list[Row], entry: Scores) -> None:
     same = [row for row in rows if row["run"].startswith(entry.baseline)]
     for known in same:
         shared = (known.keys() & entry.row.keys()) - {"run"}
-        if all(math.isclose(known[key], entry.row[key], rel_tol=1e-4) for key in shared):
+        if all(_agree(known[key], entry.row[key]) for key in shared):
             known.update({key: value for key, value in entry.row.items() if key not in known})
             return
     rows.append(entry.row | {"run": f"{entry.baseline} ({entry.run})" if same else entry.baseline})
+
+
+def _agree(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-4) or (math.isnan(a) and math.isnan(b))
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
