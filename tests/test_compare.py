@@ -112,7 +112,7 @@ def test_scores_that_are_no_number_are_the_same_of_each_run(compare, tmp_path, m
     [("my_4k", True), ("my_4", True), ("4_4", True), ("a_4_b", True), ("my_4k", False)],
 )
 def test_names_that_hold_the_checkpoint(compare, tmp_path, dataset, stated):
-    """Files of the past do not state the data set; then what is a word of its own is taken for the checkpoint."""
+    """Files of the past do not state the data set: there the first whole word like it is the checkpoint."""
     write_run(tmp_path / "run", checkpoint="4", dataset=dataset)
     write_run(tmp_path / "run", "_exposure_average", checkpoint="4", dataset=dataset)
     for path in [] if stated else (tmp_path / "run").glob("*.json"):
@@ -126,7 +126,7 @@ def test_a_file_under_another_name(compare, tmp_path):
     write_run(tmp_path / "run")
     path = tmp_path / "run/metrics_sig17align_3.json"
     path.rename(tmp_path / "run/metrics_sig17align_best.json")
-    with pytest.raises(UserError, match="best.json is not named as test.py named it: metrics_sig17align_3"):
+    with pytest.raises(UserError, match=r"best\.json is not named as test.py named it: metrics_sig17align_3"):
         compare("run")
 
 

@@ -59,7 +59,7 @@ def read_scores(path: Path, name: str) -> Scores:
     """One metrics file of run `name`.
 
     Raises:
-        UserError: it is damaged or something else.
+        UserError: it is damaged, something else, or named otherwise than test.py names such files.
     """
     advice = "delete it, or run test.py again"
     facts = read_json(path, advice)
@@ -84,9 +84,8 @@ def read_scores(path: Path, name: str) -> Scores:
     if "megapixels" in known and "gmacs_per_image" in known:
         known["gmacs_per_megapixel"] = known.pop("gmacs_per_image") / known["megapixels"]
     known |= {"run": name, **means}
-    return Scores(
-        stated, images, name, "", {key: known[key] for key in (*WHAT, *means, *COST) if key in known}
-    )
+    kept = (*WHAT, *means, *COST)
+    return Scores(stated, images, name, "", {key: known[key] for key in kept if key in known})
 
 
 def _plain(facts: dict[str, Any], key: str) -> str | int | float:
