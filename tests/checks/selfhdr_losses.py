@@ -1,24 +1,43 @@
 """Golden checks of SelfHDR's losses: masks, values and gradients of both stages, without VGG."""
 
 import argparse
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models.losses import color_mask, expansion_mask, preserving_mask
-from models.selfhdr import SelfhdrModel
+from models.losses import color_mask, expansion_mask
+from models.networks import create_network
+from models.networks.ahdrnet import AHDRNet
+from models.networks.exposure_pairs import GAMMA
+from models.selfhdr import SelfhdrModel, gamma_coded
 from models.selfhdr1_model import Selfhdr1Model
-from models.selfhdr2_model import Selfhdr2Model
+from models.selfhdr2_model import Noise, Selfhdr2Model
+from util.device import Place
 from util.task import Task
 
 
-def stage(kind: type[SelfhdrModel], data, **weights: float) -> SelfhdrModel:
-    """A model whose output is the file's, with its labels."""
-    opt = argparse.Namespace(checkpoints_dir=".", name="golden", **weights)
-    model = kind(opt, None, Task(3, 1.0, 0))
+def batch(data) -> dict[str, torch.Tensor]:
+    """A training batch of the file's reference frame, as it was measured, between two of other light."""
+    light, coded = torch.from_numpy(data["input1"]).chunk(2, dim=1)
+    exposure = float(((coded**GAMMA).sum() / light.sum()).round())
+    assert_allclose(gamma_coded(light * exposure), coded, atol=1e-6)
+    measured = light * exposure
+    return {
+        "frames": torch.stack((torch.full_like(light, 0.02), measured, 1 - measured), dim=1),
+        "exposure": torch.tensor([[1.0, exposure, exposure**2]]).repeat(len(light), 1),
+        **{key: torch.from_numpy(data[key]) for key in ("color_label", "structure_label")},
+    }
+
+
+def stage(kind: type[SelfhdrModel], data, **options: Any) -> SelfhdrModel:
+    """A model that was given the file's batch, and whose output is the file's."""
+    opt = argparse.Namespace(checkpoints_dir=".", name="golden", **options)
+    model = kind(opt, Place(torch.device("cpu")), Task(3, 1.0, 1))
+    model.network = create_network("ahdrnet", **AHDRNet.sizes["tiny"])
+    model.set_input(batch(data))
     model.output = torch.from_numpy(data["pred"]).requires_grad_()
-    model.labels = {key: torch.from_numpy(data[key]) for key in kind.targets}
     return model
 
 
@@ -29,10 +48,9 @@ def check_gradient(model: SelfhdrModel, loss: torch.Tensor, expected: np.ndarray
 
 def check_stage1(data) -> None:
     """Both masks; the two terms, the second with its weight of 4, and the gradient of their sum."""
-    light, coded = torch.from_numpy(data["input1"]).chunk(2, dim=1)
     model = stage(Selfhdr1Model, data, preserve_weight=4.0)
-    model.preserving = preserving_mask(coded)
-    model.frames = light[:, None]
+    light = torch.from_numpy(data["input1"])[:, :3]
+    assert_allclose(model.frames[:, 1], light, rtol=1e-6)
     assert_allclose(model.preserving, data["stage1_preserving_mask"], atol=1e-6)
     mask = expansion_mask(model.labels["color_label"], light, model.preserving)
     assert_array_equal(mask, data["stage1_expansion_mask"])
@@ -45,7 +63,7 @@ def check_stage1(data) -> None:
 
 def check_stage2(data) -> None:
     """The colour mask, and the colour loss with its gradient where structure counts nothing."""
-    model = stage(Selfhdr2Model, data, structure_weight=1.0)
+    model = stage(Selfhdr2Model, data, structure_weight=1.0, reference_noise=Noise(0, 0))
     model.structure_loss = lambda output, label: output.new_zeros(())
     assert_array_equal(color_mask(*model.labels.values()), data["stage2_color_mask"])
     total = model.compute_loss()
