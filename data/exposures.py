@@ -21,8 +21,13 @@ WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
 PLAUSIBLE = (0.1, 8)  # stops between neighbours of a list
 UNIT_TOLERANCE = 2.0  # factor by which pictures may differ from a list before its unit is in doubt
+BETTER = 1.3  # factor by which the other unit must fit better, where it fits within TOLERANCE
 EVEN = 0.1  # part by which the steps of a list may differ in stops and still be thought of as even
 WELL_EXPOSED = (0.02, 0.8)  # linear values that tell how bright a picture is
+FEWEST = 5  # such percentiles that tell it reliably
+DARKER = 2 / 3  # of the brightness before: below that a frame was not exposed longer, whatever moved
+ALIKE = 1.05  # factor below which all levels of frames of one exposure differ
+RISEN = 1.8  # ratio of exposures from which frames cannot be that alike
 LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
 
@@ -36,7 +41,7 @@ def read_list(folder: Path, files: Sequence[Path]) -> tuple[np.ndarray, Path] | 
             denominators of the shutter times, one per file, which are passed over.
         image_list.txt: a line per file, its name first; the column that a heading calls 1/shutter_speed
             counts.
-    Numbers are separated by white space or commas; 1/60 is one of them.
+    Numbers are separated by white space or commas; 1/60 is one of them. What follows # is passed over.
 
     Raises:
         UserError: the list is damaged, or does not fit the files.
@@ -91,7 +96,7 @@ def _image_list(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
 
 
 def _numbers(path: Path, text: str) -> np.ndarray:
-    words = re.split(r"[\s,;]+", text.strip())
+    words = re.split(r"[\s,;]+", re.sub(r"#.*", "", text))
     try:
         return np.array([_number(word) for word in words if word])
     except (ValueError, ZeroDivisionError) as error:
@@ -135,13 +140,17 @@ def in_unit(numbers: np.ndarray, unit: str) -> np.ndarray:
 def read_stated(path: Path, count: int, unit: str) -> Stated:
     """The list of a scene of `count` frames, a number each in `unit`, from the shortest exposure on.
 
+    What follows # in a line is passed over.
+
     Raises:
         UserError: there is no such list, it is damaged or does not fit, or seems to be in the other unit.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist: it must hold the frames' exposures in {unit}") from None
+        found = _misnamed(path)
+        problem = f"does not exist, but {found} does: rename that" if found else "does not exist"
+        raise UserError(f"{path} {problem}: it must hold the frames' exposures in {unit}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     numbers = _numbers(path, text)
@@ -161,18 +170,63 @@ def read_stated(path: Path, count: int, unit: str) -> Stated:
     return Stated(path, numbers, unit)
 
 
-def measured_ratios(images: Sequence[np.ndarray]) -> list[float | None]:
-    """How many times as bright each image is as the one before, None where nothing is well exposed.
+def _misnamed(path: Path) -> str | None:
+    """The name of a list beside `path` that is called almost as it is."""
+    names = (file.name for file in sorted(path.parent.glob("*")) if file.is_file())
+    return next((name for name in names if name.lower() in ("exposure.txt", "exposures.txt")), None)
+
+
+class Ratio(NamedTuple):
+    """How many times as bright a frame is as the one before.
+
+    Attributes:
+        usual, most: the median, and the largest, over the levels that are well exposed.
+    """
+
+    usual: float
+    most: float
+
+
+def measured_ratios(images: Sequence[np.ndarray]) -> list[Ratio | None]:
+    """How many times as bright each image is as the one before, None where hardly anything is well exposed.
 
     Args:
         images: one plane (H, W) each of linear values, 1 = white.
     """
     levels = [percentiles(image) for image in images]
-    return [level_ratio(*pair, *WELL_EXPOSED) for pair in itertools.pairwise(levels)]
+    return [_measured(*pair) for pair in itertools.pairwise(levels)]
 
 
-def check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
-    """Raise a UserError if frames, `ratios` times as bright as the one before each, fit the other unit.
+def _measured(below: np.ndarray, above: np.ndarray) -> Ratio | None:
+    """The ratio of two images, given their `percentiles` (99,), which do not ask where something lies."""
+    good = (above > WELL_EXPOSED[0]) & (above < WELL_EXPOSED[1]) & (below > 0)
+    if good.sum() < FEWEST:
+        return None
+    return Ratio(level_ratio(below, above, *WELL_EXPOSED), float((above[good] / below[good]).max()))
+
+
+def check_stated(stated: Stated, ratios: Sequence[Ratio | None]) -> None:
+    """Check that a list fits frames that are `ratios` times as bright as the one before each.
+
+    Raises:
+        UserError: frames get darker, or are alike, where the list rises; or the other unit fits.
+    """
+    steps = stated.exposures[1:] / stated.exposures[:-1]
+    for number, (step, ratio) in enumerate(zip(steps, ratios, strict=True), 1):
+        if ratio is None:
+            continue
+        pair = (
+            f"of the frames used, number {number + 1} is {ratio.usual:.2g} times as bright as number {number}"
+        )
+        if ratio.most < 1 and ratio.usual < DARKER:
+            raise UserError(f"{stated.path} rises, but {pair}: are they in order, from the shortest on?")
+        if step > RISEN and ratio.usual > 1 / ALIKE and ratio.most < ALIKE:
+            raise UserError(f"{stated.path} rises {step:.3g} times, but {pair}: have they the same exposure?")
+    _check_unit(stated, [ratio and ratio.usual for ratio in ratios])
+
+
+def _check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
+    """Raise a UserError if the other unit fits the frames clearly better.
 
     A list of even steps is trusted: cameras bracket by stops, which are not even when read as the other unit.
     """
@@ -190,7 +244,9 @@ def check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
     for unit in UNITS:
         exposures = in_unit(stated.numbers, unit)
         errors[unit] = np.exp(np.abs(np.log(seen / (exposures[1:] / exposures[:-1])[known])).max())
-    if errors[stated.unit] > UNIT_TOLERANCE > errors[other]:
+    is_far = errors[stated.unit] > UNIT_TOLERANCE > errors[other]
+    is_further = errors[stated.unit] > max(BETTER * errors[other], TOLERANCE) and errors[other] < TOLERANCE
+    if is_far or is_further:
         brighter = ", ".join(f"{ratio:.2g}" for ratio in seen)
         raise UserError(
             f"{stated.path} seems to hold {other}, but must hold {stated.unit}: "

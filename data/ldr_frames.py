@@ -12,7 +12,8 @@ import tifffile
 import torch
 
 from data.block_cache import Content
-from data.exposures import Stated, check_unit, measured_ratios
+from data.exposures import Ratio, Stated, check_stated, measured_ratios
+from data.syn_dataset import subfolders
 from util.errors import UserError
 from util.images import TIFF_DAMAGE, read_radiance, read_tiff
 from util.task import Task
@@ -22,7 +23,8 @@ TASK = Task(channels=3, white=1.0, reference=FRAMES // 2)
 GAMMA = 2.2
 LINEAR = ((np.arange(1 << 16) / (1 << 16)) ** GAMMA).astype(np.float32)  # of each code of 16 bits
 SUFFIXES = (".tif", ".tiff")
-LABEL_SUFFIXES = (".exr", ".hdr")  # where there are both, the exact one counts
+LABEL_SUFFIXES = (".exr", ".hdr")  # in any case; where there are both, the exact one counts
+LEAST = -1e-3  # of a label; what is closer to 0 comes from rounding, and counts as 0
 BYTES_AT_HAND = 512 << 20  # of decoded scenes that a process keeps
 
 
@@ -91,15 +93,22 @@ def three_frames(folder: Path, advice: str) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}: {advice}")
     files = tiff_files(folder)
+    if not files and any(tiff_files(place) for place in subfolders(folder)):
+        raise UserError(
+            f"{folder} holds folders of scenes: move those into {folder.parent}, "
+            "as the folders PAPER and EXTRA of Kalantari's Test are to be flattened into Test"
+        )
     if len(files) != FRAMES:
         raise UserError(f"{folder} holds {len(files)} frames *.tif, {FRAMES} are needed: {advice}")
     return tuple(files)
 
 
 def find_label(folder: Path, stem: str) -> Path | None:
-    """`<stem>.exr` or `<stem>.hdr` in a folder; None if there is neither."""
-    paths = (folder / f"{stem}{suffix}" for suffix in LABEL_SUFFIXES)
-    return next((path for path in paths if path.is_file()), None)
+    """`<stem>.exr` or `<stem>.hdr` in a folder, their suffix in any case; None if there is neither."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [file for file in files if file.stem == stem and file.is_file()]
+    ranked = (file for suffix in LABEL_SUFFIXES for file in found if file.suffix.lower() == suffix)
+    return next(ranked, None)
 
 
 @functools.cache
@@ -134,30 +143,36 @@ def read_frame(path: Path) -> np.ndarray:
 
 
 def read_label(path: Path) -> np.ndarray:
-    """A label, linear RGB float32 (H, W, 3); UserError if it is damaged or holds NaN or infinity."""
+    """A label, linear RGB float32 (H, W, 3) from 0 on; values down to LEAST become 0.
+
+    Raises:
+        UserError: it is damaged, or holds NaN, infinity or less.
+    """
     label = read_radiance(path)
     if not np.isfinite(label).all():
         raise UserError(f"{path}: holds values that are not finite")
-    return label
+    if label.min() < LEAST:
+        raise UserError(f"{path}: holds negative values, down to {label.min():.3g}: set them to 0")
+    return np.maximum(label, 0)
 
 
 def decode(scene: Scene) -> Content:
     """All of a scene: frames uint16 (3, H, W, 3), labels float32 (H, W, 3 per label).
 
     Raises:
-        UserError: a file is damaged or of another size, or the frames contradict the unit of exposures.
+        UserError: a file is damaged or of another size, or the frames contradict the list of exposures.
     """
     frames = [read_frame(path) for path in scene.frames]
     labels = [read_label(path) for path in scene.labels.values()]
     paths = [*scene.frames, *scene.labels.values()]
     check_sizes({path: image.shape[:2] for path, image in zip(paths, [*frames, *labels], strict=True)})
-    check_unit(scene.stated, brightness_ratios(frames))
+    check_stated(scene.stated, brightness_ratios(frames))
     height, width, _ = frames[0].shape
     target = np.concatenate([np.empty((height, width, 0), np.float32), *labels], axis=2)
     return Content(np.stack(frames), target)
 
 
-def brightness_ratios(frames: Sequence[np.ndarray]) -> list[float | None]:
+def brightness_ratios(frames: Sequence[np.ndarray]) -> list[Ratio | None]:
     """How many times as bright each frame uint16 (H, W, 3) is as the one before, by its green."""
     step = max(1, min(frames[0].shape[:2]) // 256)
     return measured_ratios([LINEAR[frame[::step, ::step, 1]] for frame in frames])

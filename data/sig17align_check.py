@@ -6,8 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from data.exposures import Stated, check_unit, read_stated
+from data.exposures import Stated, check_stated, read_stated
 from data.ldr_frames import (
+    LEAST,
     LINEAR,
     TASK,
     brightness_ratios,
@@ -114,7 +115,7 @@ class Sig17alignCheck:
         label = _tried(findings, path, lambda: read_radiance(path))
         if label is None:
             return None
-        wrong = {"not finite": ~np.isfinite(label), "negative": label < 0}
+        wrong = {"not finite": ~np.isfinite(label), "negative": label < LEAST}
         bad = [Finding(path, f"{mask.sum()} values are {what}") for what, mask in wrong.items() if mask.any()]
         findings += bad
         return None if bad else (path, label)
@@ -138,15 +139,16 @@ def _levels(images: dict[Path, np.ndarray], stated: Stated) -> Iterator[Finding]
             yield Finding(file, f"{share:.0%} of the values are saturated")
     ratios = brightness_ratios(list(images.values()))
     try:
-        check_unit(stated, ratios)
+        check_stated(stated, ratios)
     except UserError as error:
         yield Finding(stated.path, str(error).removeprefix(f"{stated.path} "))
         return
     steps = stated.exposures[1:] / stated.exposures[:-1]
     for file, ratio, step in zip(files[1:], ratios, steps, strict=True):
-        if ratio is not None and not 1 / RATIO_TOLERANCE < ratio / step < RATIO_TOLERANCE:
+        if ratio is not None and not 1 / RATIO_TOLERANCE < ratio.usual / step < RATIO_TOLERANCE:
             yield Finding(
-                file, f"{ratio:.2g} times as bright as the frame before, expected {step:.3g}: mislabelled?"
+                file,
+                f"{ratio.usual:.2g} times as bright as the frame before, expected {step:.3g}: mislabelled?",
             )
 
 

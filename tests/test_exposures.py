@@ -44,6 +44,7 @@ def test_missing_exposure_is_named(shots: list[Shot], message: str) -> None:
         ("exposure.txt", "1 4\n16\t64 ", (1, 4, 16, 64)),
         ("exposure.txt", "0.01,0.02,0.04,1e1", (0.01, 0.02, 0.04, 10)),
         ("exposure.txt", "1/60 1/30 1/15, 2", (1 / 60, 1 / 30, 1 / 15, 2)),
+        ("exposure.txt", "1 2 # short\n4\n\n8 # long", (1, 2, 4, 8)),
         ("ev.txt", "-2\r\n-1\r\n0\r\n1.5", (0.25, 0.5, 1, 2**1.5)),
         ("ev.txt", "320,160,80,40\n-2,-1,0,1", (0.25, 0.5, 1, 2)),
         (

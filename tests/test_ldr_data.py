@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -14,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from data import block_cache, create_dataset, create_loader, samples
 from data.draws import EpochBatches
-from data.exposures import Stated, check_unit, read_stated
+from data.exposures import Ratio, Stated, check_stated, measured_ratios, read_stated
 from data.ldr_frames import RecentScenes, find_label
 from data.sig17align_check import Sig17alignCheck
 from data.sig17align_dataset import Sig17alignDataset
@@ -319,6 +320,25 @@ def test_bad_exposure_files(tmp_path: Path, text: str, unit: str, message: str) 
         read_stated(path, 3, unit)
 
 
+@pytest.mark.parametrize("text", ["0 2 4 # stops", "# stops\n0\n2 # medium\n4\n#", "0,2,4#1,2,3"])
+def test_comments_in_exposure_files(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "exposure.txt"
+    path.write_text(text)
+    assert read_stated(path, 3, "stops").exposures.tolist() == [1, 4, 16]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("exposure.txt", "exposures.txt"), ("exposures.txt", "exposure.txt"), ("exposure.txt", "Exposure.TXT")],
+)
+def test_exposure_files_of_another_name_are_named(tmp_path: Path, name: str, found: str) -> None:
+    (tmp_path / found).write_text("0 2 4")
+    with pytest.raises(
+        UserError, match=f"^{tmp_path / name} does not exist, but {found} does: rename that: it"
+    ):
+        read_stated(tmp_path / name, 3, "stops")
+
+
 def test_missing_and_unreadable_exposure_files(tmp_path: Path) -> None:
     path = tmp_path / "exposure.txt"
     with pytest.raises(UserError, match=f"^{path} does not exist: it must hold .* in stops"):
@@ -340,14 +360,86 @@ def test_missing_and_unreadable_exposure_files(tmp_path: Path) -> None:
         ((1, 4, 16), "times", (1.1, 1.1), None),  # even steps: no stops
         ((0, 2, 4), "stops", (1.1, 1.1), None),  # no times: one is 0
         ((1, 3, 5), "stops", (16, 16), None),  # neither fits
+        ((0.5, 1, 2), "stops", (2, 2), "times"),  # 1.41 and 2 as stops
+        ((0.25, 0.5, 1), "stops", (2, 2), "times"),
+        ((0.25, 0.5, 1), "stops", (1.8, None), "times"),
+        ((1, 2, 3), "times", (2, 2), "stops"),
+        ((1, 2, 3), "times", (1.8, 1.6), None),  # as far from 2 and 2 as from 2 and 1.5
+        ((1, 3, 4), "stops", (4**0.7, 2**0.7), None),  # a tone curve
+        ((1, 3, 4), "stops", (4**0.5, 2**0.5), None),
     ],
 )
 def test_the_frames_tell_the_unit(numbers, unit: str, ratios, doubted: str | None) -> None:
     stated = Stated(Path("e.txt"), np.array(numbers, float), unit)
+    ratios = [ratio and Ratio(ratio, ratio) for ratio in ratios]
     if doubted is None:
-        return check_unit(stated, ratios)
+        return check_stated(stated, ratios)
     with pytest.raises(UserError, match=f"^e.txt seems to hold {doubted}, but must hold {unit}: "):
-        check_unit(stated, ratios)
+        check_stated(stated, ratios)
+
+
+def shown(light: np.ndarray, *exposures: float) -> list[Ratio | None]:
+    return measured_ratios([np.minimum(light * exposure, 1) for exposure in exposures])
+
+
+@pytest.mark.parametrize("numbers", [(0, 2, 4), (0, 1, 4)])
+@pytest.mark.parametrize("exposures", [(16, 4, 1), (1, 16, 4), (4, 1, 16)])
+def test_frames_that_get_darker_are_refused(numbers, exposures) -> None:
+    light = np.exp2(np.random.default_rng(0).uniform(-8, 0, (64, 64)))
+    expected = (
+        r"^e.txt rises, but of the frames used, number [23] is 0\.\d+ times as bright as number [12]: are"
+    )
+    with pytest.raises(UserError, match=expected):
+        check_stated(Stated(Path("e.txt"), np.array(numbers, float), "stops"), shown(light, *exposures))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "unit"), [((0, 2, 4), "stops"), ((1, 4, 16), "times"), ((1, 2, 5), "times")]
+)
+def test_copies_of_one_frame_are_refused(numbers, unit: str) -> None:
+    light = np.exp2(np.random.default_rng(0).uniform(-8, 0, (64, 64)))
+    expected = (
+        r"^e.txt rises \d times, but of .* 2 is 1 times as bright as number 1: have they the same exposure\?"
+    )
+    with pytest.raises(UserError, match=expected):
+        check_stated(Stated(Path("e.txt"), np.array(numbers, float), unit), shown(light, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "light",
+    [
+        np.full((64, 64), 2.0),  # white in all frames
+        np.full((64, 64), 1e-4),
+        np.concatenate([np.full((62, 64), 1e-4), np.full((2, 64), 0.3)]),  # too little is well exposed
+    ],
+)
+def test_frames_that_tell_nothing_are_not_refused(light: np.ndarray) -> None:
+    check_stated(Stated(Path("e.txt"), np.array((0.0, 2, 4)), "stops"), shown(light, 1, 1, 1))
+
+
+def test_light_that_does_not_depend_on_exposure_is_no_copy() -> None:
+    """Such as a border, or a lifted black, that holds most of what is well exposed."""
+    light = np.exp2(np.random.default_rng(0).uniform(-10, -5, (64, 64)))
+    frames = [np.maximum(np.minimum(light * exposure, 1), 0.03) for exposure in (1, 4, 16)]
+    check_stated(Stated(Path("e.txt"), np.array((0.0, 2, 4)), "stops"), measured_ratios(frames))
+
+
+@pytest.mark.parametrize("curve", [1.0, 0.5, 0.25])
+def test_tone_curves_and_clipping_are_no_fault(curve: float) -> None:
+    light = np.exp2(np.random.default_rng(0).uniform(-12, 4, (64, 64)))
+    ratios = measured_ratios([np.minimum(light * exposure, 1) ** curve for exposure in (1, 2, 4)])
+    check_stated(Stated(Path("e.txt"), np.array((0.0, 1, 2)), "stops"), ratios)
+
+
+def test_swapped_and_copied_frames_are_refused_when_a_scene_is_read(own: Path) -> None:
+    folder = own / "Test" / "001"
+    swap(folder / "1.tif", folder / "3.tif")
+    with pytest.raises(UserError, match=rf"^{folder}/exposure.txt rises, but .* are they in order"):
+        opened(own)[0]
+    for number in (1, 3):
+        shutil.copy(folder / "2.tif", folder / f"{number}.tif")
+    with pytest.raises(UserError, match=rf"^{folder}/exposure.txt rises 4 times, but .* same exposure"):
+        opened(own)[0]
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -394,6 +486,38 @@ def test_a_scene_of_two_frames(own: Path) -> None:
         opened(own, "train")
     dataset = opened(own, "train", skip_damaged=True)
     assert dataset[draw(1)]["name"] == "001"
+
+
+def test_scenes_of_the_original_layout_are_to_be_flattened(own: Path) -> None:
+    (own / "Test" / "001").rename(own / "001")
+    for name in ("EXTRA", "PAPER"):
+        shutil.copytree(own / "001", own / "Test" / name / "001")
+    with pytest.raises(
+        UserError, match=f"^{own}/Test/EXTRA holds folders of scenes: move those into {own}/Test"
+    ):
+        opened(own)
+    assert any("PAPER and EXTRA of Kalantari's Test are to be flattened" in line for line in findings(own))
+
+
+def test_negative_labels(own: Path) -> None:
+    path, label = own / "Test" / "001" / "HDRImg.exr", np.full((*SIZE, 3), 0.5, np.float32)
+    label[0, 0] = -9e-4
+    write_radiance(path, label)
+    assert opened(own)[0]["gt"].unique().tolist() == [0, 0.5]
+    assert not any("negative" in line for line in findings(own))
+    label[0, 0] = -0.02
+    write_radiance(path, label)
+    with pytest.raises(UserError, match=rf"^{path}: holds negative values, down to -0.02: set them to 0$"):
+        opened(own)[0]
+
+
+def test_lzw(own: Path) -> None:
+    expected = opened(own)[0]["frames"]
+    for path in (own / "Test" / "001").glob("*.tif"):
+        cv2.imwrite(str(path), read_tiff(path)[..., ::-1])
+        with tifffile.TiffFile(path) as file:
+            assert file.pages.first.compression == tifffile.COMPRESSION.LZW
+    assert torch.equal(opened(own)[0]["frames"], expected)
 
 
 def test_missing_folders(own: Path, tmp_path: Path) -> None:
@@ -505,6 +629,17 @@ def test_published_names_of_options() -> None:
         assert opt.frame_num == 3
 
 
+def test_suffixes_of_labels_count_in_any_case(own: Path) -> None:
+    folder = own / "Test" / "001"
+    (folder / "HDRImg.hdr").rename(folder / "HDRImg.HDR")
+    assert find_label(folder, "HDRImg") == folder / "HDRImg.HDR"
+    assert_array_equal(opened(own)[0]["gt"], planes(folder / "HDRImg.HDR"))
+    write_radiance(folder / "HDRImg.exr", np.ones((*SIZE, 3), np.float32))
+    (folder / "HDRImg.exr").rename(folder / "HDRImg.EXR")
+    assert opened(own)[0]["gt"].unique().tolist() == [1]
+    assert find_label(folder / "none", "HDRImg") is None
+
+
 def test_the_exact_label_counts(tmp_path: Path) -> None:
     assert find_label(tmp_path, "a") is None
     (tmp_path / "a.hdr").touch()
@@ -552,7 +687,7 @@ def stale_aligned(root: Path) -> None:
         (lambda root: (root / "Test/001/exposure.txt").write_text("0.25 1 4"), "seems to hold times"),
         (
             lambda root: swap(root / "Test/001/1.tif", root / "Test/001/3.tif"),
-            "Test/001/2.tif: 0.2.* times as bright as the frame before, expected 4",
+            "Test/001/exposure.txt: rises, but of the frames used, number 2 is 0.2.* times as bright as",
         ),
         (lambda root: scaled_label(root / "Test/001/HDRImg.hdr", 3), "HDRImg.hdr: 3 times as bright as the"),
         (lambda root: scaled_label(root / "Training_align/001/HDRImg.hdr", 0.3), "HDRImg.hdr: 0.3 times as"),
