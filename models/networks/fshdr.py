@@ -40,13 +40,16 @@ class FSHDR(PairNetwork):
     """Convolutions of each frame's stream and of bridges between the reference's and each other.
 
     As in the SelfHDR specification, 7.2; its frames should be aligned. The convolutions are numbered through:
-    in each round those of the T streams, then those of the T-1 bridges, and then the last.
+    in each round those of the T streams, then those of the T-1 bridges, and then the last. For a larger
+    result, that of the last is enlarged before the sigmoid and `upsample` adds what it learns, at first 0; so
+    such a network can start from one of scale 1.
 
     Args:
         num_frames, in_channels, out_channels, scale, reference, bgr: see `PairNetwork`.
         mid_channels: width of each stream, bridge and dilated convolution (64).
     """
 
+    optional_keys = ("upsample",)
     sizes: ClassVar[dict[str, dict[str, Any]]] = {
         "full": {},
         "small": {"mid_channels": 24},
@@ -75,10 +78,13 @@ class FSHDR(PairNetwork):
         spread = len(DILATIONS) * width
         self.sdc1 = SpreadConvolutions(together, width)
         self.sdc2 = SpreadConvolutions(together + spread, width)
-        self.upsample = upsampling(together + 2 * spread, width, scale)
-        channels = width if scale > 1 else together + 2 * spread
         self.last = f"conv{len(inputs) + 1}"
-        self.add_module(self.last, nn.Conv2d(channels, out_channels, 3, padding=1))
+        self.add_module(self.last, nn.Conv2d(together + 2 * spread, out_channels, 3, padding=1))
+        self.upsample = upsampling(together + 2 * spread, width, scale)
+        if scale > 1:
+            self.upsample.append(nn.Conv2d(width, out_channels, 3, padding=1))
+            for parameter in self.upsample[-1].parameters():
+                nn.init.zeros_(parameter)
         self.radius = 2 * ROUNDS - 2 + 2 * max(DILATIONS) + 1 + int(scale > 1)
 
     def halo(self) -> int:
@@ -110,4 +116,6 @@ class FSHDR(PairNetwork):
         last = self.get_submodule(self.last)
         if self.scale == 1:
             return torch.sigmoid(conv_of_parts(last, together))
-        return torch.sigmoid(last(self.upsample(torch.cat(list(together), dim=1))).float())
+        together = torch.cat(list(together), dim=1)
+        enlarged = F.interpolate(last(together).float(), scale_factor=self.scale, mode="bilinear")
+        return torch.sigmoid(enlarged + self.upsample(together).float())
