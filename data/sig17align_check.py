@@ -6,11 +6,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from data.alignment.sources import SOURCES, digest
 from data.exposures import Stated, check_stated, read_stated
 from data.ldr_frames import (
     LEAST,
     LINEAR,
     TASK,
+    Scene,
     brightness_ratios,
     check_sizes,
     find_label,
@@ -96,6 +98,7 @@ class Sig17alignCheck:
             ]
             if moved:
                 findings += _closer(aligned, images, moved, stated)
+                findings += _outdated(aligned, Scene(folder.name, tuple(images), stated, {}))
         return findings
 
     def _images(self, folder: Path, findings: list[Finding]) -> dict[Path, np.ndarray]:
@@ -162,6 +165,13 @@ def _label_level(
     ratio = level_ratio(below, above, *WELL_EXPOSED)
     if ratio is not None and not 1 / LEVEL_TOLERANCE < ratio < LEVEL_TOLERANCE:
         yield Finding(path, f"{1 / ratio:.2g} times as bright as the medium frame, expected 1")
+
+
+def _outdated(folder: Path, scene: Scene) -> Iterator[Finding]:
+    """Whether aligned frames, if data.align made them, were made of other frames or exposures."""
+    sources = folder / SOURCES
+    if sources.is_file() and sources.read_bytes() != digest(scene):
+        yield Finding(folder, "was made of other frames or exposures: data.align makes it anew")
 
 
 def _closer(

@@ -14,10 +14,13 @@ from torchvision.models.optical_flow import raft_small
 from data import align as command
 from data.alignment.dis import dis_flow
 from data.alignment.frames import align, contradicted, re_expose
-from data.alignment.making import SOURCES, quantise
+from data.alignment.making import quantise
 from data.alignment.raft import RaftFlow
+from data.alignment.sources import SOURCES
 from data.color_merge import colour_component, merge_weights
 from data.ldr_frames import LINEAR
+from data.sig17align_check import Sig17alignCheck
+from data.sig17align_dataset import Sig17alignDataset
 from tests.alignment_pairs import (
     PHOTOGRAPHS,
     flagged,
@@ -406,6 +409,18 @@ def test_copies_of_a_set_are_not_aligned_again(scenes: Path) -> None:
     shutil.copytree(scenes, scenes.with_name("copy"), copy_function=shutil.copyfile)
     (scenes.with_name("copy") / "Training/001/exposure.txt").write_text("1.0, 3.0, 5.0")  # the same ratios
     assert run(scenes.with_name("copy")) == (0, 3, 3)
+
+
+def test_the_check_tells_outdated_scenes(scenes: Path) -> None:
+    run(scenes)
+    check, folder = Sig17alignCheck(Sig17alignDataset, scenes), scenes / "Training/002"
+    aligned = scenes / "Training_align/002"
+    assert not [found for found in check.sample(folder) if found.path == aligned]
+    (folder / "exposure.txt").write_text("0 2.2 4.4")
+    texts = [found.text for found in check.sample(folder) if found.path == aligned]
+    assert texts == ["was made of other frames or exposures: data.align makes it anew"]
+    run(scenes)
+    assert not [found for found in check.sample(folder) if found.path == aligned]
 
 
 def test_what_is_left_of_an_outdated_scene_is_removed(scenes: Path) -> None:

@@ -1,6 +1,5 @@
 """Writes aligned scenes: the frames under the names they have, and where wanted their merged light."""
 
-import hashlib
 import os
 import shutil
 from functools import cache
@@ -13,14 +12,13 @@ import torch
 from data.alignment.dis import dis_flow
 from data.alignment.frames import Flow, align
 from data.alignment.raft import RaftFlow
+from data.alignment.sources import SOURCES, digest
 from data.color_merge import colour_component
 from data.ldr_frames import LINEAR, TASK, Scene, decode
-from util.errors import UserError
 from util.files import complete_or_absent
 from util.images import write_radiance, write_tiff16
 
 COLOUR = "HDRImg.hdr"  # the colour component, beside the frames
-SOURCES = "sources.sha256"  # beside them: the digest of what they were made of
 WHITE = 1 << 16  # what 1 is in files of 16 bits, which hold less
 
 
@@ -49,18 +47,7 @@ class Job(NamedTuple):
         names = [file.name for file in self.scene.frames] + [COLOUR] * self.merged
         if not all((self.folder / name).is_file() for name in (*names, SOURCES)):
             return False
-        return (self.folder / SOURCES).read_bytes() == _digest(self.scene)
-
-
-def _digest(scene: Scene) -> bytes:
-    """What tells the frames and exposures of a scene from others; copies of them are alike."""
-    digest = hashlib.sha256(repr(scene.stated.exposures.tolist()).encode())
-    for file in scene.frames:
-        try:
-            digest.update(f" {file.name} {file.stat().st_size} ".encode() + file.read_bytes())
-        except OSError as error:
-            raise UserError(f"cannot read picture {file}: {error.strerror or error}") from error
-    return digest.hexdigest().encode() + b"\n"
+        return (self.folder / SOURCES).read_bytes() == digest(self.scene)
 
 
 def align_scene(job: Job) -> None:
@@ -69,7 +56,7 @@ def align_scene(job: Job) -> None:
     Raises:
         UserError: a frame cannot be read or does not fit, or the scene cannot be written.
     """
-    sources = _digest(job.scene)
+    sources = digest(job.scene)
     codes, exposures = decode(job.scene).raw, job.scene.stated.exposures
     short, reference, long = (frame.astype(np.float32) / WHITE for frame in codes)
     flow = _flow(job.method.weights, job.method.device)
