@@ -1,33 +1,19 @@
-"""How long the frames of a set were exposed, relative to each other: by a list in its folder, or by EXIF.
-
-Published sets of developed pictures have a list whose unit the set decides: `read_stated`.
-"""
+"""How long the frames of a set were exposed, relative to each other: by a list in its folder, or by EXIF."""
 
 import itertools
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from data.exif import Shot
-from data.measurements import level_ratio, percentiles
 from util.errors import UserError
 
 TOLERANCE = 1.25  # factor by which a list and EXIF may differ
 WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
-PLAUSIBLE = (0.1, 8)  # stops between neighbours of a list
-UNIT_TOLERANCE = 2.0  # factor by which pictures may differ from a list before its unit is in doubt
-BETTER = 1.3  # factor by which the other unit must fit better, where it fits within TOLERANCE
-EVEN = 0.1  # part by which the steps of a list may differ in stops and still be thought of as even
-WELL_EXPOSED = (0.02, 0.8)  # linear values that tell how bright a picture is
-FEWEST = 5  # such percentiles that tell it reliably
-DARKER = 2 / 3  # of the brightness before: below that a frame was not exposed longer, whatever moved
-ALIKE = 1.05  # factor below which all levels of frames of one exposure differ
-RISEN = 1.8  # ratio of exposures from which frames cannot be that alike
 LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
 
@@ -63,14 +49,14 @@ def read_list(folder: Path, files: Sequence[Path]) -> tuple[np.ndarray, Path] | 
 
 
 def _exposure_txt(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
-    numbers = _numbers(path, text)
+    numbers = read_numbers(path, text)
     if len(numbers) != len(files):
         raise UserError(f"{path}: {len(numbers)} numbers for {len(files)} frames; one for each is needed")
     return numbers
 
 
 def _ev_txt(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
-    numbers, count = _numbers(path, text), len(files)
+    numbers, count = read_numbers(path, text), len(files)
     if len(numbers) not in (count, 2 * count):
         raise UserError(f"{path}: {len(numbers)} numbers for {count} frames; one in stops for each is needed")
     stops = numbers[-count:]
@@ -88,14 +74,16 @@ def _image_list(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
     place, speeds = columns.index("1/shutter_speed"), []
     for file in files:
         row = rows.get(file.name, ())
-        if len(row) <= place:
+        numbers = read_numbers(path, row[place]) if len(row) > place else ()
+        if not len(numbers):
             raise UserError(f"{path}: has no 1/shutter_speed for {file.name}")
-        speeds.append(_numbers(path, row[place])[0])
+        speeds.append(numbers[0])
     with np.errstate(divide="ignore"):
         return 1 / np.array(speeds)
 
 
-def _numbers(path: Path, text: str) -> np.ndarray:
+def read_numbers(path: Path, text: str) -> np.ndarray:
+    """The numbers in the text of a list at `path`: see `read_list`; UserError at what is none."""
     words = re.split(r"[\s,;]+", re.sub(r"#.*", "", text))
     try:
         return np.array([_number(word) for word in words if word])
@@ -106,152 +94,6 @@ def _numbers(path: Path, text: str) -> np.ndarray:
 def _number(word: str) -> float:
     top, *bottom = word.split("/", 1)
     return float(top) / float(bottom[0]) if bottom else float(top)
-
-
-class Stated(NamedTuple):
-    """What a list of a unit that the data set decides says of some frames.
-
-    Attributes:
-        path: the list. numbers: those of the frames (T,), rising. unit: of UNITS.
-    """
-
-    path: Path
-    numbers: np.ndarray
-    unit: str
-
-    @property
-    def exposures(self) -> np.ndarray:
-        """Exposures (T,) relative to the first frame's."""
-        return in_unit(self.numbers, self.unit)
-
-    def of(self, indices: Sequence[int]) -> "Stated":
-        """Those of some of the frames."""
-        return self._replace(numbers=self.numbers[list(indices)])
-
-
-UNITS = {"stops": "times", "times": "stops"}  # and what each is mistaken for
-
-
-def in_unit(numbers: np.ndarray, unit: str) -> np.ndarray:
-    """Exposures (T,) relative to the first: 2^number of "stops", or "times" as they are."""
-    return np.exp2(numbers - numbers[0]) if unit == "stops" else numbers / numbers[0]
-
-
-def read_stated(path: Path, count: int, unit: str) -> Stated:
-    """The list of a scene of `count` frames, a number each in `unit`, from the shortest exposure on.
-
-    What follows # in a line is passed over.
-
-    Raises:
-        UserError: there is no such list, it is damaged or does not fit, or seems to be in the other unit.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        found = _misnamed(path)
-        problem = f"does not exist, but {found} does: rename that" if found else "does not exist"
-        raise UserError(f"{path} {problem}: it must hold the frames' exposures in {unit}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    numbers = _numbers(path, text)
-    if len(numbers) != count:
-        raise UserError(f"{path}: {len(numbers)} numbers for {count} frames; one for each is needed")
-    shown = " ".join(f"{number:g}" for number in numbers)
-    if not np.isfinite(numbers).all():
-        raise UserError(f"{path}: exposures {shown} are not finite")
-    if unit == "times" and (numbers <= 0).any():
-        raise UserError(f"{path}: exposures {shown} look like stops, but must be times, above 0")
-    if (np.diff(numbers) <= 0).any():
-        raise UserError(f"{path}: exposures {shown} do not rise as the frames' names do")
-    steps = np.diff(numbers if unit == "stops" else np.log2(numbers))
-    if ((steps < PLAUSIBLE[0]) | (steps > PLAUSIBLE[1])).any():
-        meaning = {"stops": "stops (2 = four times)", "times": "times (4 = four times)"}[unit]
-        raise UserError(f"{path}: exposures {shown} look like {UNITS[unit]}, but must be {meaning}")
-    return Stated(path, numbers, unit)
-
-
-def _misnamed(path: Path) -> str | None:
-    """The name of a list beside `path` that is called almost as it is."""
-    names = (file.name for file in sorted(path.parent.glob("*")) if file.is_file())
-    return next((name for name in names if name.lower() in ("exposure.txt", "exposures.txt")), None)
-
-
-class Ratio(NamedTuple):
-    """How many times as bright a frame is as the one before.
-
-    Attributes:
-        usual, most: the median, and the largest, over the levels that are well exposed.
-    """
-
-    usual: float
-    most: float
-
-
-def measured_ratios(images: Sequence[np.ndarray]) -> list[Ratio | None]:
-    """How many times as bright each image is as the one before, None where hardly anything is well exposed.
-
-    Args:
-        images: one plane (H, W) each of linear values, 1 = white.
-    """
-    levels = [percentiles(image) for image in images]
-    return [_measured(*pair) for pair in itertools.pairwise(levels)]
-
-
-def _measured(below: np.ndarray, above: np.ndarray) -> Ratio | None:
-    """The ratio of two images, given their `percentiles` (99,), which do not ask where something lies."""
-    good = (above > WELL_EXPOSED[0]) & (above < WELL_EXPOSED[1]) & (below > 0)
-    if good.sum() < FEWEST:
-        return None
-    return Ratio(level_ratio(below, above, *WELL_EXPOSED), float((above[good] / below[good]).max()))
-
-
-def check_stated(stated: Stated, ratios: Sequence[Ratio | None]) -> None:
-    """Check that a list fits frames that are `ratios` times as bright as the one before each.
-
-    Raises:
-        UserError: frames get darker, or are alike, where the list rises; or the other unit fits.
-    """
-    steps = stated.exposures[1:] / stated.exposures[:-1]
-    for number, (step, ratio) in enumerate(zip(steps, ratios, strict=True), 1):
-        if ratio is None:
-            continue
-        pair = (
-            f"of the frames used, number {number + 1} is {ratio.usual:.2g} times as bright as number {number}"
-        )
-        if ratio.most < 1 and ratio.usual < DARKER:
-            raise UserError(f"{stated.path} rises, but {pair}: are they in order, from the shortest on?")
-        if step > RISEN and ratio.usual > 1 / ALIKE and ratio.most < ALIKE:
-            raise UserError(f"{stated.path} rises {step:.3g} times, but {pair}: have they the same exposure?")
-    _check_unit(stated, [ratio and ratio.usual for ratio in ratios])
-
-
-def _check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
-    """Raise a UserError if the other unit fits the frames clearly better.
-
-    A list of even steps is trusted: cameras bracket by stops, which are not even when read as the other unit.
-    """
-    other = UNITS[stated.unit]
-    steps = np.diff(np.log2(stated.exposures))
-    if np.ptp(steps) <= EVEN * steps.mean():
-        return
-    if other == "times" and (stated.numbers <= 0).any():
-        return
-    known = [number for number, ratio in enumerate(ratios) if ratio is not None]
-    if not known:
-        return
-    seen = np.array([ratios[number] for number in known])
-    errors = {}
-    for unit in UNITS:
-        exposures = in_unit(stated.numbers, unit)
-        errors[unit] = np.exp(np.abs(np.log(seen / (exposures[1:] / exposures[:-1])[known])).max())
-    is_far = errors[stated.unit] > UNIT_TOLERANCE > errors[other]
-    is_further = errors[stated.unit] > max(BETTER * errors[other], TOLERANCE) and errors[other] < TOLERANCE
-    if is_far or is_further:
-        brighter = ", ".join(f"{ratio:.2g}" for ratio in seen)
-        raise UserError(
-            f"{stated.path} seems to hold {other}, but must hold {stated.unit}: "
-            f"the frames are {brighter} times as bright as the one before"
-        )
 
 
 def from_shots(files: Sequence[Path], shots: Sequence[Shot]) -> np.ndarray:

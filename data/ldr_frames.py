@@ -12,7 +12,7 @@ import tifffile
 import torch
 
 from data.block_cache import Content
-from data.exposures import Ratio, Stated, check_stated, measured_ratios
+from data.stated_exposures import Ratio, Stated, check_stated, measured_ratios
 from data.syn_dataset import subfolders
 from util.errors import UserError
 from util.images import TIFF_DAMAGE, read_radiance, read_tiff

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from data import ldr_frames
 from data.base_dataset import BaseDataset
-from data.exposures import read_stated
 from data.ldr_frames import Scene, three_frames, tiff_files, whole_sample
+from data.stated_exposures import read_stated
 from data.syn_dataset import subfolders
 from util.errors import UserError
 

@@ -7,7 +7,6 @@ from typing import TypeVar
 import numpy as np
 
 from data.alignment.sources import SOURCES, digest
-from data.exposures import Stated, check_stated, read_stated
 from data.ldr_frames import (
     LEAST,
     LINEAR,
@@ -22,6 +21,7 @@ from data.ldr_frames import (
 )
 from data.measurements import level_ratio, percentiles
 from data.sig17align_dataset import FOLDERS, LABEL, Sig17alignDataset
+from data.stated_exposures import Stated, check_stated, read_stated
 from data.syn_check import ALL_CLIPPED, LEVEL_TOLERANCE, MOSTLY_CLIPPED, RATIO_TOLERANCE, Finding
 from data.syn_dataset import subfolders
 from util.errors import UserError

@@ -7,8 +7,8 @@ from data import ldr_frames
 from data.base_dataset import BaseDataset
 from data.block_cache import BlockCache
 from data.draws import Draw
-from data.exposures import read_stated
 from data.ldr_frames import RecentScenes, Scene, find_label, sample, three_frames, whole_sample
+from data.stated_exposures import read_stated
 from data.syn_dataset import subfolders
 from util.errors import UserError
 from util.parser import boolean

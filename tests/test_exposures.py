@@ -91,6 +91,16 @@ def test_exposure_txt_comes_first(tmp_path: Path) -> None:
         ("image_list.txt", "# f 1/shutter_speed\n0.jpg 1\n1.jpg 2\n", r"no 1/shutter_speed for 2\.jpg"),
         (
             "image_list.txt",
+            "# f 1/shutter_speed\n0.jpg 1\n1.jpg #2\n2.jpg 3",
+            r"no 1/shutter_speed for 1\.jpg",
+        ),
+        (
+            "image_list.txt",
+            "# f 1/shutter_speed\n0.jpg 1\n1.jpg ,\n2.jpg 3",
+            r"no 1/shutter_speed for 1\.jpg",
+        ),
+        (
+            "image_list.txt",
             "# f 1/shutter_speed\n0.jpg 1\n1.jpg 0\n2.jpg 1",
             r"image_list\.txt: exposures must be numbers above 0",
         ),

@@ -15,10 +15,10 @@ from numpy.testing import assert_array_equal
 
 from data import block_cache, create_dataset, create_loader, samples
 from data.draws import EpochBatches
-from data.exposures import Ratio, Stated, check_stated, measured_ratios, read_stated
 from data.ldr_frames import RecentScenes, find_label
 from data.sig17align_check import Sig17alignCheck
 from data.sig17align_dataset import Sig17alignDataset
+from data.stated_exposures import Ratio, Stated, check_stated, measured_ratios, read_stated
 from tests import bracket_sets
 from tests.bracket_sets import draw
 from tests.ldr_sets import make_ldr_set, merged, write_scene

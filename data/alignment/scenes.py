@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 import data
-from data.exposures import read_stated
 from data.ldr_frames import FRAMES, Scene, three_frames
+from data.stated_exposures import read_stated
 from data.syn_dataset import subfolders
 from util.errors import UserError
 
