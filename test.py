@@ -29,7 +29,8 @@ from util.device import join, peak_memory
 from util.errors import run
 from util.evaluation import Evaluation, prepared, table, unbatched
 from util.images import write_png8, write_png16, write_radiance
-from util.metrics import ABSOLUTE, NO_REFERENCE
+from util.learned_metrics import NO_REFERENCE
+from util.metrics import ABSOLUTE
 from util.pictures import Pictures
 from util.report import Report
 from util.tonemap import mu_law_picture8

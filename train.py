@@ -25,7 +25,7 @@ from util.errors import run
 from util.evaluation import Evaluation, unbatched
 from util.images import write_png16
 from util.logger import Logger
-from util.metrics import published_validation_psnr
+from util.picture_metrics import published_validation_psnr
 from util.pictures import Pictures
 from util.progress import Progress
 from util.schedule import learning_rate

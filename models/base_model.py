@@ -99,6 +99,10 @@ class BaseModel:
             self.say(f"note: {looks}: with --tile {self.opt.tile} its results are approximate")
         if self.task.reference is None:
             self.task = self.task._replace(reference=self.network.arguments.get("reference", 0))
+        self._settle_network()
+
+    def _settle_network(self) -> None:
+        """Move the network to its device, in the layout and compiled as options say."""
         self.network.to(self.place.device)
         if self.opt.channels_last:
             convert_channels_last(self.network)

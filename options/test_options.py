@@ -8,8 +8,9 @@ import data
 from options.base_options import BaseOptions
 from util.errors import UserError
 from util.evaluation import SCORED, USUAL
-from util.metrics import METRICS, NO_REFERENCE
+from util.learned_metrics import NO_REFERENCE
 from util.parser import Parser, amount, boolean, iterations
+from util.picture_metrics import METRICS
 from util.pictures import TONE_MAPS
 from util.radiance_metrics import RADIANCE_METRICS
 from util.rendering import ISPS

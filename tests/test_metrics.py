@@ -10,10 +10,12 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from util import metrics
+from util import learned_metrics, metrics, picture_metrics
 from util.errors import UserError
 from util.evaluation import Evaluation, prepared
-from util.metrics import METRICS, NO_REFERENCE, crop_border, psnr, pu21_encode, pu_psnr, pu_ssim, ssim
+from util.learned_metrics import NO_REFERENCE
+from util.metrics import crop_border, psnr, pu21_encode, pu_psnr, pu_ssim, ssim
+from util.picture_metrics import METRICS
 from util.radiance_metrics import RADIANCE_METRICS
 from util.tonemap import inverse_mu_law, mu_law
 
@@ -194,10 +196,10 @@ def fake_cvvdp(monkeypatch):
         return peak, settings["source_colorspace"]
 
     package = SimpleNamespace(cvvdp=Predictor, vvdp_display_photo_eotf=photometry)
-    metrics._cvvdp_predictor.cache_clear()
+    learned_metrics._cvvdp_predictor.cache_clear()
     monkeypatch.setitem(sys.modules, "pycvvdp", package)
     yield calls
-    metrics._cvvdp_predictor.cache_clear()
+    learned_metrics._cvvdp_predictor.cache_clear()
 
 
 def test_cvvdp_gets_linear_light_of_the_stated_peak(lights, fake_cvvdp):
@@ -248,9 +250,9 @@ def test_ssim_of_a_picture_smaller_than_its_window_is_refused():
 
 @pytest.fixture
 def fresh_lpips():
-    metrics._lpips_network.cache_clear()
+    learned_metrics._lpips_network.cache_clear()
     yield
-    metrics._lpips_network.cache_clear()
+    learned_metrics._lpips_network.cache_clear()
 
 
 def test_lpips_without_its_package_is_a_clear_error(pictures, monkeypatch, fresh_lpips):
@@ -299,10 +301,10 @@ def fake_pyiqa(monkeypatch):
 
         return score
 
-    metrics._pyiqa_network.cache_clear()
+    learned_metrics._pyiqa_network.cache_clear()
     monkeypatch.setitem(sys.modules, "pyiqa", SimpleNamespace(create_metric=create_metric))
     yield seen
-    metrics._pyiqa_network.cache_clear()
+    learned_metrics._pyiqa_network.cache_clear()
 
 
 @pytest.mark.parametrize("metric", NO_REFERENCE)
@@ -332,7 +334,7 @@ def test_tiles_that_are_too_small_are_a_clear_error(shape, fake_pyiqa):
 @pytest.mark.parametrize("metric, package", [("clipiqa", "pyiqa"), ("maniqa", "pyiqa"), ("lpips", "lpips")])
 def test_a_missing_package_is_known_before_anything_is_scored(metric, package, monkeypatch, fresh_lpips):
     monkeypatch.setitem(sys.modules, package, None)
-    metrics._pyiqa_network.cache_clear()
+    learned_metrics._pyiqa_network.cache_clear()
     with pytest.raises(
         UserError, match=f"metric {metric} needs the package {package}: pip install {package}"
     ):
@@ -344,7 +346,7 @@ def test_weights_without_connection_are_a_clear_error(monkeypatch):
     def unreachable(name, device):
         raise OSError("no connection")
 
-    metrics._pyiqa_network.cache_clear()
+    learned_metrics._pyiqa_network.cache_clear()
     monkeypatch.setitem(sys.modules, "pyiqa", SimpleNamespace(create_metric=unreachable))
     with pytest.raises(UserError, match="the metric maniqa could not get its weights: no connection"):
         prepared(["maniqa"], 1000.0, "cpu")
@@ -389,10 +391,10 @@ def test_published_validation_cannot_see_a_gain():
     """Why it is for comparison with published logs only."""
     packed = np.random.default_rng(0).random((4, 8, 10), dtype=np.float32)
     noisy = packed + 0.05 * np.random.default_rng(1).random((4, 8, 10), dtype=np.float32)
-    value = metrics.published_validation_psnr(noisy, packed)
-    assert metrics.published_validation_psnr(4 * noisy, packed) == value
+    value = picture_metrics.published_validation_psnr(noisy, packed)
+    assert picture_metrics.published_validation_psnr(4 * noisy, packed) == value
     assert value < 45
-    view = metrics.published_validation_view(packed)
+    view = picture_metrics.published_validation_view(packed)
     assert view.shape == (3, 16, 20)
     assert view.max() <= 255
     assert np.array_equal(view, np.round(view))

@@ -18,7 +18,8 @@ from util.errors import UserError, run
 from util.evaluation import SCORED
 from util.files import write_atomically
 from util.json_record import read_json
-from util.metrics import ABSOLUTE, NO_REFERENCE
+from util.learned_metrics import NO_REFERENCE
+from util.metrics import ABSOLUTE
 from util.parser import Parser
 
 # Runs that differ in one of these were not scored alike, and so stand in tables of their own.

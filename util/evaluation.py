@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from util.files import write_atomically
-from util.metrics import ABSOLUTE, METRICS, NO_REFERENCE, crop_border, prepare
+from util.learned_metrics import NO_REFERENCE, prepare
+from util.metrics import ABSOLUTE, crop_border
+from util.picture_metrics import METRICS
 from util.radiance_metrics import RADIANCE_METRICS
 from util.rendering import to_png16
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from util.metrics import color_video_vdp, psnr, pu_psnr, pu_ssim, ssim
+from util.learned_metrics import color_video_vdp
+from util.metrics import psnr, pu_psnr, pu_ssim, ssim
 from util.tonemap import mu_law
 
 

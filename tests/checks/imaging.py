@@ -12,7 +12,13 @@ from tests.golden.published_weights import fill_value
 from util.bayer import PLANES, pack, unpack
 from util.camera_colour import XYZ_TO_SRGB, ColourTags, colour_meta, published_camera_to_xyz, rows_to_one
 from util.demosaic import bilinear, menon
-from util.metrics import crop_border, psnr_mu, published_validation_psnr, published_validation_view, ssim_mu
+from util.metrics import crop_border
+from util.picture_metrics import (
+    psnr_mu,
+    published_validation_psnr,
+    published_validation_view,
+    ssim_mu,
+)
 from util.rendering import linear_srgb, render_png16, to_png16
 from util.tonemap import mu_law, srgb_decode, srgb_encode
 
