@@ -19,6 +19,7 @@ from models.demosaicing import create_demosaicer
 from options.record import write_options
 from options.train_options import TrainOptions
 from util import device, progress
+from util.complexity import parameter_count
 from util.demosaic import Demosaicer
 from util.device import Place
 from util.errors import run
@@ -76,7 +77,7 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
     now, state = Progress.load(model.folder) if opt.resume else (Progress(), None)
     model.build(model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path, resumed=state)
     model.prepare_training()
-    parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    parameters = parameter_count(model.network)
     model.say(f"{type(model.network).__name__} with {parameters:,} parameters on {model.place.device}")
     if state:
         model.load_state(state, model.folder / progress.FILE)
@@ -149,7 +150,7 @@ def train_step(
 def validate(
     model: BaseModel, loader: DataLoader, demosaic: Demosaicer, now: Progress, logger: Logger
 ) -> float:
-    """Score the validation set in pictures, as test.py does; returns the mean PSNR."""
+    """Score the validation set as test.py does; returns the mean PSNR."""
     opt, dataset = model.opt, loader.dataset
     evaluation = Evaluation(["psnr_mu", "ssim_mu"], dataset.border, kind=dataset.scores)
     views = []

@@ -78,7 +78,7 @@ def create_loader(
     return DataLoader(
         _ErrorsAsValues(dataset),
         batch_sampler=batches,
-        num_workers=opt.workers,
+        num_workers=opt.workers if batches else min(opt.workers, len(dataset)),
         collate_fn=_collate,
         worker_init_fn=_prepare_worker,
         pin_memory=torch.cuda.is_available() and opt.gpu_ids != "-1",

@@ -104,6 +104,8 @@ class FolderDataset(BaseDataset):
                 f"{folder} holds {len(files)} frames, {MOST} are the most: "
                 f"--frame_num {MOST} takes that many, spread over their exposures"
             )
+        if wanted is not None and wanted < FEWEST and not _is_raw(files[0]):
+            raise UserError(f"--frame_num {wanted}: pictures are restored from {FEWEST} frames or more")
         if wanted is not None and wanted > min(len(files), MOST):
             raise UserError(f"--frame_num {wanted}: {folder} holds {len(files)} frames, {MOST} are the most")
         shots = [read_shot(file, _is_raw(file)) for file in files]

@@ -114,6 +114,8 @@ class Sig17alignDataset(BaseDataset):
         """Key in the sample -> file of the labels of a scene."""
         if self.split == "train":
             return {key: self._needed(folder, key) for key in self.opt.targets}
+        if self.split == "val":
+            return {"gt": self._needed(folder, "gt")}
         found = {"gt": find_label(folder, LABEL)}
         if self.split == "test":
             found["color_label"] = find_label(self._beside(folder), LABEL)
@@ -122,7 +124,7 @@ class Sig17alignDataset(BaseDataset):
     def _needed(self, folder: Path, key: str) -> Path:
         """The file of a label that is learnt from; UserError, with what makes it, if there is none."""
         place, stem, advice = {
-            "gt": (folder, LABEL, "a model that learns from true labels needs it"),
+            "gt": (folder, LABEL, "true labels are needed, but --val_freq 0 validates without"),
             "color_label": (self._beside(folder), LABEL, self._how_to_align()),
             "structure_label": (
                 Path(self.opt.structure_label_path or ""),

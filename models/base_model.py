@@ -121,14 +121,14 @@ class BaseModel:
             self.build(self.opt.load_path)
             return self.opt.net
         path = Path(self.opt.load_path or self.checkpoint_path(iteration))
-        published = getattr(network_class(self.opt.net), "published_name", None)
-        if not path.exists() and published and not self.opt.load_path:
-            path = path.with_name(f"{published}_model_{iteration}.pth")
+        if name := getattr(network_class(self.opt.net), "published_name", None):
+            published = path.with_name(f"{name}_model_{iteration}.pth")
+            path = published if published.exists() and not path.exists() else path
         if not path.exists():
             shipped = "--load_path ckpt/small/TMRNet_model_small.pth, or " if self.task.channels == 4 else ""
             raise UserError(f"no checkpoint {path}: try {shipped}--net exposure_merge, which needs none")
         self.build(path)
-        most = self.network.arguments["num_frames"]
+        most = self.network.arguments.get("num_frames", self.opt.frame_num)
         if self.opt.frame_num < most and getattr(self.network, "exact_frames", False):
             raise UserError(f"{path} holds a network for exactly {most} frames, not {self.opt.frame_num}")
         if self.opt.frame_num < most:
@@ -185,7 +185,8 @@ class BaseModel:
         self.parallel: nn.Module = self.network
         if self.place.world > 1:
             # A network made for more frames leaves the parameters of the others without a gradient.
-            partial = opt.frame_num == 1 or self.network.arguments["num_frames"] != opt.frame_num
+            most = self.network.arguments.get("num_frames", opt.frame_num)
+            partial = opt.frame_num == 1 or most != opt.frame_num
             self.parallel = DistributedDataParallel(
                 self.network, gradient_as_bucket_view=True, find_unused_parameters=partial
             )
@@ -246,7 +247,8 @@ class BaseModel:
         In tiles by `--tile`.
 
         Raises:
-            UserError: more frames than the network takes; the result is not finite.
+            UserError: more frames than the network takes, or fewer where it takes an exact number; the result
+                is not finite.
         """
         most, exact = getattr(self.network, "max_frames", None), getattr(self.network, "exact_frames", False)
         given = frames.shape[1]

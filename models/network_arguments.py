@@ -1,6 +1,7 @@
 """Which network a run has: the one of its checkpoint, or that of the preset and the options."""
 
 import argparse
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def arguments_of_checkpoint(
         wanted = f"not {opt.frame_num}: --frame_num {most}, or {ANY_FRAMES}"
         raise UserError(f"{path} holds a network for {most} frames, {wanted}")
     shown = held.get("reference", 0)
-    if task.get("reference", shown) != shown:
+    takes_reference = "reference" in inspect.signature(network_class(opt.net)).parameters
+    if takes_reference and task.get("reference", shown) != shown:
         wanted = f"--dataset_name {opt.dataset_name} asks for frame {task['reference'] + 1}"
         raise UserError(f"{path} holds a network that restores frame {shown + 1}, {wanted}: {ANY_FRAMES}")
     for key, value in _asked(opt).items():

@@ -64,7 +64,8 @@ class TestOptions(BaseOptions):
             "--save_imgs",
             type=boolean,
             default=True,
-            help="write PNGs (16 bit; of LDR data sets 8, as published) and contact sheets",
+            help="write PNGs of 16 bits (of LDR data sets, with --tonemap mu_law, of 8 as published) and "
+            "contact sheets",
         )
         group.add_argument(
             "--save_hdr",
@@ -114,7 +115,8 @@ class TestOptions(BaseOptions):
             "--baselines",
             type=boolean,
             default=False,
-            help="score the shortest bracket, the exposure average and --net exposure_merge as well",
+            help="score the shortest bracket, the reference frame where it is another, the exposure average, "
+            "--net exposure_merge, and the colour component where there is one as well",
         )
         group.add_argument(
             "--peak_luminance",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains small versions of all networks for a while on the demo's raw brackets, tests them, and shows them in one table.
 # A demonstration: so short a training says little about which network is best. Called again it goes on where it was
-# stopped. Options go to the trainings.
+# stopped. Options go to the trainings (not --name or --net: set NETS).
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 dataroot=${DATAROOT:-datasets/demo}
 runs=()

@@ -2,7 +2,7 @@
 # Restores and scores the test scenes with what train_selfhdr.sh trained, next to simpler results. Set DATAROOT, NET and
 # NAME as for that.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-net=${NET:-ahdrnet}
+net=$(tr 'A-Z-' 'a-z_' <<< "${NET:-ahdrnet}")
 dataroot=${DATAROOT:-datasets/demo_ldr}   # the folder that holds Test/
 name=${DATAROOT:+selfhdr_$net}
 

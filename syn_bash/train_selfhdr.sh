@@ -4,20 +4,21 @@
 # networks learn from simulated scenes.
 #     DATAROOT=/data/sig17 NET=sctnet VGG=vgg19-dcbb9e9d.pth bash syn_bash/train_selfhdr.sh --gpu_ids 0
 # NET: ahdrnet, fshdr, hdr_transformer, sctnet or any other network. NAME: of the runs. VGG: the weights of torchvision's
-# VGG-19, by default looked for in torchvision's cache; STRUCTURE=gradient goes without. Options go to both trainings.
+# VGG-19, by default looked for in torchvision's cache; STRUCTURE=gradient goes without. Options go to both
+# trainings, which must both know them.
 set -euo pipefail
 device=()
 for ((i = 1; i <= $#; i++)); do
     case ${!i} in
-        --name | --name=* | --model | --model=* | --checkpoints_dir | --checkpoints_dir=*)
-            echo "error: ${!i} differs from step to step: set NAME=... for the names of the runs" >&2
+        --name* | --model | --model=* | --checkpoints_dir* | --net | --net=* | --network* | --data*)
+            echo "error: ${!i} is not for every step: set NAME, NET or DATAROOT instead" >&2
             exit 2 ;;
         --gpu_ids) next=$((i + 1)) device=(--gpu_ids "${!next:-all}") ;;
         --gpu_ids=*) device=("${!i}") ;;
     esac
 done
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-net=${NET:-ahdrnet}
+net=$(tr 'A-Z-' 'a-z_' <<< "${NET:-ahdrnet}")
 
 if [[ -n ${DATAROOT:-} ]]; then
     dataroot=$DATAROOT name=${NAME:-selfhdr_$net} structure=${STRUCTURE:-vgg}
@@ -30,6 +31,10 @@ else
     dataroot=datasets/demo_ldr name=${NAME:-demo_selfhdr_$net} structure=${STRUCTURE:-$([[ -n ${VGG:-} ]] && echo vgg || echo gradient)}
     recipe=(--size small --batch_size 4 --patch_size 64 --epoch_iters 500 --niter 12 --lr 1e-3 --lr_policy cosine)
     python -m data.simulate --layout kalantari --out "$dataroot"
+fi
+if [[ $structure != vgg && $structure != gradient ]]; then
+    echo "error: STRUCTURE=$structure: vgg or gradient" >&2
+    exit 2
 fi
 loss=(--structure_loss "$structure")
 if [[ $structure == vgg ]]; then   # a lack of weights is not to show after days

@@ -139,7 +139,10 @@ def test_true_labels_are_optional_and_scenes_can_be_few(own: Path) -> None:
         if not path.parent.parent.name.endswith("_align"):
             path.unlink()
     assert "gt" not in opened(own)[0]
-    assert "gt" not in opened(own, "val")[0]
+    with pytest.raises(
+        UserError, match=r"gt of scene 001: true labels are needed, but --val_freq 0 validates"
+    ):
+        opened(own, "val")
     assert opened(own, "train", patch_size=16)[draw()].keys() == {"frames", "exposure", "name", "color_label"}
     assert len(opened(own, "train", max_dataset_size=1)) == 1
 
@@ -547,7 +550,9 @@ def test_missing_colour_labels_say_what_makes_them(own: Path) -> None:
 
 def test_missing_true_and_structure_labels(own: Path, tmp_path: Path) -> None:
     (own / "Training" / "001" / "HDRImg.hdr").unlink()
-    with pytest.raises(UserError, match=r"no .*001/HDRImg.hdr or .exr, gt of scene 001: a model that learns"):
+    with pytest.raises(
+        UserError, match=r"no .*001/HDRImg.hdr or .exr, gt of scene 001: true labels are needed"
+    ):
         opened(own, "train", targets=("gt",))
     with pytest.raises(
         UserError, match=r"--model selfhdr2 learns from structure labels: .*--structure_label"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import create_model
+from models import create_model, network_arguments
 from models.networks import create_network
 from models.networks.tmrnet import TMRNet
 from options.test_options import TestOptions
@@ -131,3 +131,18 @@ def test_gradient_checkpointing_of_a_network_that_cannot() -> None:
         UserError, match="--gradient_checkpointing: --net tmrnet has no parts to compute again"
     ):
         model.prepare_training()
+
+
+def test_a_network_that_knows_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's own need not: what it restores is what it has learnt."""
+
+    class Plain(torch.nn.Module):
+        def __init__(self, num_frames: int = 3) -> None:
+            super().__init__()
+
+    opt = TestOptions().parse(["--name", "x", "--dataroot", "/d", "--frame_num", "3"])
+    task, held = {"in_channels": 3, "reference": 1}, {"name": "tmrnet", "num_frames": 3}
+    with pytest.raises(UserError, match=r"holds a network that restores frame 1, .* asks for frame 2"):
+        network_arguments.arguments_of_checkpoint(opt, task, "x.pth", held)
+    monkeypatch.setattr(network_arguments, "network_class", lambda name: Plain)
+    assert network_arguments.arguments_of_checkpoint(opt, task, "x.pth", held)["num_frames"] == 3
