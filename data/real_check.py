@@ -6,16 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from data.arrays import MappedArray
+from data.base_check import ALL_CLIPPED, MOSTLY_CLIPPED, RATIO_TOLERANCE, BaseCheck, Finding
 from data.exif import Shot, read_shot
 from data.exposures import LISTS, contradiction, from_shots, read_list
 from data.measurements import level_ratio, percentiles
 from data.raw import RawImage, normalise, read_raw
-from data.real_dataset import FEWEST, WHY_FEWEST, RealDataset, dng_files
-from data.syn_check import ALL_CLIPPED, MOSTLY_CLIPPED, RATIO_TOLERANCE, Finding
-from data.syn_dataset import subfolders
+from data.real_dataset import FEWEST, WHY_FEWEST, dng_files
 from util.errors import UserError
 
-SPLITS = ("Train", "Test")
 KNOWN_IN_SCENE = (*LISTS, "raw_gt.npy", "parameters.json")
 PUBLISHED_FRAMES = 5
 CLIPPED = 0.98  # of the white level
@@ -23,34 +21,8 @@ WELL_EXPOSED = (0.05, 0.9)
 BLACK_TOLERANCE = 0.01  # by which most of the shortest frame may lie under the black level
 
 
-class RealCheck:
-    """Checks of a data set of class `dataset` (RealDataset) at `root`.
-
-    Args:
-        min_samples: scenes that each split should have.
-
-    Raises:
-        UserError: `root` is not a folder, or has none of the splits.
-    """
-
-    def __init__(self, dataset: type[RealDataset], root: Path, min_samples: int = 1) -> None:
-        self.root, self.min_samples = root, min_samples
-        self.splits = [root / name for name in SPLITS if (root / name).is_dir()]
-        if not self.splits:
-            raise UserError(f"--dataroot {root}: expected there: {dataset.describe_layout()}")
-
-    def samples(self) -> list[Path]:
-        """Folders of all scenes of all splits."""
-        return [scene for split in self.splits for scene in subfolders(split)]
-
-    def layout(self) -> Iterator[Finding]:
-        """What is wrong above the level of scenes: a missing split, and one with too few of them."""
-        for name in SPLITS:
-            split = self.root / name
-            if split not in self.splits:
-                yield Finding(split, "there is no such folder", is_fault=False)
-            elif (count := len(subfolders(split))) < self.min_samples:
-                yield Finding(split, f"{count} scenes, expected {self.min_samples} or more")
+class RealCheck(BaseCheck):
+    """Checks of a data set of class RealDataset."""
 
     def sample(self, folder: Path) -> list[Finding]:
         """All findings in the folder of a scene."""

@@ -7,6 +7,14 @@ from typing import TypeVar
 import numpy as np
 
 from data.alignment.sources import SOURCES, digest
+from data.base_check import (
+    ALL_CLIPPED,
+    LEVEL_TOLERANCE,
+    MOSTLY_CLIPPED,
+    RATIO_TOLERANCE,
+    BaseCheck,
+    Finding,
+)
 from data.ldr_frames import (
     LEAST,
     LINEAR,
@@ -20,14 +28,12 @@ from data.ldr_frames import (
     three_frames,
 )
 from data.measurements import level_ratio, percentiles
-from data.sig17align_dataset import FOLDERS, LABEL, Sig17alignDataset
+from data.sig17align_dataset import FOLDERS, LABEL
 from data.stated_exposures import Stated, check_stated, read_stated
-from data.syn_check import ALL_CLIPPED, LEVEL_TOLERANCE, MOSTLY_CLIPPED, RATIO_TOLERANCE, Finding
 from data.syn_dataset import subfolders
 from util.errors import UserError
 from util.images import read_radiance
 
-SPLITS = tuple(dict.fromkeys(FOLDERS.values()))
 CLIPPED = LINEAR[65000]
 WELL_EXPOSED = (0.02, 0.8)  # linear values
 STEP = 2  # every such px is compared where frames are
@@ -35,40 +41,21 @@ STEP = 2  # every such px is compared where frames are
 Result = TypeVar("Result")
 
 
-class Sig17alignCheck:
-    """Checks of a data set of class `dataset` (Sig17alignDataset) at `root`.
+class Sig17alignCheck(BaseCheck):
+    """Checks of a data set of class Sig17alignDataset."""
 
-    Args:
-        min_samples: scenes that each split should have.
-
-    Raises:
-        UserError: `root` has none of the splits.
-    """
-
-    def __init__(self, dataset: type[Sig17alignDataset], root: Path, min_samples: int = 1) -> None:
-        self.dataset, self.root, self.min_samples = dataset, root, min_samples
-        self.splits = [root / name for name in SPLITS if (root / name).is_dir()]
-        if not self.splits:
-            raise UserError(f"--dataroot {root}: expected there: {dataset.describe_layout()}")
-
-    def samples(self) -> list[Path]:
-        """Folders of all scenes of both splits."""
-        return [scene for split in self.splits for scene in subfolders(split)]
+    split_names = tuple(dict.fromkeys(FOLDERS.values()))
 
     def layout(self) -> Iterator[Finding]:
         """Missing splits, splits with too few scenes, and aligned scenes without a scene."""
-        for name in SPLITS:
-            split, aligned = self.root / name, self.root / f"{name}_align"
-            if split not in self.splits:
-                yield Finding(split, "there is no such folder", is_fault=False)
-                continue
-            names = {scene.name for scene in subfolders(split)}
-            if len(names) < self.min_samples:
-                yield Finding(split, f"{len(names)} scenes, expected {self.min_samples} or more")
+        yield from super().layout()
+        for split in self.splits:
+            aligned = split.with_name(f"{split.name}_align")
             if not aligned.is_dir():
                 advice = how_to_align("sig17align", self.root)
                 yield Finding(aligned, f"there is no such folder: {advice}", is_fault=False)
                 continue
+            names = {scene.name for scene in subfolders(split)}
             for scene in subfolders(aligned):
                 if scene.name not in names:
                     yield Finding(scene, f"there is no scene {split / scene.name}")

@@ -3,14 +3,21 @@
 import fnmatch
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from data import measurements
 from data.arrays import MappedArray
+from data.base_check import (
+    ALL_CLIPPED,
+    LEVEL_TOLERANCE,
+    MOSTLY_CLIPPED,
+    RATIO_TOLERANCE,
+    BaseCheck,
+    Finding,
+)
 from data.measurements import black_level, green, level_ratio, percentiles
-from data.syn_dataset import EXPOSURES, WHITE_LEVEL, SynDataset, read_meta, subfolders
+from data.syn_dataset import EXPOSURES, WHITE_LEVEL, read_meta, subfolders
 from util.errors import UserError
 
 SPLITS = {"Train": True, "Test": False, "NTIRE_Val": False}  # whether it is trained on
@@ -19,38 +26,19 @@ KNOWN_ARRAYS = ("raw_*.npy", "raw_gt.npy", "metadata.npy", "alignratio.npy", "x2
 KNOWN_IN_SAMPLE = (*KNOWN_ARRAYS, "rgb_vis_*.png", "parameters.json")
 BLACK = 8.0  # DN that the darkest cells may share
 CLIPPED = 1000  # DN from which a value counts as saturated
-MOSTLY_CLIPPED = 0.1  # share of the shortest frame beyond which highlights are lost
-ALL_CLIPPED = 0.99  # share of any frame beyond which it tells nothing
 WELL_EXPOSED = (64.0, 900.0)  # DN
-RATIO_TOLERANCE = 2.5  # neighbours differ by 4: a repeated frame is off by that factor, a swapped one by 16
-LEVEL_TOLERANCE = 2.0  # factor between the ground truth and the brackets
 SHIFT_TOLERANCE = 4.0  # packed px, for hand-held brackets whose reference is the first frame
 ALIKE = 0.3  # correlation under which two pictures do not show the same scene
 
 
-class Finding(NamedTuple):
-    """A line of the check: where, what, and whether it is a fault or only worth knowing."""
-
-    path: Path
-    text: str
-    is_fault: bool = True
-
-
-class SynCheck:
-    """Checks of a data set of class `dataset` (SynDataset or a subclass) at `root`.
+class SynCheck(BaseCheck):
+    """Checks of a data set of class SynDataset or a subclass, whose scenes hold several samples.
 
     Args:
         min_samples: samples that each scene should have.
-
-    Raises:
-        UserError: `root` is not a folder, or has none of the splits.
     """
 
-    def __init__(self, dataset: type[SynDataset], root: Path, min_samples: int = 1) -> None:
-        self.dataset, self.root, self.min_samples = dataset, root, min_samples
-        self.splits = [root / name for name in SPLITS if (root / name).is_dir()]
-        if not self.splits:
-            raise UserError(f"--dataroot {root}: expected there: {dataset.describe_layout()}")
+    split_names = tuple(SPLITS)
 
     def samples(self) -> list[Path]:
         """Folders of all samples of all splits."""
