@@ -227,3 +227,15 @@ def test_tiles_of_a_deep_network_are_the_whole(name: str) -> None:
     for overlap in (32, 0):
         tiled = tiling.restore(network, frames, 128, overlap, exposure=EXPOSURE)
         assert_allclose(tiled, whole, atol=1e-6)
+
+
+@every_pair_network
+def test_raw_brackets_start_dark(name: str) -> None:
+    """Three planes start in the middle of (0, 1), as published."""
+    torch.manual_seed(0)
+    frames, exposure = torch.rand(1, 5, 4, 24, 24), torch.tensor([[1.0, 4, 16, 64, 256]]) / 16
+    tiny = network_class(name).sizes["tiny"]
+    raw = create_network(name, num_frames=5, in_channels=4, out_channels=4, reference=0, **tiny)
+    assert 0.002 < float(raw(frames, exposure).mean()) / 16 < 0.02
+    published = create_network(name, **tiny)(torch.rand(1, 3, 3, 24, 24), torch.tensor([[1.0, 4, 16]]))
+    assert 0.2 < float(published.mean()) < 0.8

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import PairNetwork, conv_of_parts, upsampling
+from models.networks.exposure_pairs import PairNetwork, conv_of_parts, start_dark, upsampling
 
 SLOPE = 0.01  # of the leaky ReLU
 DILATION = 2  # px, of the dense layers
@@ -105,6 +105,7 @@ class AHDRNet(PairNetwork):
         self.conv_up = nn.Conv2d(width, width, 3, padding=1)
         self.upsample = upsampling(width, width, scale)
         self.conv3 = nn.Conv2d(width, out_channels, 3, padding=1)
+        start_dark(self.conv3)
         self.radius = 7 + blocks * dense_layers * DILATION + int(scale > 1)
 
     def halo(self) -> int:

@@ -11,6 +11,7 @@ from torch import nn
 from models.networks.blocks import PixelShufflePack, run_part
 
 GAMMA = 2.2  # of the frames' second view (SelfHDR specification, 1.1)
+DARK = -5.0  # logit; raw brackets reach far above most of their light
 
 
 def exposure_pairs(frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
@@ -46,6 +47,16 @@ def upsampling(in_channels: int, channels: int, scale: int) -> nn.Sequential:
         layers.extend([PixelShufflePack(in_channels, channels, 2), nn.LeakyReLU(0.1, inplace=True)])
         in_channels = channels
     return layers
+
+
+def start_dark(last: nn.Conv2d) -> None:
+    """Let results of raw brackets start dark; three planes start as published, by PyTorch's initialisation.
+
+    From the middle of (0, 1), some hundred times too bright for them, the first steps drive AHDRNet and FSHDR
+    into the dark end of the sigmoid, where there is no gradient to come back by.
+    """
+    if last.out_channels != 3:
+        nn.init.constant_(last.bias, DARK)
 
 
 class PairNetwork(nn.Module):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import PairNetwork, conv_of_parts, upsampling
+from models.networks.exposure_pairs import PairNetwork, conv_of_parts, start_dark, upsampling
 
 SLOPE = 0.2  # of the leaky ReLU after the convolutions of streams and bridges
 SPREAD_SLOPE = 0.3  # and after the dilated ones
@@ -80,6 +80,7 @@ class FSHDR(PairNetwork):
         self.sdc2 = SpreadConvolutions(together + spread, width)
         self.last = f"conv{len(inputs) + 1}"
         self.add_module(self.last, nn.Conv2d(together + 2 * spread, out_channels, 3, padding=1))
+        start_dark(self.get_submodule(self.last))
         self.upsample = upsampling(together + 2 * spread, width, scale)
         if scale > 1:
             self.upsample.append(nn.Conv2d(width, out_channels, 3, padding=1))

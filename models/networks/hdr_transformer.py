@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import upsampling
+from models.networks.exposure_pairs import start_dark, upsampling
 from models.networks.padding import PaddedPairNetwork
 from models.networks.strips import by_strips, convolved, rows_at_once, strips
 from models.networks.window_attention import initialise, swin_groups
@@ -131,6 +131,7 @@ class HDRTransformer(PaddedPairNetwork):
         self.upsampling = upsampling(embed_dim, embed_dim, scale)
         self.conv_last = nn.Conv2d(embed_dim, out_channels, 3, padding=1)
         self.apply(initialise)
+        start_dark(self.conv_last)
 
     def restore_pairs(self, pairs: torch.Tensor) -> torch.Tensor:
         """Pairs (N, T, 2C, H, W), sides multiples of 8 -> (N, C', sH, sW) in (0, 1)."""

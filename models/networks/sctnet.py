@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import upsampling
+from models.networks.exposure_pairs import start_dark, upsampling
 from models.networks.padding import PaddedPairNetwork
 from models.networks.strips import by_strips, convolved, rows_at_once, strips
 from models.networks.window_attention import MLP, initialise, swin_groups
@@ -140,6 +140,7 @@ class SCTNet(PaddedPairNetwork):
         self.upsampling = upsampling(width, width, scale)
         self.upsample = nn.Sequential(nn.Conv2d(width, out_channels, 3, padding=1))  # its published name
         self.apply(initialise)
+        start_dark(self.upsample[0])
 
     def restore_pairs(self, pairs: torch.Tensor) -> torch.Tensor:
         """Pairs (N, T, 2C, H, W), sides multiples of 8 -> (N, C', sH, sW) in (0, 1)."""
