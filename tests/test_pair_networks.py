@@ -230,6 +230,7 @@ def test_tiles_of_a_deep_network_are_the_whole(name: str) -> None:
 
 
 @every_pair_network
+@torch.no_grad()
 def test_raw_brackets_start_dark(name: str) -> None:
     """Three planes start in the middle of (0, 1), as published."""
     torch.manual_seed(0)
