@@ -21,7 +21,7 @@ from util.task import Task
 def batch(data) -> dict[str, torch.Tensor]:
     """A training batch of the file's reference frame, as it was measured, between two of other light."""
     light, coded = torch.from_numpy(data["input1"]).chunk(2, dim=1)
-    exposure = float(((coded**GAMMA).sum() / light.sum()).round())
+    exposure = round(float((coded.double() ** GAMMA).sum() / light.double().sum()), 5)
     assert_allclose(gamma_coded(light * exposure), coded, atol=1e-6)
     measured = light * exposure
     return {
