@@ -23,17 +23,17 @@ from models.demosaicing import create_demosaicer
 from models.networks import create_network, needs_weights, takes
 from models.structure_labels import write_structure_labels
 from options.test_options import TestOptions
-from util.baselines import BASELINES, exposure_average, reference_frame
-from util.complexity import multiply_adds, parameter_count
 from util.device import join, peak_memory
 from util.errors import run
-from util.evaluation import Evaluation, prepared, table, unbatched
-from util.images import write_png8, write_png16, write_radiance
-from util.learned_metrics import NO_REFERENCE
-from util.metrics import ABSOLUTE
-from util.pictures import Pictures
-from util.report import Report
-from util.tonemap import mu_law_picture8
+from util.imaging.images import write_png8, write_png16, write_radiance
+from util.imaging.pictures import Pictures
+from util.imaging.tonemap import mu_law_picture8
+from util.scores.baselines import BASELINES, exposure_average, reference_frame
+from util.scores.complexity import multiply_adds, parameter_count
+from util.scores.evaluation import Evaluation, prepared, table, unbatched
+from util.scores.learned_metrics import NO_REFERENCE
+from util.scores.metrics import ABSOLUTE
+from util.scores.report import Report
 
 MERGE = "exposure_merge"
 Baseline = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of normalised frames and their exposures

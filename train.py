@@ -19,17 +19,17 @@ from models.demosaicing import create_demosaicer
 from options.record import write_options
 from options.train_options import TrainOptions
 from util import device, progress
-from util.complexity import parameter_count
-from util.demosaic import Demosaicer
 from util.device import Place
 from util.errors import run
-from util.evaluation import Evaluation, unbatched
-from util.images import write_png16
+from util.imaging.demosaic import Demosaicer
+from util.imaging.images import write_png16
+from util.imaging.pictures import Pictures
 from util.logger import Logger
-from util.picture_metrics import published_validation_psnr
-from util.pictures import Pictures
 from util.progress import Progress
 from util.schedule import learning_rate
+from util.scores.complexity import parameter_count
+from util.scores.evaluation import Evaluation, unbatched
+from util.scores.picture_metrics import published_validation_psnr
 from util.stop import StopRequest
 
 

@@ -24,8 +24,8 @@ import data
 from data.alignment.making import COLOUR, Job, Method, align_scene
 from data.alignment.raft import read_weights
 from data.alignment.scenes import SPLITS, find_scenes
-from data.ldr_frames import FRAMES, Scene, find_label, tiff_files
-from data.syn_dataset import subfolders
+from data.reading.folders import subfolders
+from data.reading.ldr_frames import FRAMES, Scene, find_label, tiff_files
 from util.device import gpu_list
 from util.errors import UserError, run
 from util.files import remove_partial, write_atomically

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from util.bayer import PLANES
+from util.imaging.bayer import PLANES
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:

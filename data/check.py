@@ -2,8 +2,9 @@
 
     python -m data.check --dataset_name syn --dataroot DIR
 
-Exit status: 0 = clean, 1 = there are faults, 2 = wrong options. What can be wrong is known to the checks of a
-data set, class <Name>Check in data/<name>_check.py; a subclass of a data set is checked as its parent is.
+Exit status: 0 = clean, 1 = there are faults, 2 = wrong options. What can be wrong is known to the checks of
+a data set, class <Name>Check in data/checks/<name>_check.py; a subclass of a data set is checked as its
+parent is.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import cv2
 from tqdm import tqdm
 
 import data
+from data import checks
 from util import registry
 from util.errors import UserError, run
 from util.parser import Parser, positive
@@ -42,11 +44,11 @@ def check_of(name: str) -> tuple[type, type]:
         UserError: no such data set, or none of its ancestors has checks.
     """
     dataset = data.dataset_class(name)
-    known = registry.names(data, "check")
+    known = registry.names(checks, "check")
     for ancestor in dataset.__mro__:
         label = ancestor.__module__.rpartition(".")[2].removesuffix("_dataset")
         if label in known:
-            return registry.find_class(data, "check", label), dataset
+            return registry.find_class(checks, "check", label), dataset
     raise UserError(f"there are no checks for data set '{name}'; there are for: {', '.join(known)}")
 
 

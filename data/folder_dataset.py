@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data import picture_stack, raw
 from data.base_dataset import BaseDataset
-from data.exif import read_shot
-from data.exposures import set_exposures
-from data.picture_stack import RESPONSES, linearise, tone_curve
-from data.raw import normalise, read_alike, stack
-from data.syn_dataset import subfolders
+from data.reading import picture_stack, raw
+from data.reading.exif import read_shot
+from data.reading.exposures import set_exposures
+from data.reading.folders import subfolders
+from data.reading.picture_stack import RESPONSES, linearise, tone_curve
+from data.reading.raw import normalise, read_alike, stack
 from util.errors import UserError
-from util.images import read_picture
+from util.imaging.images import read_picture
 from util.parser import whole
 from util.task import Task
 

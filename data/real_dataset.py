@@ -9,17 +9,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.arrays import MappedArray
 from data.augment import Augmentation, add_option, augment_pattern, augment_pixels
 from data.base_dataset import BaseDataset
-from data.block_cache import BlockCache, Content
 from data.draws import Draw
-from data.exif import read_shot
-from data.exposures import from_shots, read_list
-from data.raw import RawImage, begin_with_red, normalise, packed_size, read_alike, stack
-from data.syn_dataset import FOLDERS, subfolders
-from util.bayer import PLANES
+from data.reading.arrays import MappedArray
+from data.reading.block_cache import BlockCache, Content
+from data.reading.exif import read_shot
+from data.reading.exposures import from_shots, read_list
+from data.reading.folders import subfolders
+from data.reading.raw import RawImage, begin_with_red, normalise, packed_size, read_alike, stack
+from data.syn_dataset import FOLDERS
 from util.errors import UserError
+from util.imaging.bayer import PLANES
 from util.parser import boolean
 
 FEWEST = 3  # frames of a scene

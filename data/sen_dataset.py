@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from data import ldr_frames
+from data import ldr_scenes
 from data.base_dataset import BaseDataset
-from data.ldr_frames import Scene, three_frames, tiff_files, whole_sample
-from data.stated_exposures import read_stated
-from data.syn_dataset import subfolders
+from data.ldr_scenes import whole_sample
+from data.reading.folders import subfolders
+from data.reading.ldr_frames import Scene, three_frames, tiff_files
+from data.reading.stated_exposures import read_stated
 from util.errors import UserError
 
 
@@ -22,7 +23,7 @@ class SenDataset(BaseDataset):
 
     scale = None  # there are no targets
     targets = ()
-    task = ldr_frames.TASK
+    task = ldr_scenes.TASK
     scores = "radiance"
     one_per_scene = True
     folder, exposure_file, unit = "Scenes", "exposures.txt", "stops"
@@ -30,7 +31,7 @@ class SenDataset(BaseDataset):
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
-        ldr_frames.add_options(parser)
+        ldr_scenes.add_options(parser)
 
     @classmethod
     def describe_layout(cls) -> str:
@@ -49,7 +50,7 @@ class SenDataset(BaseDataset):
         if split != "test":
             name = f"--dataset_name {opt.dataset_name}"
             raise UserError(f"{name} has no labels: test.py restores it, nothing is trained on it")
-        ldr_frames.check_frame_num(opt)
+        ldr_scenes.check_frame_num(opt)
         place = self.root / self.folder
         if not place.is_dir():
             raise UserError(f"{self.root} has no folder {self.folder}; expected: {self.describe_layout()}")
@@ -66,9 +67,9 @@ class SenDataset(BaseDataset):
         stated = read_stated(folder / self.exposure_file, len(files), self.unit)
         indices = self.chosen(len(files))
         frames = tuple(files[index] for index in indices)
-        if ldr_frames.takes_aligned(self.opt, self.split):
+        if ldr_scenes.takes_aligned(self.opt, self.split):
             folder = self.root / f"{self.folder}_align" / folder.name
-            advice = ldr_frames.how_to_align(self.opt.dataset_name, self.root)
+            advice = ldr_scenes.how_to_align(self.opt.dataset_name, self.root)
             frames = three_frames(folder, f"{advice}; --align_inputs no does without")
         return Scene(folder.name, frames, stated.of(indices), {})
 

@@ -3,13 +3,15 @@
 import argparse
 from pathlib import Path
 
-from data import ldr_frames
+from data import ldr_scenes
 from data.base_dataset import BaseDataset
-from data.block_cache import BlockCache
 from data.draws import Draw
-from data.ldr_frames import RecentScenes, Scene, find_label, sample, three_frames, whole_sample
-from data.stated_exposures import read_stated
-from data.syn_dataset import subfolders
+from data.ldr_scenes import sample, whole_sample
+from data.reading import ldr_frames
+from data.reading.block_cache import BlockCache
+from data.reading.folders import subfolders
+from data.reading.ldr_frames import RecentScenes, Scene, find_label, three_frames
+from data.reading.stated_exposures import read_stated
 from util.errors import UserError
 from util.parser import boolean
 
@@ -27,13 +29,13 @@ class Sig17alignDataset(BaseDataset):
     """
 
     targets = ("gt", "color_label", "structure_label")
-    task = ldr_frames.TASK
+    task = ldr_scenes.TASK
     scores = "radiance"
     one_per_scene = True
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
-        ldr_frames.add_options(parser)
+        ldr_scenes.add_options(parser)
         if is_train:
             parser.add_argument(
                 "--structure_label_path",
@@ -56,7 +58,7 @@ class Sig17alignDataset(BaseDataset):
 
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
-        ldr_frames.check_frame_num(opt)
+        ldr_scenes.check_frame_num(opt)
         self.makes_labels = split == "test" and opt.structure_labels
         self.folder = self.root / ("Training" if self.makes_labels else FOLDERS[split])
         if not self.folder.is_dir():
@@ -67,7 +69,7 @@ class Sig17alignDataset(BaseDataset):
         self.folders = subfolders(self.folder)[: opt.max_dataset_size]
         if not self.folders:
             raise UserError(f"{self.folder} holds no scenes; expected: {self.describe_layout()}")
-        self.aligned = self.makes_labels or ldr_frames.takes_aligned(opt, split)
+        self.aligned = self.makes_labels or ldr_scenes.takes_aligned(opt, split)
         self.scenes: dict[Path, Scene] = {}
         self.recent, self.cache = RecentScenes(), None
         if split == "train":
@@ -108,7 +110,7 @@ class Sig17alignDataset(BaseDataset):
         return self.root / f"{folder.parent.name}_align" / folder.name
 
     def _how_to_align(self) -> str:
-        return ldr_frames.how_to_align("sig17align", self.root)
+        return ldr_scenes.how_to_align("sig17align", self.root)
 
     def _labels(self, folder: Path) -> dict[str, Path]:
         """Key in the sample -> file of the labels of a scene."""

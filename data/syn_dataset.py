@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.arrays import OPEN_MAPS, MappedArray, read_metadata
 from data.augment import Augmentation, add_option, augment_cfa, augment_pixels, transpose_cfa
 from data.base_dataset import BaseDataset
-from data.block_cache import BlockCache, Content
 from data.draws import Draw
+from data.reading.arrays import OPEN_MAPS, MappedArray, read_metadata
+from data.reading.block_cache import BlockCache, Content
+from data.reading.folders import subfolders
 from util.errors import UserError
-from util.images import read_picture
+from util.imaging.images import read_picture
 
 EXPOSURES = (1, 4, 16, 64, 256)  # of the files raw_1.npy ... relative to the shortest
 WHITE_LEVEL = 1023
@@ -238,8 +239,3 @@ def read_meta(folder: Path) -> dict:
 def sample_name(folder: Path) -> str:
     """`scene-frame` of a sample's folder."""
     return f"{folder.parent.name}-{folder.name}"
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder by name, without hidden ones (unfinished copies)."""
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))

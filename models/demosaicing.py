@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from models.networks.demosaic_net import DemosaicNet, NetworkDemosaicer
+from models.networks.parts.demosaic_net import DemosaicNet, NetworkDemosaicer
 from util import checkpoint
-from util.demosaic import Demosaicer, bilinear, menon
 from util.device import Place
+from util.imaging.demosaic import Demosaicer, bilinear, menon
 
 
 def create_demosaicer(opt: argparse.Namespace, place: Place) -> Demosaicer:

@@ -2,7 +2,7 @@
 
 import torch
 
-from util.tonemap import mu_law
+from util.imaging.tonemap import mu_law
 
 EXPANSION_THRESHOLD = 5 / 255  # of the mu-law difference; stage 1 believes the colour component below it
 COLOR_THRESHOLD = 10 / 255  # the same of stage 2

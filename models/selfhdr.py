@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from models.base_model import BaseModel
-from models.networks.exposure_pairs import GAMMA
+from models.networks.parts.exposure_pairs import GAMMA
 from util.errors import UserError
 
 

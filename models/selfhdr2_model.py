@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from models.losses import color_mask, masked_l1
-from models.networks.exposure_pairs import GAMMA
+from models.networks.parts.exposure_pairs import GAMMA
 from models.selfhdr import SelfhdrModel, gamma_coded
 from models.structure_loss import KINDS, ORDERS, create_structure_loss
 from util.parser import amount

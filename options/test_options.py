@@ -7,13 +7,13 @@ from typing import ClassVar
 import data
 from options.base_options import BaseOptions
 from util.errors import UserError
-from util.evaluation import SCORED, USUAL
-from util.learned_metrics import NO_REFERENCE
+from util.imaging.pictures import TONE_MAPS
+from util.imaging.rendering import ISPS
 from util.parser import Parser, amount, boolean, iterations
-from util.picture_metrics import METRICS
-from util.pictures import TONE_MAPS
-from util.radiance_metrics import RADIANCE_METRICS
-from util.rendering import ISPS
+from util.scores.evaluation import SCORED, USUAL
+from util.scores.learned_metrics import NO_REFERENCE
+from util.scores.picture_metrics import METRICS
+from util.scores.radiance_metrics import RADIANCE_METRICS
 from util.tiling import USUAL_TILE
 
 

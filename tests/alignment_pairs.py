@@ -7,7 +7,7 @@ import numpy as np
 import skimage.data
 
 from data.alignment.frames import Flow, align, contradicted, flow_views
-from util.tonemap import srgb_decode
+from util.imaging.tonemap import srgb_decode
 
 PHOTOGRAPHS = ("astronaut", "coffee", "rocket", "chelsea")
 GAIN = 1.6  # light of a photograph's white in the reference, which clips at 1

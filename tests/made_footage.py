@@ -8,8 +8,8 @@ import numpy as np
 
 from data.simulate.photographs import read_photograph
 from data.simulate.warp import warp_affine
-from util.images import write_png8, write_radiance
-from util.tonemap import srgb_decode
+from util.imaging.images import write_png8, write_radiance
+from util.imaging.tonemap import srgb_decode
 
 
 def scene(name: str = "coffee") -> np.ndarray:

@@ -26,9 +26,9 @@ PRELOADED = (
     "models.syn_model",
     "models.networks.tmrnet",
     "torch._dynamo",
-    "util.evaluation",
+    "util.scores.evaluation",
     "util.logger",
-    "util.report",
+    "util.scores.report",
 )
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(list(PRELOADED))

@@ -12,14 +12,14 @@ import torch
 from torchvision.models.optical_flow import raft_small
 
 from data import align as command
+from data.alignment.color_merge import colour_component, merge_weights
 from data.alignment.dis import dis_flow
 from data.alignment.frames import align, contradicted, re_expose
 from data.alignment.making import quantise
 from data.alignment.raft import RaftFlow
 from data.alignment.sources import SOURCES
-from data.color_merge import colour_component, merge_weights
-from data.ldr_frames import LINEAR
-from data.sig17align_check import Sig17alignCheck
+from data.checks.sig17align_check import Sig17alignCheck
+from data.reading.ldr_frames import LINEAR
 from data.sig17align_dataset import Sig17alignDataset
 from tests.alignment_pairs import (
     PHOTOGRAPHS,
@@ -35,8 +35,8 @@ from tests.alignment_pairs import (
 from tests.ldr_sets import make_ldr_set
 from tests.programs import Running
 from util.errors import UserError
-from util.images import read_radiance, read_tiff
-from util.tonemap import mu_law
+from util.imaging.images import read_radiance, read_tiff
+from util.imaging.tonemap import mu_law
 
 
 @pytest.fixture

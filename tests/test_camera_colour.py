@@ -5,7 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from util.camera_colour import (
+from util.errors import UserError
+from util.imaging.camera_colour import (
     D50,
     D65,
     XYZ_TO_SRGB,
@@ -18,8 +19,7 @@ from util.camera_colour import (
     white_point,
     xy_of,
 )
-from util.errors import UserError
-from util.lens_shading import gain_maps, plane_gains, resized
+from util.imaging.lens_shading import gain_maps, plane_gains, resized
 
 # XYZ to camera under tungsten light (17) and daylight (21): a real camera's, rounded
 TUNGSTEN = np.array([[0.95, -0.45, 0.03], [-0.36, 1.32, 0.20], [-0.05, 0.15, 0.73]])

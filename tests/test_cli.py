@@ -13,9 +13,9 @@ import torch
 
 from tests.conftest import SIZE
 from tests.programs import ROOT, log_rows, run, succeed, weights
-from util.images import read_exr, read_picture
-from util.metrics import crop_border
-from util.picture_metrics import METRICS
+from util.imaging.images import read_exr, read_picture
+from util.scores.metrics import crop_border
+from util.scores.picture_metrics import METRICS
 
 SCENES = ("coffee", "rocket")
 PICTURE = (2 * SIZE[0], 2 * SIZE[1], 3)

@@ -10,7 +10,7 @@ import pytest
 
 from util.compare import main
 from util.errors import UserError
-from util.evaluation import Evaluation
+from util.scores.evaluation import Evaluation
 
 FACTS = {
     "model": "selfhdr2",

@@ -13,11 +13,11 @@ import torch
 from numpy.testing import assert_array_equal
 
 from data import create_dataset
-from data.arrays import MappedArray, read_metadata
-from data.block_cache import BLOCK, BlockCache, Content
+from data.reading.arrays import MappedArray, read_metadata
+from data.reading.block_cache import BLOCK, BlockCache, Content
 from tests.bracket_sets import EXPOSURES, draw, make_set, options, whole_sample, write_sample
-from util.bayer import pack, unpack
 from util.errors import UserError
+from util.imaging.bayer import pack, unpack
 
 MIN_RATIO = 4  # machines differ in what fresh memory costs: 7 to 19 were measured
 

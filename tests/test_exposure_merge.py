@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 
 from models.networks import create_network
-from models.networks.dis_flow import chained_flow
 from models.networks.exposure_merge import EXCESS, EXCESS_STEPS, ExposureMerge
-from models.networks.windows import Windows
+from models.networks.flow.dis_flow import chained_flow
+from models.networks.parts.windows import Windows
 from tests.programs import run, succeed
-from util.baselines import exposure_average
+from util.scores.baselines import exposure_average
 
 EXPOSURE = 4.0 ** torch.arange(-2, 3)
 SHOT, READ = 0.0024, 1.8e-5

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from data.exif import Shot
-from data.exposures import from_shots, read_list, set_exposures
+from data.reading.exif import Shot
+from data.reading.exposures import from_shots, read_list, set_exposures
 from util.errors import UserError
 
 

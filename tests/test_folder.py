@@ -15,10 +15,10 @@ from data.suitable_scenes import suits
 from options.test_options import TestOptions
 from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture, write_shaded
 from tests.programs import run, succeed
-from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
-from util.images import read_exr, read_hdr, read_picture
-from util.tonemap import mu_law, srgb_decode, srgb_encode
+from util.imaging.bayer import PLANES, pack, unpack
+from util.imaging.images import read_exr, read_hdr, read_picture
+from util.imaging.tonemap import mu_law, srgb_decode, srgb_encode
 
 ROOT = Path(__file__).resolve().parents[1]
 real_stacks = pytest.mark.skipif(not (SHARED / "stack").is_dir(), reason="the real stacks are not here")

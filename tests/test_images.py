@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from util.errors import UserError
-from util.images import (
+from util.imaging.images import (
     read_exr,
     read_hdr,
     read_picture,

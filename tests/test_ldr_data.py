@@ -13,17 +13,18 @@ import tifffile
 import torch
 from numpy.testing import assert_array_equal
 
-from data import block_cache, create_dataset, create_loader, samples
+from data import create_dataset, create_loader, samples
+from data.checks.sig17align_check import Sig17alignCheck
 from data.draws import EpochBatches
-from data.ldr_frames import RecentScenes, find_label
-from data.sig17align_check import Sig17alignCheck
+from data.reading import block_cache
+from data.reading.ldr_frames import RecentScenes, find_label
+from data.reading.stated_exposures import Ratio, Stated, check_stated, measured_ratios, read_stated
 from data.sig17align_dataset import Sig17alignDataset
-from data.stated_exposures import Ratio, Stated, check_stated, measured_ratios, read_stated
 from tests import bracket_sets
 from tests.bracket_sets import draw
 from tests.ldr_sets import make_ldr_set, merged, write_scene
 from util.errors import UserError
-from util.images import read_hdr, read_tiff, write_radiance
+from util.imaging.images import read_hdr, read_tiff, write_radiance
 from util.parser import Parser
 from util.task import Task
 

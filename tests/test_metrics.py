@@ -10,14 +10,14 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from util import learned_metrics, metrics, picture_metrics
 from util.errors import UserError
-from util.evaluation import Evaluation, prepared
-from util.learned_metrics import NO_REFERENCE
-from util.metrics import crop_border, psnr, pu21_encode, pu_psnr, pu_ssim, ssim
-from util.picture_metrics import METRICS
-from util.radiance_metrics import RADIANCE_METRICS
-from util.tonemap import inverse_mu_law, mu_law
+from util.imaging.tonemap import inverse_mu_law, mu_law
+from util.scores import learned_metrics, metrics, picture_metrics
+from util.scores.evaluation import Evaluation, prepared
+from util.scores.learned_metrics import NO_REFERENCE
+from util.scores.metrics import crop_border, psnr, pu21_encode, pu_psnr, pu_ssim, ssim
+from util.scores.picture_metrics import METRICS
+from util.scores.radiance_metrics import RADIANCE_METRICS
 
 
 @pytest.fixture

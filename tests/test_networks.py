@@ -9,14 +9,15 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torchvision.ops import deform_conv2d
 
-from models.networks import create_network, needs_weights, network_class, network_names, spynet, takes
-from models.networks import warp as sampling
-from models.networks.blocks import upsample
-from models.networks.spynet import SPyNet
-from models.networks.warp import modulated_deform_conv, warp
+from models.networks import create_network, needs_weights, network_class, network_names, takes
+from models.networks.flow import spynet
+from models.networks.flow.spynet import SPyNet
+from models.networks.parts import warp as sampling
+from models.networks.parts.blocks import upsample
+from models.networks.parts.warp import modulated_deform_conv, warp
 from tests.golden.published_weights import fill_value
 from util import checkpoint, tiling
-from util.complexity import parameter_count
+from util.scores.complexity import parameter_count
 
 FRAMES = 3  # that the networks under test are built for
 GAINS = {"ahdrnet": 1.0, "fshdr": 1.5}  # of weights, where those of 0.5 damp what depends on the frames

@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from models.networks import create_network, network_class, network_names
-from models.networks.exposure_pairs import PairNetwork, conv_of_parts, exposure_pairs
+from models.networks.parts.exposure_pairs import PairNetwork, conv_of_parts, exposure_pairs
 from tests.checks.selfhdr_networks import are_consistent, golden_pairs
 from tests.golden.published_weights import fill_value
 from tests.test_networks import GAINS, random_frames
 from util import checkpoint, tiling
-from util.complexity import parameter_count
+from util.scores.complexity import parameter_count
 
 EXPOSURE = torch.tensor([[1.0, 4.0, 16.0]])
 CONVOLUTIONAL = ("ahdrnet", "fshdr")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.exif import read_shot
-from data.picture_stack import linearise, tone_curve
+from data.reading.exif import read_shot
+from data.reading.picture_stack import linearise, tone_curve
 from tests.photo_files import write_picture
 from util.errors import UserError
-from util.images import read_picture
-from util.tonemap import srgb_decode, srgb_encode
+from util.imaging.images import read_picture
+from util.imaging.tonemap import srgb_decode, srgb_encode
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from tests.test_rendering import CAM2RGB, make_meta, make_packed
-from util import rendering
-from util.demosaic import menon
 from util.errors import UserError
-from util.highlights import neutral_highlights
-from util.pictures import Pictures
-from util.rendering import contact_sheet, reduced, render_png16, scene_luminance
-from util.report import Report
-from util.tonemap import (
+from util.imaging import rendering
+from util.imaging.demosaic import menon
+from util.imaging.highlights import neutral_highlights
+from util.imaging.pictures import Pictures
+from util.imaging.rendering import contact_sheet, reduced, render_png16, scene_luminance
+from util.imaging.tonemap import (
     automatic_ev,
     automatic_reinhard,
     exposed,
@@ -28,6 +27,7 @@ from util.tonemap import (
     srgb_decode,
     srgb_encode,
 )
+from util.scores.report import Report
 
 
 def test_tone_curves_agree_and_invert():

@@ -12,8 +12,8 @@ import rawpy
 import tifffile
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.exif import Shot, read_shot, read_tags
-from data.raw import normalise, packed_size, read_alike, read_raw
+from data.reading.exif import Shot, read_shot, read_tags
+from data.reading.raw import normalise, packed_size, read_alike, read_raw
 from data.simulate.camera import Camera
 from data.simulate.dng import write_real_sample
 from tests.photo_files import (
@@ -27,8 +27,8 @@ from tests.photo_files import (
     random_mosaic,
     write_picture,
 )
-from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
+from util.imaging.bayer import PLANES, pack, unpack
 
 ASCII = 2
 ACTIVE_AREA, REPEAT, BLACK, DELTA_H, DELTA_V = 50829, 50713, 50714, 50715, 50716

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data.exif import Shot, read_shot
-from data.raw import read_raw
-from data.raw_colour import colour_tags
+from data.reading.exif import Shot, read_shot
+from data.reading.raw import read_raw
+from data.reading.raw_colour import colour_tags
 from tests.photo_files import (
     RATIONAL,
     SHORT,
@@ -21,8 +21,8 @@ from tests.photo_files import (
     make_dng,
     random_mosaic,
 )
-from util.bayer import pack
 from util.errors import UserError
+from util.imaging.bayer import pack
 
 ORIENTATION = 274
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data import block_cache, create_dataset, real_dataset
+from data import create_dataset, real_dataset
 from data.augment import Augmentation, augment, augment_pattern
+from data.reading import block_cache
 from tests.bracket_sets import draw, options
 from tests.photo_files import make_dng, make_scene, random_mosaic, write_shaded
-from util.bayer import PLANES, pack, unpack
 from util.errors import UserError
+from util.imaging.bayer import PLANES, pack, unpack
 
 ALL_AUGMENTATIONS = [Augmentation(*bits) for bits in itertools.product((False, True), repeat=3)]
 EXPOSURES = (1, 4, 16, 64, 256)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.made_footage import scene
 from tests.programs import log_rows, succeed
-from util.images import write_radiance
+from util.imaging.images import write_radiance
 
 
 def test_options_that_may_be_repeated_are_recorded_as_they_were_given(tmp_path: Path, common) -> None:

@@ -8,7 +8,7 @@ from models.networks import create_network, network_class
 from models.networks.exposure_merge import Observed, _filled
 from tests.test_exposure_merge import error, measured, merge, scene, texture
 from tests.test_networks import random_frames
-from util.baselines import exposure_average
+from util.scores.baselines import exposure_average
 from util.tiling import restore
 
 TRIPLE = torch.tensor([1.0, 4.0, 16.0])

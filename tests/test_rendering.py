@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from models.demosaicing import load_demosaicer
-from models.networks.demosaic_net import DemosaicNet, NetworkDemosaicer
-from util import rendering
-from util.bayer import PLANES, pack, unpack
-from util.camera_colour import XYZ_TO_SRGB, rows_to_one
-from util.demosaic import bilinear, menon
+from models.networks.parts.demosaic_net import DemosaicNet, NetworkDemosaicer
 from util.errors import UserError
-from util.rendering import (
+from util.imaging import rendering
+from util.imaging.bayer import PLANES, pack, unpack
+from util.imaging.camera_colour import XYZ_TO_SRGB, rows_to_one
+from util.imaging.demosaic import bilinear, menon
+from util.imaging.rendering import (
     linear_srgb,
     oriented,
     render_png16,
     scene_luminance,
     to_png16,
 )
-from util.tonemap import (
+from util.imaging.tonemap import (
     exposed,
     inverse_mu_law,
     luminance,

@@ -10,13 +10,14 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from data import block_cache, create_dataset, create_loader, samples
+from data import create_dataset, create_loader, samples
 from data.augment import Augmentation, augment, augment_cfa, transpose_cfa
 from data.draws import Draw, EpochBatches
+from data.reading import block_cache
 from data.syn_dataset import SynDataset
 from tests.bracket_sets import draw, make_set, options, whole_sample
-from util.bayer import pack, unpack
 from util.errors import UserError
+from util.imaging.bayer import pack, unpack
 
 ALL_AUGMENTATIONS = [Augmentation(*bits) for bits in itertools.product((False, True), repeat=3)]
 

@@ -13,9 +13,9 @@ from models.networks import create_network
 from tests.golden.published_weights import fill_value
 from tests.ldr_sets import make_ldr_set
 from tests.programs import largest_difference, run, succeed
-from util.images import read_exr, read_hdr, read_picture
-from util.radiance_metrics import RADIANCE_METRICS
-from util.tonemap import mu_law_picture8
+from util.imaging.images import read_exr, read_hdr, read_picture
+from util.imaging.tonemap import mu_law_picture8
+from util.scores.radiance_metrics import RADIANCE_METRICS
 
 DATA = ("--dataset_name", "sig17align", "--gpu_ids", -1, "-j", 0)
 SHORT = (

@@ -11,8 +11,8 @@ from models.selfhdr import gamma_coded
 from models.selfhdr2_model import Noise, add_noise, gauss
 from tests.selfhdr_training import EXPOSURE, batch, light, model_of
 from util.errors import UserError
+from util.imaging.tonemap import LOG_MU, inverse_mu_law, mu_law
 from util.parser import Parser
-from util.tonemap import LOG_MU, inverse_mu_law, mu_law
 
 
 def test_preserving_mask_is_a_hat() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from data.checks.syn_check import SynCheck
 from data.simulate import brackets, storage
 from data.simulate.making import make_dataset, simulate
 from data.simulate.photographs import PHOTOGRAPHS
@@ -24,7 +25,6 @@ from data.simulate.sampling import EXPOSURES
 from data.simulate.scenes import BuiltIn, Shot
 from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
-from data.syn_check import SynCheck
 from data.syn_dataset import SynDataset
 from data.synplus_dataset import SynplusDataset
 from tests.made_footage import pan, write_frames

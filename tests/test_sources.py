@@ -17,8 +17,8 @@ from data.simulate.scenes import Photograph, Shot, Video, read_light
 from data.simulate.settings import Settings
 from data.simulate.sources import describe, find_sources, split_sources
 from tests.made_footage import pan, scene, write_frames
-from util.images import write_radiance
-from util.tonemap import srgb_decode
+from util.imaging.images import write_radiance
+from util.imaging.tonemap import srgb_decode
 
 
 def test_video_leaves_a_remainder_and_is_numbered_by_its_frames(tmp_path: Path) -> None:

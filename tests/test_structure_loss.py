@@ -11,8 +11,8 @@ from models.structure_loss import VGGLoss, create_structure_loss, gradient_loss,
 from tests.selfhdr_training import CPU, TASK, batch, light, model_of, options
 from util.device import Place
 from util.errors import UserError
+from util.imaging.tonemap import inverse_mu_law, mu_law
 from util.task import Task
-from util.tonemap import inverse_mu_law, mu_law
 
 
 @pytest.fixture(scope="module")

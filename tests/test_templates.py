@@ -17,7 +17,7 @@ from data import create_dataset, dataset_names
 from data.draws import Draw
 from models import model_names
 from util.errors import UserError
-from util.images import read_picture
+from util.imaging.images import read_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 

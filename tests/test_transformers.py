@@ -11,12 +11,13 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.networks import create_network, network_class, network_names, strips
-from models.networks.padding import mirrored
-from models.networks.window_attention import SwinBlock, WindowAttention, relative_positions
+from models.networks import create_network, network_class, network_names
+from models.networks.parts import strips
+from models.networks.parts.padding import mirrored
+from models.networks.parts.window_attention import SwinBlock, WindowAttention, relative_positions
 from tests.golden.published_weights import fill_value
 from util import checkpoint
-from util.complexity import parameter_count
+from util.scores.complexity import parameter_count
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data.ldr_frames import GAMMA
+from data.reading.ldr_frames import GAMMA
 from data.simulate.warp import displace
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]  # views uint8 (H, W): first(p) = second(p + flow(p))

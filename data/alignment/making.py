@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from data.alignment.color_merge import colour_component
 from data.alignment.dis import dis_flow
 from data.alignment.frames import Flow, align
 from data.alignment.raft import RaftFlow
 from data.alignment.sources import SOURCES, digest
-from data.color_merge import colour_component
-from data.ldr_frames import LINEAR, TASK, Scene, decode
+from data.ldr_scenes import TASK
+from data.reading.ldr_frames import LINEAR, Scene, decode
 from util.files import complete_or_absent
-from util.images import write_radiance, write_tiff16
+from util.imaging.images import write_radiance, write_tiff16
 
 COLOUR = "HDRImg.hdr"  # the colour component, beside the frames
 WHITE = 1 << 16  # what 1 is in files of 16 bits, which hold less

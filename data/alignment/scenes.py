@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 import data
-from data.ldr_frames import FRAMES, Scene, three_frames
-from data.stated_exposures import read_stated
-from data.syn_dataset import subfolders
+from data.reading.folders import subfolders
+from data.reading.ldr_frames import FRAMES, Scene, three_frames
+from data.reading.stated_exposures import read_stated
 from util.errors import UserError
 
 SPLITS = {"sig17align": ("Training", "Test"), "sen": ("Scenes",), "tursun": ("dataset",)}

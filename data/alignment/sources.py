@@ -2,7 +2,7 @@
 
 import hashlib
 
-from data.ldr_frames import Scene
+from data.reading.ldr_frames import Scene
 from util.errors import UserError
 
 SOURCES = "sources.sha256"  # beside aligned frames: the digest of what they were made of

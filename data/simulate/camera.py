@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from data.simulate.warp import Picture, channel_mean
-from util.bayer import PLANES
+from util.imaging.bayer import PLANES
 
 XYZ_TO_CAMERA = np.array(
     [[0.734375, -0.125, -0.0859375], [-0.2734375, 1.109375, 0.140625], [-0.015625, 0.21875, 0.40625]]

@@ -13,8 +13,8 @@ import tifffile
 from data.simulate.camera import SRGB_TO_XYZ, Camera
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
-from util.bayer import PLANES, pack, unpack
 from util.files import write_atomically
+from util.imaging.bayer import PLANES, pack, unpack
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10  # types of a TIFF tag
 COLOUR_FILTER_ARRAY = 32803  # PhotometricInterpretation

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from data.simulate.warp import channel_mean, displace
-from util.tonemap import mu_law
+from util.imaging.tonemap import mu_law
 
 WHITEST = 16.0  # light beyond it, the white of the shortest frame, is not seen by the flow
 AGREEMENT_PIXELS = 9  # side of the square over which two explanations of a pixel are compared

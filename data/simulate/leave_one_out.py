@@ -18,8 +18,8 @@ from data.simulate.lighting import MEDIAN_LEVELS, median_level
 from data.simulate.scenes import Video, read_light
 from data.simulate.sources import COLOURS, find_sources
 from util.errors import UserError, run
+from util.imaging.tonemap import srgb_encode
 from util.parser import Parser, positive
-from util.tonemap import srgb_encode
 
 SHORTEST = 3  # frames of a video
 

@@ -16,7 +16,7 @@ import skimage
 from data.simulate.lighting import BRIGHTEST_LEVELS, MEDIAN_LEVELS, night
 from data.simulate.window import Window, draw_window
 from util.errors import UserError
-from util.tonemap import srgb_decode
+from util.imaging.tonemap import srgb_decode
 
 PHOTOGRAPHS = {  # split -> scene -> file in the data folder of scikit-image; no photograph is in both
     "Train": {

@@ -15,13 +15,13 @@ from data.simulate.ldr import Triple
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
 from data.simulate.settings import LDR, Settings
-from util.demosaic import menon
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
-from util.images import write_png8, write_png16, write_radiance, write_tiff16
+from util.imaging.demosaic import menon
+from util.imaging.images import write_png8, write_png16, write_radiance, write_tiff16
+from util.imaging.rendering import linear_srgb, render_png16
+from util.imaging.tonemap import srgb_encode
 from util.json_record import differences, read_json
-from util.rendering import linear_srgb, render_png16
-from util.tonemap import srgb_encode
 
 RECORD = "simulation.json"  # of the settings, at the root of a data set
 PARAMETERS = "parameters.json"  # of what was drawn, in each sample

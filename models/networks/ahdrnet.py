@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import PairNetwork, conv_of_parts, start_dark, upsampling
+from models.networks.parts.exposure_pairs import PairNetwork, conv_of_parts, start_dark, upsampling
 
 SLOPE = 0.01  # of the leaky ReLU
 DILATION = 2  # px, of the dense layers

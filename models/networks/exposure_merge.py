@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.dis_flow import chained_flow
-from models.networks.warp import warp
-from models.networks.windows import SIDE, TAPER, Windows, smoothed, squared
+from models.networks.flow.dis_flow import chained_flow
+from models.networks.parts.warp import warp
+from models.networks.parts.windows import SIDE, TAPER, Windows, smoothed, squared
 
 CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
 AGREEMENT = 1.5  # power of a difference, in variances of noise, that is put down to noise

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import PairNetwork, conv_of_parts, start_dark, upsampling
+from models.networks.parts.exposure_pairs import PairNetwork, conv_of_parts, start_dark, upsampling
 
 SLOPE = 0.2  # of the leaky ReLU after the convolutions of streams and bridges
 SPREAD_SLOPE = 0.3  # and after the dilated ones

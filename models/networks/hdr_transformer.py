@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.exposure_pairs import start_dark, upsampling
-from models.networks.padding import PaddedPairNetwork
-from models.networks.strips import by_strips, convolved, rows_at_once, strips
-from models.networks.window_attention import initialise, swin_groups
+from models.networks.parts.exposure_pairs import start_dark, upsampling
+from models.networks.parts.padding import PaddedPairNetwork
+from models.networks.parts.strips import by_strips, convolved, rows_at_once, strips
+from models.networks.parts.window_attention import initialise, swin_groups
 
 SQUEEZE = 8  # the local branch has so many times fewer channels
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.networks.blocks import Body, PixelShufflePack, run_part, upsample
-from models.networks.spynet import SPyNet
-from models.networks.warp import modulated_deform_conv, strip_rows, warp
+from models.networks.flow.spynet import SPyNet
+from models.networks.parts.blocks import Body, PixelShufflePack, run_part, upsample
+from models.networks.parts.warp import modulated_deform_conv, strip_rows, warp
 
 MAX_OFFSET = 10  # px that the deformable alignment may add to the flow
 CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reach

@@ -7,20 +7,26 @@ import numpy as np
 import torch
 
 from models.demosaicing import load_demosaicer
-from models.networks import demosaic_net
+from models.networks.parts import demosaic_net
 from tests.golden.published_weights import fill_value
-from util.bayer import PLANES, pack, unpack
-from util.camera_colour import XYZ_TO_SRGB, ColourTags, colour_meta, published_camera_to_xyz, rows_to_one
-from util.demosaic import bilinear, menon
-from util.metrics import crop_border
-from util.picture_metrics import (
+from util.imaging.bayer import PLANES, pack, unpack
+from util.imaging.camera_colour import (
+    XYZ_TO_SRGB,
+    ColourTags,
+    colour_meta,
+    published_camera_to_xyz,
+    rows_to_one,
+)
+from util.imaging.demosaic import bilinear, menon
+from util.imaging.rendering import linear_srgb, render_png16, to_png16
+from util.imaging.tonemap import mu_law, srgb_decode, srgb_encode
+from util.scores.metrics import crop_border
+from util.scores.picture_metrics import (
     psnr_mu,
     published_validation_psnr,
     published_validation_view,
     ssim_mu,
 )
-from util.rendering import linear_srgb, render_png16, to_png16
-from util.tonemap import mu_law, srgb_decode, srgb_encode
 
 
 def assert_same_png(actual: np.ndarray, expected: np.ndarray) -> None:

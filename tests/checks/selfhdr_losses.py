@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from models.losses import color_mask, expansion_mask
 from models.networks import create_network
 from models.networks.ahdrnet import AHDRNet
-from models.networks.exposure_pairs import GAMMA
+from models.networks.parts.exposure_pairs import GAMMA
 from models.selfhdr import SelfhdrModel, gamma_coded
 from models.selfhdr1_model import Selfhdr1Model
 from models.selfhdr2_model import Noise, Selfhdr2Model

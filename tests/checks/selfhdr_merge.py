@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose
 
-from data.color_merge import colour_component, merge_weights
-from data.ldr_frames import LINEAR
-from models.networks.exposure_pairs import exposure_pairs
+from data.alignment.color_merge import colour_component, merge_weights
+from data.reading.ldr_frames import LINEAR
+from models.networks.parts.exposure_pairs import exposure_pairs
 
 
 def check_merge(data) -> None:

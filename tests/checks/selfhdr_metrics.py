@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from util.radiance_metrics import RADIANCE_METRICS
-from util.tonemap import mu_law, mu_law_picture8
+from util.imaging.tonemap import mu_law, mu_law_picture8
+from util.scores.radiance_metrics import RADIANCE_METRICS
 
 
 def check_metrics(data) -> None:

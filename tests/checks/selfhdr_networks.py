@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from models.networks import create_network
-from models.networks.exposure_pairs import exposure_pairs
+from models.networks.parts.exposure_pairs import exposure_pairs
 from tests.checks.tmrnet import published_state
 
 EXPOSURE = torch.tensor([[1.0, 4.0, 16.0]])  # of frames that are realistic

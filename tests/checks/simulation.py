@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from data.simulate.camera import Camera, alexa_to_srgb, reduce_published, unprocess
 from data.simulate.noise import add_noise, noise_levels, quantise
 from data.simulate.sampling import target
-from util.tonemap import srgb_decode, srgb_encode
+from util.imaging.tonemap import srgb_decode, srgb_encode
 
 
 def _camera(data) -> Camera:

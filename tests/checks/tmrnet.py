@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.networks import create_network
-from models.networks.spynet import SPyNet
+from models.networks.flow.spynet import SPyNet
 from tests.golden.published_weights import fill_value
 
 

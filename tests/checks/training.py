@@ -10,7 +10,7 @@ from data.augment import Augmentation, augment
 from models.base_model import weight_average
 from models.losses import mu_law_l1
 from models.real_model import RealModel
-from util.bayer import pack
+from util.imaging.bayer import pack
 from util.schedule import learning_rate
 from util.task import Task
 

@@ -1,0 +1,125 @@
+"""Optical flow from one of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
+
+The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
+are composed. A flow that does not show that it is right is dropped for none at all, as is one that the flow
+back contradicts (what it leads to is hidden in one frame); where there is less texture than noise, it
+follows its surroundings.
+"""
+
+import math
+
+import cv2
+import numpy as np
+import torch
+
+from models.networks.parts.warp import warp
+
+UNCLIPPED = 0.95  # of the longer frame's white level: two frames are compared up to there
+BLUR = 0.5  # px, standard deviation of the blur of views
+CONSISTENT = 2.0  # px by which flow to a frame and back from there may miss where it began
+REACH = 4.0  # px, standard deviation of the neighbourhood whose texture and agreement are measured
+IMPROVEMENT = 0.9  # share of the squared difference of two views that a flow must get below
+SURROUNDINGS = 48.0  # px, standard deviation of the neighbourhood that a flow follows
+STIFFNESS = 2.0  # texture that makes a flow follow itself as much as its surroundings, in variances of noise
+SMALLEST = 64  # px, sides below are extended for DIS
+
+
+def chained_flow(
+    light: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor, reference: int = 0
+) -> torch.Tensor:
+    """Flow (T-1, 2, H, W) in px, x first, from the reference to each of the others in rising order.
+
+    The frame sampled at p + flow(p) shows the reference at p.
+
+    Args:
+        light: (T, H, W) on the CPU, gray frames divided by their exposures, in rising order of exposure.
+        exposure: (T,).
+        shot, read: (T,), a measured value y has the variance shot * y + read.
+        reference: number of the frame from which the flows start.
+    """
+    flows = light.new_zeros(len(light), 2, *light.shape[-2:])
+    for last, i in _outwards(reference, len(light)):
+        longer = max(last, i)
+        white = UNCLIPPED / float(exposure[longer])
+        level = max(float(light[longer].clamp(0, white).median()), white / 500)
+        deviation = max(
+            math.sqrt(shot[k] * level * exposure[k] + read[k]) / float(exposure[k]) for k in (last, i)
+        )
+        noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
+        views = {k: _view(light[k], white) for k in (last, i)}
+        step = _proven(_dis(views[last], views[i]), views[last], views[i])
+        step = _consistent(step, _dis(views[i], views[last]))
+        step = _followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
+        step = torch.from_numpy(step).permute(2, 0, 1)
+        flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
+    return torch.cat((flows[:reference], flows[reference + 1 :]))
+
+
+def _outwards(reference: int, number: int) -> list[tuple[int, int]]:
+    """Pairs of neighbours (known, next) by which all frames are reached from the reference."""
+    longer = [(i - 1, i) for i in range(reference + 1, number)]
+    return longer + [(i + 1, i) for i in reversed(range(reference))]
+
+
+def _view(light: torch.Tensor, white: float) -> np.ndarray:
+    """Light (H, W) as 8-bit codes of its square root, in which shot noise is the same everywhere."""
+    soft = cv2.GaussianBlur((light / white).clamp(0, 1).numpy(), (0, 0), BLUR)
+    return np.round(255 * np.sqrt(soft)).astype(np.uint8)
+
+
+def _dis(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Flow (H, W, 2) between 8-bit views (H, W)."""
+    height, width = reference.shape
+    below, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
+    views = [
+        cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_REPLICATE) for view in (reference, support)
+    ]
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(0)
+    dis.setPatchSize(16)  # larger ones reach beyond the border that OpenCV reserves
+    dis.setPatchStride(8)
+    return dis.calc(*views, None)[:height, :width]
+
+
+def _proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """The flow (H, W, 2) where views (H, W) agree better along it than without, 0 elsewhere."""
+    moved = _sampled(support, flow)
+    along, without = (
+        cv2.GaussianBlur((reference.astype(np.float32) - view) ** 2, (0, 0), REACH)
+        for view in (moved, support)
+    )
+    return np.where((along < IMPROVEMENT * without)[..., None], flow, np.float32(0))
+
+
+def _consistent(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """The flow (H, W, 2) where the other frame's flow `back` leads to where it began, 0 elsewhere."""
+    miss = np.linalg.norm(flow + _sampled(back, flow), axis=2, keepdims=True)
+    return np.where(miss < CONSISTENT, flow, np.float32(0))
+
+
+def _sampled(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """An image (H, W, ...) along a flow (H, W, 2), bilinearly."""
+    rows, columns = np.indices(flow.shape[:2], np.float32)
+    x, y = columns + flow[..., 0], rows + flow[..., 1]
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
+    """The flow (H, W, 2), drawn to the mean of its textured surroundings where it has little texture itself.
+
+    `noise` is the variance of noise in the view (H, W).
+    """
+    view = view.astype(np.float32)
+    mean, square = (cv2.GaussianBlur(image, (0, 0), REACH) for image in (view, view * view))
+    texture = np.maximum(square - mean**2 - noise, 0)[..., None] + np.float32(1e-3)
+    around = _wide_mean(np.concatenate([flow * texture, texture], axis=2))
+    around = around[..., :2] / around[..., 2:]
+    stiffness = STIFFNESS * noise
+    return (flow * texture + stiffness * around) / (texture + stiffness)
+
+
+def _wide_mean(image: np.ndarray) -> np.ndarray:
+    """Gaussian mean of (H, W, C) over SURROUNDINGS, taken at a quarter of the size."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), SURROUNDINGS / 4), (width, height))

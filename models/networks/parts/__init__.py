@@ -1,0 +1,1 @@
+"""Layers and steps that several networks are made of."""

@@ -1,0 +1,1 @@
+"""What judges pictures: metrics, baselines, tables of scores and pages of contact sheets."""

@@ -1,0 +1,112 @@
+"""Scores of a set of images: a row per image, the mean, and the files that keep them."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from util.files import write_atomically
+from util.imaging.rendering import to_png16
+from util.scores.learned_metrics import NO_REFERENCE, prepare
+from util.scores.metrics import ABSOLUTE, crop_border
+from util.scores.picture_metrics import METRICS
+from util.scores.radiance_metrics import RADIANCE_METRICS
+
+# What is scored of an image: the 16-bit picture that is written, or its linear light.
+SCORED = {"picture": METRICS, "radiance": RADIANCE_METRICS}
+USUAL = {"picture": ["psnr_mu", "ssim_mu"], "radiance": ["psnr_l", "psnr_mu", "ssim_l", "ssim_mu"]}
+
+
+class Evaluation:
+    """Collects scores of images, against their references where there are some.
+
+    Args:
+        metrics: names in NO_REFERENCE, and in SCORED of the kind. border: px left out on each side.
+        settings: per metric, its keyword arguments. kind: of SCORED.
+    """
+
+    def __init__(
+        self,
+        metrics: list[str],
+        border: int,
+        settings: dict[str, dict[str, Any]] | None = None,
+        kind: str = "picture",
+    ) -> None:
+        self.metrics, self.border, self.settings, self.kind = metrics, border, settings or {}, kind
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, name: str, image: np.ndarray, reference: np.ndarray | None) -> dict[str, float]:
+        """Score a picture uint16 or light float32 (H, W, 3); returns its scores, by the metrics that need no
+        reference only where there is none.
+        """
+        image = crop_border(image, self.border)
+        reference = None if reference is None else crop_border(reference, self.border)
+        scores = {}
+        for metric in self.metrics:
+            settings = self.settings.get(metric, {})
+            if metric in NO_REFERENCE:
+                picture = to_png16(image) if self.kind == "radiance" else image
+                scores[metric] = NO_REFERENCE[metric](picture, **settings)
+            elif reference is not None:
+                scores[metric] = SCORED[self.kind][metric](image, reference, **settings)
+        if scores:
+            self.rows.append({"name": name, **scores})
+        return scores
+
+    def mean(self) -> dict[str, float]:
+        """Mean of each metric over the images that have it; metrics that none has are left out."""
+        columns = {metric: [row[metric] for row in self.rows if metric in row] for metric in self.metrics}
+        return {metric: float(np.mean(column)) for metric, column in columns.items() if column}
+
+    def write(self, path: Path, facts: dict[str, Any]) -> None:
+        """Write `path`.csv, a row per image and the mean, and `path`.json, which states `facts` as well."""
+        rows = [*self.rows, {"name": "mean", **self.mean()}]
+        with (
+            write_atomically(path.with_name(f"{path.name}.csv")) as temporary,
+            temporary.open("w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=["name", *self.mean()])
+            writer.writeheader()
+            writer.writerows(rows)
+        with write_atomically(path.with_name(f"{path.name}.json")) as temporary:
+            temporary.write_text(
+                json.dumps({**facts, "mean": self.mean(), "images": self.rows}, indent=1) + "\n"
+            )
+
+
+def prepared(
+    metrics: list[str], peak_luminance: float, device: str | torch.device
+) -> dict[str, dict[str, Any]]:
+    """Settings of metrics for an `Evaluation`; what their networks need is loaded, so that a lack shows now.
+
+    Raises:
+        UserError: an optional package or its weights cannot be had.
+    """
+    settings = {metric: {"peak_luminance": peak_luminance} for metric in ABSOLUTE}
+    for metric in ("lpips", "cvvdp", *NO_REFERENCE):
+        settings.setdefault(metric, {})["device"] = device
+    for metric in metrics:
+        prepare(metric, device)
+    return settings
+
+
+def unbatched(value: Any) -> Any:
+    """The only sample of a batch of one: tensors as arrays, in dicts and lists alike."""
+    if isinstance(value, dict):
+        return {key: unbatched(part) for key, part in value.items()}
+    return value[0].numpy() if hasattr(value, "numpy") else value[0]
+
+
+def table(means: dict[str, dict[str, float]]) -> str:
+    """Mean scores as text: a row per method, a column per metric."""
+    metrics = list(next(iter(means.values())))
+    width = max(map(len, means))
+    lines = [" " * width + "".join(f"{metric:>10}" for metric in metrics)]
+    lines += [
+        f"{name:<{width}}" + "".join(f"{row[metric]:10.4f}" for metric in metrics)
+        for name, row in means.items()
+    ]
+    return "\n".join(lines)
