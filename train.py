@@ -156,7 +156,7 @@ def validate(
     views = []
     for sample in samples(loader):
         name = sample["name"][0]
-        restored = model.restore(model.normalised(sample), sample["exposure"]).float().cpu()
+        restored = model.restore(model.normalised(sample), sample).float().cpu()
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
         pair = restored, ground_truth(sample)
         judged = [

@@ -18,19 +18,17 @@ class BaseDataset(Dataset):
     A sample is a dict: `frames` float32 (T, C, H, W), measured values with 1 = white level; `exposure`
     float32 (T,), so that frames / exposure is on the scale of `gt`; `gt` float32 (C', sH, sW), where there
     is one; `meta`, what rendering needs; `name`, "scene-frame", and `scene`, `frame`, by which output files
-    are named.
+    are named; and what `task.carries` names, as util.task.CARRIED has it.
 
     Attributes:
         border: px of the output that evaluation leaves out on each side.
-        scale: of the ground truth's size against the frames'; None = there need not be any.
-        task: planes of the frames, white, and which frame the ground truth shows.
+        task: what is asked of a network: planes, scale, white, reference, and what samples carry.
         scores: what is scored: "picture", 16-bit pictures, or "radiance", linear light.
         targets: keys under which training patches hold what is learnt from.
         one_per_scene: whether files of results are named by the scene alone.
     """
 
     border = 0
-    scale: int | None = 1
     task = Task()
     scores = "picture"
     targets: tuple[str, ...] = ("gt",)

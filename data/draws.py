@@ -1,7 +1,7 @@
 """What is random about a training sample, as pure functions of seed, epoch and position in the epoch."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,16 @@ class Draw(NamedTuple):
     def batch_generator(self) -> np.random.Generator:
         """Random numbers that all samples of the batch share."""
         return np.random.default_rng((self.seed, self.epoch, self.batch, 1))
+
+
+def random_corner(
+    rng: np.random.Generator, room: Sequence[int], period: tuple[int, int] = (1, 1)
+) -> tuple[int, int]:
+    """Row and column that a random crop begins at: below `room`, and multiples of the task's `period`."""
+    top, left = (
+        step * int(rng.integers(-(-places // step))) for places, step in zip(room, period, strict=True)
+    )
+    return top, left
 
 
 class EpochBatches:

@@ -47,7 +47,7 @@ class FolderDataset(BaseDataset):
     Whether they are raw files, of 4 planes, or pictures, of 3, is known by their suffixes.
     """
 
-    scale = None  # there are no targets
+    task = Task(reference=None, scale=None)  # there are no targets
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
@@ -86,7 +86,7 @@ class FolderDataset(BaseDataset):
         kinds = {_is_raw(scene.files[0]) for scene in self.scenes}
         if len(kinds) > 1:
             raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
-        self.task = Task(channels=4 if kinds.pop() else 3, reference=None)
+        self.task = self.task._replace(channels=4 if kinds.pop() else 3)
         self.inner = opt.border // 2 * 2  # px of a mosaic left out: whole cells
         self.border = self.inner * (4 if opt.model.endswith("plus") else 1)
         opt.frame_num = max(len(scene.files) for scene in self.scenes)

@@ -11,7 +11,7 @@ import torch
 
 from data.augment import Augmentation, add_option, augment_pattern, augment_pixels
 from data.base_dataset import BaseDataset
-from data.draws import Draw
+from data.draws import Draw, random_corner
 from data.reading.arrays import MappedArray
 from data.reading.block_cache import BlockCache, Content
 from data.reading.exif import read_shot
@@ -22,6 +22,7 @@ from data.syn_dataset import FOLDERS
 from util.errors import UserError
 from util.imaging.bayer import PLANES
 from util.parser import boolean
+from util.task import Task
 
 FEWEST = 3  # frames of a scene
 WHY_FEWEST = "exposures are relative to the third's"
@@ -39,11 +40,10 @@ class RealDataset(BaseDataset):
     have none.
 
     Attributes:
-        scale: by which the model enlarges: 4 for those whose names end in "plus".
         one_per_scene: files of results are named by the scene alone, as published.
     """
 
-    scale = None  # whatever the model's is: there are no targets that would have to fit
+    task = Task(scale=None)  # whatever the model's is: there are no targets that would have to fit
     targets = ()
     channels = 4
     one_per_scene = True
@@ -81,8 +81,8 @@ class RealDataset(BaseDataset):
         self.folders = subfolders(folder)[:: 3 if split == "val" else 1][: opt.max_dataset_size]
         if not self.folders:
             raise UserError(f"{folder} holds no scenes; expected: {self.describe_layout()}")
-        self.scale = 4 if opt.model.endswith("plus") else 1
-        self.central = self.scale > 1 if opt.centre_quarter is None else opt.centre_quarter
+        self.task = Task(scale=4 if opt.model.endswith("plus") else 1)
+        self.central = self.task.scale > 1 if opt.centre_quarter is None else opt.centre_quarter
         self.cache = None
         if opt.cache_dir:
             self.cache = BlockCache(opt.cache_dir, self.root, opt.phase, opt.frame_num, 0, NOTES)
@@ -111,7 +111,7 @@ class RealDataset(BaseDataset):
         self._check_patch(brackets)
         rng = draw.generator()
         side = self.opt.patch_size + self._extra()
-        top, left = (int(rng.integers(size - side + 1)) for size in brackets.room)
+        top, left = random_corner(rng, [size - side + 1 for size in brackets.room], self.task.period)
         source = brackets.files, brackets.from_red
         if self.cache:
             raw, _, notes = self.cache.read(
@@ -179,7 +179,7 @@ class RealDataset(BaseDataset):
     def _target(self, folder: Path, image: RawImage) -> np.ndarray | None:
         """The scene's raw_gt.npy (h, w, 4), of the same part as the frames; None if there is none to use."""
         path = folder / "raw_gt.npy"
-        if self.scale > 1 or not path.exists():
+        if self.task.scale > 1 or not path.exists():
             return None
         array = MappedArray(path, "float32", 4)
         if array.shape != image.planes.shape:

@@ -21,9 +21,8 @@ class SenDataset(BaseDataset):
         fewest: frames that a scene must have.
     """
 
-    scale = None  # there are no targets
     targets = ()
-    task = ldr_scenes.TASK
+    task = ldr_scenes.TASK._replace(scale=None)  # there are no targets
     scores = "radiance"
     one_per_scene = True
     folder, exposure_file, unit = "Scenes", "exposures.txt", "stops"

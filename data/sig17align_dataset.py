@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data import ldr_scenes
 from data.base_dataset import BaseDataset
-from data.draws import Draw
+from data.draws import Draw, random_corner
 from data.ldr_scenes import sample, whole_sample
 from data.reading import ldr_frames
 from data.reading.block_cache import BlockCache
@@ -153,7 +153,7 @@ class Sig17alignDataset(BaseDataset):
         folder, side = self.folders[draw.index], self.opt.patch_size
         scene = self._scene(folder)
         rng = draw.generator()
-        top, left = (int(rng.integers(places)) for places in self._room(scene))
+        top, left = random_corner(rng, self._room(scene), self.task.period)
         if self.cache:
             content = self.cache.read(
                 folder, scene.sources, lambda: ldr_frames.decode(scene), top, left, side, side

@@ -68,7 +68,7 @@ class SimDataset(SynDataset):
         BaseDataset.__init__(self, opt, split)
         self._check_frame_num()
         self.exposure = self._exposures()
-        side = self.scale * opt.patch_size  # packed px
+        side = self.task.scale * opt.patch_size  # packed px
         built_in = [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
         self.sources = footage(opt, side) if opt.source else built_in[: opt.max_dataset_size]
         self.size = (side, side)
@@ -81,7 +81,7 @@ class SimDataset(SynDataset):
         name, scene = self._scene(rng, draw.index)
         camera = draw_camera(rng)
         clean = expose(scene, camera, count=self.opt.frame_num)
-        frames, _ = measured(reduce(clean, self.scale), rng)
+        frames, _ = measured(reduce(clean, self.task.scale), rng)
         gt = target(next(scene.views(range(1))), camera)
         return self._sample(f"{name}-{draw.epoch}-{draw.position}", np.stack(frames), gt)
 

@@ -10,7 +10,7 @@ import torch
 
 from data.augment import Augmentation, add_option, augment_cfa, augment_pixels, transpose_cfa
 from data.base_dataset import BaseDataset
-from data.draws import Draw
+from data.draws import Draw, random_corner
 from data.reading.arrays import OPEN_MAPS, MappedArray, read_metadata
 from data.reading.block_cache import BlockCache, Content
 from data.reading.folders import subfolders
@@ -29,7 +29,6 @@ class SynDataset(BaseDataset):
     leaves out the black frame of the footage. Sizes are in packed px of the input.
     """
 
-    scale = 1
     inputs = "."  # folder of the brackets inside a sample's folder
     margin = 10  # patches keep this far from the frame's edges
     validation_rows, validation_columns = slice(10, 138), slice(10, 522)
@@ -64,10 +63,10 @@ class SynDataset(BaseDataset):
             raise UserError(f"{folder} holds no samples; expected: {self.describe_layout()}")
         self.files = tuple(f"raw_{exposure}.npy" for exposure in EXPOSURES[: opt.frame_num])
         self.exposure = self._exposures()
-        self.border = 2 * self.scale * self._test_crop() if split == "test" else 0
+        self.border = 2 * self.task.scale * self._test_crop() if split == "test" else 0
         self.cache = None
         if opt.cache_dir:
-            self.cache = BlockCache(opt.cache_dir, self.root, self.inputs, len(self.files), self.scale)
+            self.cache = BlockCache(opt.cache_dir, self.root, self.inputs, len(self.files), self.task.scale)
         if split == "train" and not opt.skip_damaged:
             self._check_patch(self._shape(self.folders[0]), self.folders[0])
 
@@ -86,10 +85,10 @@ class SynDataset(BaseDataset):
 
     def _extra(self) -> int:
         """Px that a patch is read wider, so that flips which keep the Bayer pattern can lose one."""
-        return 1 if self.opt.augment == "cfa" and self.scale == 1 else 0
+        return 1 if self.opt.augment == "cfa" and self.task.scale == 1 else 0
 
     def _maps(self, folder: Path) -> "Maps":
-        return open_sample(folder, self.inputs, self.files, self.scale)
+        return open_sample(folder, self.inputs, self.files, self.task.scale)
 
     def _shape(self, folder: Path) -> tuple[int, ...]:
         return self._maps(folder).frames[0].shape
@@ -111,8 +110,8 @@ class SynDataset(BaseDataset):
             array.read(top, left, out)
         if maps.target is None:
             return raw, None
-        target = np.empty((self.scale * height, self.scale * width, 4), np.float32)
-        maps.target.read(self.scale * top, self.scale * left, target)
+        target = np.empty((self.task.scale * height, self.task.scale * width, 4), np.float32)
+        maps.target.read(self.task.scale * top, self.task.scale * left, target)
         return raw, target
 
     def patch(self, draw: Draw) -> dict:
@@ -124,7 +123,8 @@ class SynDataset(BaseDataset):
         self._check_patch(shape, folder)
         rng = draw.generator()
         side = self.opt.patch_size + self._extra()
-        top, left = (int(rng.integers(self.margin, size - side - self.margin + 1)) for size in shape[:2])
+        room = [size - side - 2 * self.margin + 1 for size in shape[:2]]
+        top, left = (self.margin + place for place in random_corner(rng, room, self.task.period))
         if self.cache:
             sources = [*(folder / self.inputs / file for file in self.files), folder / "raw_gt.npy"]
             raw, target, _ = self.cache.read(
@@ -143,7 +143,7 @@ class SynDataset(BaseDataset):
             how = Augmentation.draw(draw.batch_generator())
             return augment_pixels(raw, how), augment_pixels(target, how)
         how = Augmentation.draw(rng)
-        if self.scale == 1:
+        if self.task.scale == 1:
             return augment_cfa(raw, how), augment_cfa(target, how)
         # A pattern-keeping flip moves the target's planes by 1/scale input px, which the input cannot follow.
         return (transpose_cfa(raw), transpose_cfa(target)) if how.transpose else (raw, target)
@@ -180,7 +180,7 @@ class SynDataset(BaseDataset):
             return None
         picture = read_picture(path)
         height, width, _ = self._shape(self.folders[index])
-        expected = (2 * self.scale * height, 2 * self.scale * width, 3)
+        expected = (2 * self.task.scale * height, 2 * self.task.scale * width, 3)
         if picture.dtype != np.uint16 or picture.shape != expected:
             found = f"{picture.dtype} {picture.shape}"
             raise UserError(f"{path}: expected a 16-bit picture of shape {expected}, found {found}")

@@ -3,12 +3,13 @@
 import argparse
 
 from data.syn_dataset import SynDataset
+from util.task import Task
 
 
 class SynplusDataset(SynDataset):
     """Brackets from x4/ and the full-size target, with the published margins and crops."""
 
-    scale = 4
+    task = Task(scale=4)
     inputs = "x4"
     margin = 4
     validation_rows = validation_columns = slice(4, 132)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from data.base_dataset import BaseDataset
-from data.draws import Draw
+from data.draws import Draw, random_corner
 from util.errors import UserError
+from util.task import Task
 
 FOLDERS = {"train": "train", "val": "test", "test": "test"}  # of the three splits
 
@@ -26,6 +27,8 @@ class TemplateDataset(BaseDataset):
     T // 2.
     """
 
+    # What is asked of a network: planes, white, the frame that the target shows, what else samples carry.
+    task = Task(channels=4, white=16.0, reference=0)
     # Px of the output that test.py does not score, on each side (a black frame, say).
     border = 0
 
@@ -67,7 +70,7 @@ class TemplateDataset(BaseDataset):
         room = [size - side for size in frames.shape[1:3]]
         if min(room) < 0:
             raise UserError(f"--patch_size {side} is larger than {self.paths[draw.index]}")
-        top, left = (int(rng.integers(0, free + 1)) for free in room)
+        top, left = random_corner(rng, [free + 1 for free in room], self.task.period)
         return self._sample(draw.index, frames, target, (slice(top, top + side), slice(left, left + side)))
 
     def whole(self, index: int) -> dict:

@@ -2,29 +2,25 @@
 
 import argparse
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from models.network_arguments import arguments_of_checkpoint, held_by_published, network_arguments
 from models.networks import create_network, needs_weights, network_class, takes
+from models.pairing import check_pair
+from models.weight_average import weight_average
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
-from util.task import Task
+from util.task import CARRIED, Task
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def weight_average(network: nn.Module, decay: float) -> AveragedModel:
-    """A copy of a network whose parameters become decay * copy + (1 - decay) * network at every update."""
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    average.n_averaged.fill_(1)  # at 0 the first update would copy the network
-    return average
 
 
 class BaseModel:
@@ -65,6 +61,7 @@ class BaseModel:
         Raises:
             UserError: the checkpoint is missing, damaged, or does not fit; there is nothing to train.
         """
+        check_pair(self.opt, self.scale, self.task)
         if not needs_weights(self.opt.net) and (self.opt.is_train or path):
             advice = "test.py uses it as it is" if self.opt.is_train else f"what network is {path} of?"
             raise UserError(f"--net {self.opt.net} has no parameters to train or load: {advice}")
@@ -73,7 +70,7 @@ class BaseModel:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
         task = {
             "in_channels": self.task.channels,
-            "out_channels": self.task.channels,
+            "out_channels": self.task.planes_out,
             "scale": self.scale,
         }
         if self.task.reference is not None:
@@ -204,7 +201,7 @@ class BaseModel:
     def set_input(self, sample: dict[str, Any]) -> None:
         """Take a training batch: frames on the scale of the ground truth, and the ground truth."""
         self.frames = self.normalised(sample)
-        self.given = self.extras(sample["exposure"])
+        self.given = self.carried(sample)
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)
 
     def normalised(self, sample: dict[str, Any]) -> torch.Tensor:
@@ -215,9 +212,16 @@ class BaseModel:
         frames = sample.pop("frames").to(self.place.device, non_blocking=True)
         return frames.div_(sample["exposure"].to(frames)[..., None, None, None])
 
-    def extras(self, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What the network is given besides the frames: their exposures (N, T), where it asks for them."""
-        return {"exposure": exposure.to(self.place.device)} if takes(self.network, "exposure") else {}
+    def carried(self, sample: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        """What the network asks for besides the frames, as far as the sample has it: exposures (N, T), and
+        what else it carries (util.task). A noise map is that of the frames divided by their exposures.
+        """
+        asked = [name for name in ("exposure", *CARRIED) if name in sample and takes(self.network, name)]
+        given = {name: sample[name].to(self.place.device, non_blocking=True) for name in asked}
+        if "noise_map" in given:
+            noise = given["noise_map"]
+            given["noise_map"] = noise / sample["exposure"].to(noise)[..., None, None, None]
+        return given
 
     def begin_step(self, seed: int) -> None:
         """Draw what holds for a whole step, in all its passes and processes; `seed` is the same in each."""
@@ -241,10 +245,11 @@ class BaseModel:
 
     # Using and saving
 
-    def restore(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
-        """Normalised frames (N, T, C, H, W) and their exposures (N, T) -> restored images (N, C, sH, sW).
+    def restore(self, frames: torch.Tensor, sample: Mapping[str, Any]) -> torch.Tensor:
+        """Normalised frames (N, T, C, H, W) -> restored images (N, C', sH, sW); in tiles by `--tile`.
 
-        In tiles by `--tile`.
+        Args:
+            sample: what they came with: `exposure` (N, T), and what else it carries.
 
         Raises:
             UserError: more frames than the network takes, or fewer where it takes an exact number; the result
@@ -263,7 +268,9 @@ class BaseModel:
             tile = self.opt.tile
             if tile is None:
                 tile = 0 if getattr(network, "is_global", False) else tiling.USUAL_TILE
-            result = tiling.restore(network, frames, tile, self.opt.tile_overlap, **self.extras(exposure))
+            result = tiling.restore(
+                network, frames, tile, self.opt.tile_overlap, self.task.period, **self.carried(sample)
+            )
         network.train(training)
         if not torch.isfinite(result).all():
             raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from models.base_model import BaseModel, weight_average
+from models.base_model import BaseModel
 from models.losses import mu_law_l1
 from models.networks import network_class, takes
+from models.weight_average import weight_average
 from util import checkpoint
 from util.errors import UserError
 from util.parser import amount, fraction
@@ -65,7 +66,7 @@ class RealModel(BaseModel):
     def set_input(self, sample: dict[str, Any]) -> None:
         """Take a training batch; a ground truth, if there is one, is not looked at."""
         self.frames = self.normalised(sample)
-        self.given = self.extras(sample["exposure"])
+        self.given = self.carried(sample)
 
     def begin_step(self, seed: int) -> None:
         self.draw = random.Random(seed).random()

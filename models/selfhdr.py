@@ -44,7 +44,7 @@ class SelfhdrModel(BaseModel):
         sample["frames"] = sample["frames"].to(self.place.device, non_blocking=True)
         self.take_reference(sample["frames"][:, self.task.reference])
         self.frames = self.normalised(sample)
-        self.given = self.extras(sample["exposure"])
+        self.given = self.carried(sample)
         self.labels = {key: sample[key].to(self.place.device, non_blocking=True) for key in self.targets}
 
     def take_reference(self, measured: torch.Tensor) -> None:

@@ -53,7 +53,7 @@ def write_structure_labels(
             kept += 1
             continue
         try:
-            light = model.restore(model.normalised(sample), sample["exposure"])
+            light = model.restore(model.normalised(sample), sample)
         except UserError as error:
             raise UserError(f"scene {scene}: {error}") from error
         record.forget(scene)

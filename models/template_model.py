@@ -43,7 +43,7 @@ class TemplateModel(BaseModel):
         The base class does just this, so that a strategy which needs no more can leave it out.
         """
         self.frames = self.normalised(sample)  # (N, T, C, H, W), divided by the exposures
-        self.given = self.extras(sample["exposure"])  # what some networks ask for besides
+        self.given = self.carried(sample)  # what some networks ask for besides
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)  # (N, C, sH, sW)
 
     def forward(self) -> None:

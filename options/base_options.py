@@ -9,6 +9,7 @@ from typing import ClassVar
 import data
 import models
 from models import networks
+from models.pairing import check_pair
 from util.errors import UserError
 from util.parser import Parser, amount, boolean, positive, whole
 from util.tiling import SMALLEST_TILE, USUAL_TILE
@@ -167,10 +168,7 @@ class BaseOptions:
         parser = self.build_parser(arguments)
         opt = parser.parse_strictly(arguments)
         opt.is_train = self.is_train
-        scale, expected = data.dataset_class(opt.dataset_name).scale, models.model_class(opt.model).scale
-        if scale not in (None, expected):
-            pair = f"--model {opt.model} enlarges by {expected}"
-            raise UserError(f"{pair}, but the targets of --dataset_name {opt.dataset_name} by {scale}")
+        check_pair(opt, models.model_class(opt.model).scale, data.dataset_class(opt.dataset_name).task)
         if opt.tile and opt.tile < SMALLEST_TILE:
             raise UserError(
                 f"--tile {opt.tile} is too small: {SMALLEST_TILE} px or more, or 0 for whole frames"

@@ -60,7 +60,7 @@ def test_window_is_a_slice_of_the_file(root: Path, window: tuple[int, int, int, 
 )
 def test_patch_is_a_slice_of_the_files(large: Path, name: str, inputs: str, margin: int, patch: int) -> None:
     dataset = create_dataset(options(large, dataset_name=name, patch_size=patch), "train")
-    scale = dataset.scale
+    scale = dataset.task.scale
     tops, lefts = set(), set()
     for position in range(60):
         index = position % len(dataset)

@@ -55,7 +55,7 @@ def write_stack(folder: Path, times: tuple[float, ...] = (0.01, 0.04, 0.16), suf
 def test_raw_frames_are_sorted_by_exposure(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "night", (16, 1, 4))
     dataset = opened(folder)
-    assert (len(dataset), dataset.task.channels, dataset.border, dataset.scale) == (1, 4, 0, None)
+    assert (len(dataset), dataset.task.channels, dataset.border, dataset.task.scale) == (1, 4, 0, None)
     sample = dataset[0]
     assert sample["frames"].shape == (3, 4, 15, 21) and sample["frames"].dtype == torch.float32
     assert_allclose(sample["frames"][:, 0, 0, 0] * 959, (20, 30, 10), rtol=1e-5)  # files 2, 3, 1

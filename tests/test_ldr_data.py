@@ -85,7 +85,7 @@ def planes(path: Path) -> np.ndarray:
 def test_whole_samples_are_exact(shared: Path) -> None:
     dataset = opened(shared)
     assert len(dataset) == 1
-    assert (dataset.task, dataset.scale, dataset.border) == (Task(3, 1.0, 1), 1, 0)
+    assert (dataset.task, dataset.border) == (Task(3, 1.0, 1), 0)
     assert dataset.one_per_scene
     assert dataset.scores == "radiance"
     sample, folder = dataset[0], shared / "Test" / "001"
@@ -189,7 +189,7 @@ def test_sen_takes_the_middle_frames(tmp_path: Path, count: int, taken: tuple[in
     stops = [-4 + 1.5 * number for number in range(count)]
     sen_scene(tmp_path / "Scenes" / "a", count, "\n".join(map(str, stops)))
     dataset = opened(tmp_path, dataset_name="sen")
-    assert (dataset.scale, dataset.targets, dataset.task) == (None, (), Task(3, 1.0, 1))
+    assert (dataset.targets, dataset.task) == ((), Task(3, 1.0, 1, scale=None))
     sample = dataset[0]
     assert_array_equal(sample["frames"][:, 0, 0, 0], ((np.array(taken) / 65536) ** 2.2).astype(np.float32))
     assert sample["exposure"].tolist() == pytest.approx([1, 2**1.5, 8])

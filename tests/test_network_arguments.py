@@ -55,7 +55,7 @@ def options(*words: object, frame_num: int = 3) -> argparse.Namespace:
 def restored(path: Path, frames: int, frame_num: int) -> torch.Tensor:
     model = create_model(options("--load_path", path, frame_num=frame_num), CPU, Task())
     assert model.load_trained(None) == path.stem[-1]
-    return model.restore(torch.rand(1, frames, 4, 12, 14), torch.ones(1, frames))
+    return model.restore(torch.rand(1, frames, 4, 12, 14), {"exposure": torch.ones(1, frames)})
 
 
 def test_fewer_frames_than_the_checkpoint_is_for(ours: Path, published: Path) -> None:
@@ -90,7 +90,7 @@ def test_planes_of_another_number(kind: str, request: pytest.FixtureRequest) -> 
 def test_a_new_network_is_for_the_planes_of_the_data() -> None:
     model = create_model(options(), CPU, Task(channels=3))
     model.build()
-    assert model.restore(torch.rand(1, 3, 3, 12, 14), torch.ones(1, 3)).shape == (1, 3, 12, 14)
+    assert model.restore(torch.rand(1, 3, 3, 12, 14), {"exposure": torch.ones(1, 3)}).shape == (1, 3, 12, 14)
 
 
 def test_missing_weights() -> None:

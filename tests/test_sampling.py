@@ -240,7 +240,7 @@ def test_cached_patches_are_bit_equal(large: Path, tmp_path: Path, name: str, pa
 @pytest.mark.parametrize(("name", "inputs"), [("syn", "."), ("synplus", "x4")])
 def test_cache_reads_any_window(large: Path, tmp_path: Path, name: str, inputs: str) -> None:
     dataset = whole_set(large, name, 16, tmp_path)
-    folder, scale = dataset.folders[0], dataset.scale
+    folder, scale = dataset.folders[0], dataset.task.scale
     frames, target = whole_sample(folder, inputs)
     height, width = frames.shape[-2:]
     block = block_cache.BLOCK

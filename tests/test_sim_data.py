@@ -27,7 +27,7 @@ def patch(root: Path, position: int = 0, index: int = 0, **changes) -> dict:
 @pytest.mark.parametrize(("name", "scale"), [("sim", 1), ("simplus", 4)])
 def test_patch_keeps_the_sample_contract(tmp_path: Path, name: str, scale: int) -> None:
     sample = patch(tmp_path, dataset_name=name, patch_size=12)
-    assert dataset_class(name).scale == scale
+    assert dataset_class(name).task.scale == scale
     assert sample["frames"].shape == (5, 4, 12, 12)
     assert sample["gt"].shape == (4, 12 * scale, 12 * scale)
     assert sample["frames"].dtype == sample["gt"].dtype == torch.float32
@@ -53,7 +53,7 @@ def test_frames_show_the_target(tmp_path: Path, name: str) -> None:
     ratios = []
     for position in range(8):
         sample = patch(tmp_path, position, index=position, dataset_name=name, patch_size=24)
-        truth = F.avg_pool2d(sample["gt"], dataset_class(name).scale)
+        truth = F.avg_pool2d(sample["gt"], dataset_class(name).task.scale)
         dim = (truth < 0.7) & (truth > 0.02)
         if dim.sum() > 200:
             ratios.append(float(sample["frames"][2][dim].mean() / truth[dim].mean()))

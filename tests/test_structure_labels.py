@@ -129,7 +129,8 @@ def test_label_of_a_trained_network(tmp_path: Path) -> None:
     )
     assert tested.load_trained(3) == "3"
     (sample,) = scenes("a")
-    expected = tested.restore(sample["frames"] / EXPOSURE[:, None, None, None], EXPOSURE[None])[0]
+    frames = sample["frames"] / EXPOSURE[:, None, None, None]
+    expected = tested.restore(frames, {"exposure": EXPOSURE[None]})[0]
     assert write_structure_labels(tested, [sample], tmp_path / "labels") == (1, 0)
     written = torch.from_numpy(read_exr(tmp_path / "labels" / "a.exr"))
     torch.testing.assert_close(written, expected.permute(1, 2, 0), rtol=1e-5, atol=1e-6)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from util.device import release_memory
+from util.task import CARRIED
 
 USUAL_TILE = 384  # px
 SMALLEST_TILE = 16  # px, side of a tile with surroundings and something of its own
@@ -16,16 +17,24 @@ LEAST_OWN = 4  # a tile keeps a fourth of its side for itself, however far its s
 
 
 class Part(NamedTuple):
-    """The px of a frame of `size` (H, W) that a tile is restored for."""
+    """The px of a frame of `size` (H, W) that a tile is restored for.
+
+    Attributes:
+        period: rows and columns whose multiples the tile begins at.
+    """
 
     rows: range
     columns: range
     size: tuple[int, int]
+    period: tuple[int, int] = (1, 1)
 
     def around(self, reach: int) -> tuple[slice, slice]:
-        """Rows and columns of the part and up to `reach` px around it."""
-        pairs = zip((self.rows, self.columns), self.size, strict=True)
-        rows, columns = (slice(max(own.start - reach, 0), min(own.stop + reach, side)) for own, side in pairs)
+        """Rows and columns of the part and up to `reach` px around it, or a few more by the period."""
+        sides = zip((self.rows, self.columns), self.size, self.period, strict=True)
+        rows, columns = (
+            slice(max(own.start - reach, 0) // step * step, min(own.stop + reach, side))
+            for own, side, step in sides
+        )
         return rows, columns
 
     def weight(self, ramp: int) -> torch.Tensor:
@@ -38,7 +47,12 @@ class Part(NamedTuple):
 
 @torch.inference_mode()
 def restore(
-    network: nn.Module, frames: torch.Tensor, tile: int, overlap: int, **given: torch.Tensor
+    network: nn.Module,
+    frames: torch.Tensor,
+    tile: int,
+    overlap: int,
+    period: tuple[int, int] = (1, 1),
+    **given: torch.Tensor,
 ) -> torch.Tensor:
     """`network(frames, **given)` for frames (N, T, C, H, W), in tiles if they have more px than one.
 
@@ -50,6 +64,8 @@ def restore(
     Args:
         tile: largest side of a tile with its surroundings, but for motion over 3/8 of it, SMALLEST_TILE or
             more; 0 = the whole frame at once.
+        period: of the arrangement of a plane's px, `Task.period`: tiles begin at multiples of it.
+        given: keywords of `forward`; of those that belong to px (util.task.CARRIED) a tile gets its part.
 
     Returns:
         (N, C', sH, sW) on the CPU where tiles were used, else where the frames are.
@@ -57,7 +73,8 @@ def restore(
     size, ramp = tuple(frames.shape[-2:]), overlap // 4
     if tile == 0 or size[0] * size[1] <= tile**2:
         return network(frames, **given)
-    context = network.whole_frame(frames, **given) if hasattr(network, "whole_frame") else {}
+    maps = {name: given.pop(name) for name in list(given) if CARRIED.get(name, (False,))[0]}
+    context = network.whole_frame(frames, **given, **maps) if hasattr(network, "whole_frame") else {}
     release_memory()
 
     def reach(part: Part) -> int:
@@ -65,9 +82,9 @@ def restore(
         return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
 
     result, total = None, None
-    for part in _parts(size, tile, ramp, reach):
+    for part in _parts(size, tile, ramp, reach, period):
         rows, columns = part.around(reach(part))
-        extra = {key: value[..., rows, columns] for key, value in context.items()}
+        extra = {key: value[..., rows, columns] for key, value in (context | maps).items()}
         if context:
             extra["window"] = (rows.start, columns.start, *size)
         restored = network(frames[..., rows, columns], **given, **extra).float()
@@ -85,11 +102,18 @@ def restore(
     return result.div_(total)
 
 
-def _parts(size: tuple[int, int], tile: int, ramp: int, reach: Callable[[Part], int]) -> Iterator[Part]:
+def _parts(
+    size: tuple[int, int],
+    tile: int,
+    ramp: int,
+    reach: Callable[[Part], int],
+    period: tuple[int, int] = (1, 1),
+) -> Iterator[Part]:
     """Parts that cover a frame: a grid for the usual reach, halved where surroundings reach farther."""
     least = max(tile // LEAST_OWN, 4 * ramp)
     usual = median_low(reach(part) for part in _grid(size, tile // 2, 0, 0))
-    waiting = _grid(size, max(tile, least + 2 * (ramp + usual)), ramp, usual)
+    waiting = _grid(size, max(tile - max(period) + 1, least + 2 * (ramp + usual)), ramp, usual)
+    waiting = [part._replace(period=period) for part in waiting]
     while waiting:
         part = waiting.pop(0)
         sides = [side.stop - side.start for side in part.around(reach(part))]

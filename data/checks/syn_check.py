@@ -128,7 +128,7 @@ class SynCheck(BaseCheck):
         yield from (Finding(path, text) for text in bad)
         if images is None or bad:
             return
-        scale = self.dataset.scale
+        scale = self.dataset.task.scale
         expected = tuple(side * scale for side in images[0].shape)
         if target.shape[:2] != expected:
             size = " x ".join(map(str, target.shape[:2]))

@@ -13,7 +13,11 @@ shows) it takes those that matter to it. It may have:
 * `gradient_checkpointing`: attribute to set, so that training keeps less and computes it again;
 * `is_global = True`: each px of the result depends on the whole frame, so that tiles are an approximation;
 * `trained = False`: it has no parameters, so that it needs no checkpoint and cannot be trained;
-* a keyword `exposure` of `forward`, and then of `whole_frame` too: it is given the exposures (N, T);
+* a keyword `exposure` of `forward`, and then of `whole_frame` too: it is given the exposures (N, T); and
+  likewise keywords for what samples may carry (util.task.CARRIED): `noise_map`, `mask`, `gain`, `ratio`. With
+  a default it is given what there is, without one it restores only data that carry it;
+* `planes`, `scales`: tuples of the `in_channels` and `scale` that it can have, where not any;
+* `period`: rows and columns after which the arrangement of its planes' px repeats, where it counts on one;
 * a keyword `outputs` of `forward`: numbers of frames, for which it returns (N, len(outputs), C', sH, sW), the
   results after so many frames; `--model real` needs that;
 * `sizes`: dict, preset name -> keyword arguments (`--size`); "full" is the published network;

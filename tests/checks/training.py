@@ -7,9 +7,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from data.augment import Augmentation, augment
-from models.base_model import weight_average
 from models.losses import mu_law_l1
 from models.real_model import RealModel
+from models.weight_average import weight_average
 from util.imaging.bayer import pack
 from util.schedule import learning_rate
 from util.task import Task

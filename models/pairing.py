@@ -1,0 +1,43 @@
+"""Whether a training strategy and a network can do what a data set asks, known before data are read."""
+
+import argparse
+import inspect
+
+from torch import nn
+
+from models.networks import network_class
+from util.errors import UserError
+from util.task import CARRIED, Task
+
+
+def check_pair(opt: argparse.Namespace, model_scale: int, task: Task) -> None:
+    """Raise a UserError if `--model`, which enlarges by `model_scale`, or `--net` cannot do the task."""
+    data = f"--dataset_name {opt.dataset_name}"
+    if task.scale not in (None, model_scale):
+        pair = f"--model {opt.model} enlarges by {model_scale}"
+        raise UserError(f"{pair}, but the targets of {data} by {task.scale}")
+    if reason := refusal(network_class(opt.net), task._replace(scale=model_scale)):
+        raise UserError(f"--net {opt.net} cannot restore {data}: {reason}")
+
+
+def refusal(network: type[nn.Module], task: Task) -> str | None:
+    """Why a network cannot do a task, by what it says of itself (see models.networks); None if it can."""
+    planes = getattr(network, "planes", None)
+    if planes and task.channels not in planes:
+        wanted = " or ".join(map(str, planes))
+        return f"it takes frames of {wanted} planes, not {task.channels}"
+    scales = getattr(network, "scales", None)
+    if scales and task.scale not in scales:
+        return f"it enlarges by {' or '.join(map(str, scales))}, not {task.scale}"
+    period = getattr(network, "period", task.period)
+    if period != task.period:
+        wanted, found = ("{} x {} px".format(*size) for size in (period, task.period))
+        return f"it takes planes whose arrangement repeats every {wanted}, not {found}"
+    lacking = [name for name in _asked_for(network) if name not in task.carries]
+    return f"it needs a {lacking[0]} with each sample, which these data have not" if lacking else None
+
+
+def _asked_for(network: type[nn.Module]) -> list[str]:
+    """What a sample must carry: keywords of `forward` that are among CARRIED and have no default."""
+    keywords = inspect.signature(network.forward).parameters.values()
+    return [key.name for key in keywords if key.name in CARRIED and key.default is inspect.Parameter.empty]
