@@ -1,0 +1,100 @@
+"""The files that a test writes: pictures, radiance, and a page of contact sheets."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from util.imaging.images import write_png8, write_png16, write_radiance
+from util.imaging.pictures import Pictures
+from util.imaging.tonemap import mu_law_picture8
+from util.scores.baselines import exposure_average
+from util.scores.method_scores import RESTORED, TRUTH
+from util.scores.report import Report
+
+
+class Output:
+    """Files of one checkpoint, named by `label`, in the folder of a run.
+
+    Args:
+        kind: what is scored, "picture" or "radiance". border: px of the result that the data set leaves out.
+        scale: of the results. one_per_scene: files are named by the scene alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        opt: argparse.Namespace,
+        label: str,
+        *,
+        kind: str,
+        border: int,
+        scale: int,
+        one_per_scene: bool,
+    ) -> None:
+        self.opt, self.kind, self.border, self.scale = opt, kind, border, scale
+        self.one_per_scene = one_per_scene
+        output = folder / f"output_{opt.dataset_name}"
+        shown = "vispng" if opt.tonemap == "mu_law" else opt.tonemap  # vispng is what published scores are of
+        self.pictures = output.with_name(f"{output.name}_{shown}_{label}")
+        self.radiance = output.with_name(f"{output.name}_hdr_{label}")
+        self.report = Report(folder / f"report_{opt.dataset_name}_{label}")
+
+    def write(
+        self,
+        sample: Mapping[str, Any],
+        frames: torch.Tensor,
+        view: Pictures,
+        images: dict[str, torch.Tensor],
+        pictures: dict[str, np.ndarray],
+        scores: dict[str, float],
+    ) -> None:
+        """Write what options ask for of a sample.
+
+        Args:
+            frames: its normalised frames. images: of each method, linear. pictures: by the mu-law, and TRUTH
+                where there is one. scores: of RESTORED, for the caption.
+        """
+        file, restored = Path(sample["scene"][0]), images[RESTORED]
+        if not self.one_per_scene:
+            file /= sample["frame"][0]
+        if self.opt.save_hdr != "none":
+            light = view.light(restored, saturates=TRUTH not in pictures)
+            write_radiance(self.radiance / f"{file}.{self.opt.save_hdr}", light)
+        if self.opt.save_imgs:
+            sheet = self._sheet(view, frames, sample["exposure"], images, pictures)
+            if self.kind == "radiance" and self.opt.tonemap == "mu_law":
+                light = view.light(restored, saturates=False)
+                write_png8(self.pictures / f"{file}.png", mu_law_picture8(light))
+            else:
+                write_png16(self.pictures / f"{file}.png", sheet[RESTORED])
+            caption = "  ".join(f"{metric} {score:.4f}" for metric, score in scores.items())
+            self.report.add(sample["name"][0], sheet, caption)
+
+    def _sheet(
+        self,
+        view: Pictures,
+        frames: torch.Tensor,
+        exposure: torch.Tensor,
+        images: dict[str, torch.Tensor],
+        pictures: dict[str, np.ndarray],
+    ) -> dict[str, np.ndarray]:
+        """What a contact sheet shows of the frames and images of a sample, of which `pictures` are mu-law."""
+        border = self.border // self.scale
+        curve = view.curve(self.opt.tonemap, self.opt.ev, images[RESTORED])
+        if curve:
+            pictures = pictures | {method: view.picture(image, curve) for method, image in images.items()}
+        if TRUTH in pictures and self.kind == "picture":
+            return {"shortest bracket": view.picture(frames[:, 0], border=border), **pictures}
+        average = exposure_average(frames, exposure, self.scale)
+        pictures = {"exposure average": view.picture(average, curve)} | pictures
+        return view.as_taken(frames, exposure, border) | pictures
+
+    def finish(self, title: str, facts: dict[str, Any], means: dict[str, dict[str, float]]) -> None:
+        """Write the page, and say where everything is."""
+        if self.opt.save_imgs:
+            page = self.report.write(title, facts, means)
+            print(f"pictures: {self.pictures}\ncontact sheets: {page}")
