@@ -9,8 +9,9 @@ from typing import Any
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from data import create_dataset, create_loader, samples
+from data import create_dataset
 from data.base_dataset import BaseDataset
+from data.loading import create_loader, samples
 from models import create_model
 from models.base_model import BaseModel
 from models.cost import Cost

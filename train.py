@@ -11,8 +11,9 @@ from statistics import fmean
 import torch
 from torch.utils.data import DataLoader
 
-from data import create_dataset, create_loader, create_validation_loader, ground_truth, samples
+from data import create_dataset
 from data.draws import EpochBatches
+from data.loading import create_loader, create_validation_loader, ground_truth, samples
 from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer

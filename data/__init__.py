@@ -1,18 +1,13 @@
-"""Data sets: one file per layout, found by name, and the loader that feeds them to training and testing."""
+"""Data sets: one file per layout, found by name."""
 
 import argparse
-import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
-
-from data.draws import EpochBatches
 from util import registry
-from util.device import keep_memory
-from util.errors import UserError
+
+if TYPE_CHECKING:  # it imports this
+    from data.base_dataset import BaseDataset
 
 
 def dataset_names() -> list[str]:
@@ -20,95 +15,11 @@ def dataset_names() -> list[str]:
     return registry.names(sys.modules[__name__], "dataset")
 
 
-def dataset_class(name: str) -> type[Dataset]:
+def dataset_class(name: str) -> type["BaseDataset"]:
     """Class <Name>Dataset of data/<name>_dataset.py; UserError if there is none."""
     return registry.find_class(sys.modules[__name__], "dataset", name)
 
 
-def create_dataset(opt: argparse.Namespace, split: str) -> Dataset:
+def create_dataset(opt: argparse.Namespace, split: str) -> "BaseDataset":
     """Open `--dataset_name` for split "train", "val" or "test". No image is read."""
     return dataset_class(opt.dataset_name)(opt, split)
-
-
-class _ErrorsAsValues(Dataset):
-    """Hands a `UserError` of a sample on as a value, so that it leaves a worker process as it is."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset, self.border, self.scores = dataset, dataset.border, dataset.scores
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, key) -> dict | UserError:
-        try:
-            return self.dataset[key]
-        except UserError as error:
-            return error
-
-
-def _collate(samples: list) -> dict | list[UserError]:
-    errors = [sample for sample in samples if isinstance(sample, UserError)]
-    if errors:
-        return errors
-    if len(samples) == 1 and "scene" in samples[0]:  # a whole frame: not copied
-        return _batch_of_one(samples[0])
-    batch = default_collate(samples)
-    # A worker stacks into contiguous memory, the main process keeps the samples' order of axes, and by that
-    # order convolutions round differently: results must not depend on the number of workers.
-    return {key: value.contiguous() if torch.is_tensor(value) else value for key, value in batch.items()}
-
-
-def _batch_of_one(value: Any) -> Any:
-    """What `default_collate` makes of one sample, without copying its tensors."""
-    if isinstance(value, dict):
-        return {key: _batch_of_one(part) for key, part in value.items()}
-    return value[None] if torch.is_tensor(value) else [value]
-
-
-def _prepare_worker(_worker: int) -> None:
-    os.setsid()  # out of reach of Ctrl-C and of signals to the whole group: the main process ends the workers
-    torch.set_num_threads(1)
-    keep_memory()
-
-
-def create_loader(
-    dataset: Dataset, opt: argparse.Namespace, batches: EpochBatches | None = None
-) -> DataLoader:
-    """Loader of a training data set by its batches, or of a validation or test set sample by sample."""
-    return DataLoader(
-        _ErrorsAsValues(dataset),
-        batch_sampler=batches,
-        num_workers=opt.workers if batches else min(opt.workers, len(dataset)),
-        collate_fn=_collate,
-        worker_init_fn=_prepare_worker,
-        pin_memory=torch.cuda.is_available() and opt.gpu_ids != "-1",
-        persistent_workers=opt.workers > 0 and batches is not None,
-        prefetch_factor=4 if opt.workers > 0 and batches is not None else None,
-    )
-
-
-def create_validation_loader(opt: argparse.Namespace) -> DataLoader:
-    """Loader of the validation set, whose first sample is tried now: a lack is not to show after an epoch."""
-    dataset = create_dataset(opt, "val")
-    ground_truth(dataset[0])
-    return create_loader(dataset, opt)
-
-
-def ground_truth(sample: dict) -> torch.Tensor:
-    """What a validation sample is compared with; UserError if it has none."""
-    if "gt" not in sample:
-        name = sample["name"] if isinstance(sample["name"], str) else sample["name"][0]
-        raise UserError(f"sample {name} has no ground truth to validate with; --val_freq 0 goes without")
-    return sample["gt"]
-
-
-def samples(loader: DataLoader) -> Iterator[dict]:
-    """The batches of a loader.
-
-    Raises:
-        UserError: a sample is damaged; the message names its file.
-    """
-    for batch in loader:
-        if isinstance(batch, list):
-            raise batch[0]
-        yield batch

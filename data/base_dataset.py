@@ -3,16 +3,16 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from data.draws import Draw
 from util.errors import UserError
 from util.task import Task
 
 
-class BaseDataset(Dataset):
+class BaseDataset:
     """Samples of one split of a data set; a subclass reads them.
 
     A sample is a dict: `frames` float32 (T, C, H, W), measured values with 1 = white level; `exposure`
@@ -55,26 +55,40 @@ class BaseDataset(Dataset):
         raise NotImplementedError
 
     def __getitem__(self, key: int | Draw) -> dict:
-        """A random patch for a `Draw` (training), the whole sample for an index (validation, test)."""
-        if not isinstance(key, Draw):
-            return self.whole(key)
+        """A random patch for a `Draw` (training), the whole sample for an index (validation, test).
+
+        The arrays of `patch` and `whole` become tensors here.
+        """
+        return _as_tensors(self._patch(key) if isinstance(key, Draw) else self.whole(key))
+
+    def _patch(self, draw: Draw) -> dict:
+        """The patch of a draw, or with --skip_damaged of the next sample that can be read."""
         if not self.opt.skip_damaged:
-            return self.patch(key)
+            return self.patch(draw)
         for step in range(len(self)):
             try:
-                return self.patch(key._replace(index=(key.index + step) % len(self)))
+                return self.patch(draw._replace(index=(draw.index + step) % len(self)))
             except UserError as error:
                 sys.stderr.write(f"left out: {error}\n")  # at once: worker processes share it
         raise UserError(f"no readable sample in {self.root}")
 
     def patch(self, draw: Draw) -> dict:
-        """The random training patch that `draw` names."""
+        """The random training patch that `draw` names, its values as arrays."""
         raise NotImplementedError
 
     def whole(self, index: int) -> dict:
-        """Sample `index` as validation and testing see it."""
+        """Sample `index` as validation and testing see it, its values as arrays."""
         raise NotImplementedError
 
     def picture(self, index: int) -> np.ndarray | None:
         """The reference picture that comes with sample `index`, uint16 RGB (H, W, 3), if there is one."""
         return None
+
+
+def _as_tensors(value: Any) -> Any:
+    """A sample with tensors in place of its arrays, in dicts too; nothing is copied."""
+    import torch  # not above: data sets can be opened, read and checked without it, and it takes seconds
+
+    if isinstance(value, dict):
+        return {key: _as_tensors(part) for key, part in value.items()}
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value

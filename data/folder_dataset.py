@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from data.base_dataset import BaseDataset
 from data.reading import picture_stack, raw
@@ -120,12 +119,12 @@ class FolderDataset(BaseDataset):
         place = {"scene": scene.name, "frame": scene.files[0].stem}
         return place | {
             "frames": frames,
-            "exposure": torch.from_numpy(SHORTEST * scene.exposures / scene.exposures[0]).float(),
+            "exposure": np.float32(SHORTEST * scene.exposures / scene.exposures[0]),
             "meta": meta,
             "name": f"{scene.name}-{scene.files[0].stem}",
         }
 
-    def _read_pictures(self, scene: Brackets) -> tuple[torch.Tensor, dict]:
+    def _read_pictures(self, scene: Brackets) -> tuple[np.ndarray, dict]:
         """Linear frames (T, 3, H, W), and nothing that rendering needs to know."""
         pictures = []
         for file in scene.files:
@@ -138,7 +137,7 @@ class FolderDataset(BaseDataset):
         linear = (linearise(picture[rows, columns], curve) for picture in pictures)
         return stack(len(pictures), linear), {}
 
-    def _read_raw(self, scene: Brackets) -> tuple[torch.Tensor, dict]:
+    def _read_raw(self, scene: Brackets) -> tuple[np.ndarray, dict]:
         """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
         images = (image.from_red() for image in read_alike(scene.files))
         first = next(images)

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from data.reading.block_cache import Content
 from data.reading.ldr_frames import FRAMES, LINEAR, Scene, decode
@@ -48,10 +47,10 @@ def check_frame_num(opt: argparse.Namespace) -> None:
 def sample(scene: Scene, content: Content, window: tuple[slice, slice]) -> dict:
     """Frames, exposures and labels of a window of a scene's content, as the sample contract has them."""
     stored = np.ascontiguousarray(content.raw[:, *window].transpose(0, 3, 1, 2))
-    target = torch.from_numpy(np.ascontiguousarray(content.target[window].transpose(2, 0, 1)))
+    target = np.ascontiguousarray(content.target[window].transpose(2, 0, 1))
     return {
-        "frames": torch.from_numpy(LINEAR[stored]),
-        "exposure": torch.from_numpy(scene.stated.exposures.astype(np.float32)),
+        "frames": LINEAR[stored],
+        "exposure": scene.stated.exposures.astype(np.float32),
         "name": scene.name,
         **{key: target[3 * number : 3 * number + 3] for number, key in enumerate(scene.labels)},
     }

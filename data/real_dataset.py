@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from data.augment import Augmentation, add_option, augment_pattern, augment_pixels
 from data.base_dataset import BaseDataset
@@ -123,7 +122,7 @@ class RealDataset(BaseDataset):
         frames = _clipped(raw, notes[:, None, None, :4], notes[:, None, None, 4:5])
         frames = self._augmented(draw, rng, frames, PATTERNS[int(notes[0, 5])])
         return {
-            "frames": torch.from_numpy(frames).permute(0, 3, 1, 2),
+            "frames": frames.transpose(0, 3, 1, 2),
             "exposure": brackets.exposure,
             "name": brackets.name,
         }
@@ -155,7 +154,7 @@ class RealDataset(BaseDataset):
         }
         target = self._target(folder, stored)
         if target is not None:
-            sample["gt"] = torch.from_numpy(target[window]).permute(2, 0, 1)
+            sample["gt"] = target[window].transpose(2, 0, 1)
         return sample
 
     def _begun(self, image: RawImage) -> RawImage:
@@ -206,7 +205,7 @@ class Brackets(NamedTuple):
     """
 
     files: tuple[Path, ...]
-    exposure: torch.Tensor
+    exposure: np.ndarray
     from_red: bool
     room: tuple[int, int]
 
@@ -240,7 +239,7 @@ def open_brackets(folder: Path, frames: int, from_red: bool) -> Brackets:
     height, width = packed_size(files[0])
     return Brackets(
         files=tuple(files[:frames]),
-        exposure=torch.from_numpy(exposures[:frames] / exposures[2]).float(),
+        exposure=np.float32(exposures[:frames] / exposures[2]),
         from_red=from_red,
         room=(height - from_red, width - from_red),
     )

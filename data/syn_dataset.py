@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from data.augment import Augmentation, add_option, augment_cfa, augment_pixels, transpose_cfa
 from data.base_dataset import BaseDataset
@@ -77,8 +76,8 @@ class SynDataset(BaseDataset):
         if self.opt.frame_num > len(EXPOSURES):
             raise UserError(f"--frame_num {self.opt.frame_num}: this data set has {len(EXPOSURES)} exposures")
 
-    def _exposures(self) -> torch.Tensor:
-        return torch.tensor([e / EXPOSURES[2] for e in EXPOSURES[: self.opt.frame_num]])
+    def _exposures(self) -> np.ndarray:
+        return np.float32([e / EXPOSURES[2] for e in EXPOSURES[: self.opt.frame_num]])
 
     def _test_crop(self) -> int:
         return 0 if self.protocol == "ntire2024" else self.test_margin
@@ -153,12 +152,12 @@ class SynDataset(BaseDataset):
         frames = raw.astype(np.float32, order="C")
         frames /= WHITE_LEVEL
         sample = {
-            "frames": torch.from_numpy(frames).permute(0, 3, 1, 2),
+            "frames": frames.transpose(0, 3, 1, 2),
             "exposure": self.exposure,
             "name": name,
         }
         if target is not None:
-            sample["gt"] = torch.from_numpy(np.ascontiguousarray(target)).permute(2, 0, 1)
+            sample["gt"] = np.ascontiguousarray(target).transpose(2, 0, 1)
         return sample
 
     def whole(self, index: int) -> dict:
@@ -230,8 +229,8 @@ def read_meta(folder: Path) -> dict:
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise UserError(f"{path}: no usable red_gain, blue_gain and cam2rgb ({error})") from None
     return {
-        "white_balance": torch.tensor([red, 1.0, blue]),
-        "cam2rgb": torch.from_numpy(matrix),
+        "white_balance": np.float32([red, 1.0, blue]),
+        "cam2rgb": matrix,
         "cfa": "RGGB",
     }
 

@@ -10,7 +10,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from data.base_dataset import BaseDataset
 from data.draws import Draw, random_corner
@@ -78,9 +77,11 @@ class TemplateDataset(BaseDataset):
         shown.
         """
         everything = (slice(None), slice(None))
-        meta = {"white_balance": torch.ones(3), "cam2rgb": torch.eye(3), "cfa": "RGGB"}
+        colour = {"white_balance": np.ones(3, np.float32), "cam2rgb": np.eye(3, dtype=np.float32)}
         place = {"scene": self.split, "frame": self.paths[index].stem}
-        return self._sample(index, *self._open(index), everything) | place | {"meta": meta}
+        return (
+            self._sample(index, *self._open(index), everything) | place | {"meta": colour | {"cfa": "RGGB"}}
+        )
 
     def _open(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Frames and target (None where there is none) as maps of their files: only what is cut is read."""
@@ -96,14 +97,14 @@ class TemplateDataset(BaseDataset):
         self, index: int, frames: np.ndarray, target: np.ndarray | None, cut: tuple[slice, slice]
     ) -> dict:
         """The sample contract: measured values, not divided by their exposures; the model prepares them."""
-        steps = torch.arange(len(frames)) - len(frames) // 2
+        steps = np.arange(len(frames)) - len(frames) // 2
         sample = {
-            "frames": torch.from_numpy(np.array(frames[:, *cut])).permute(0, 3, 1, 2),  # (T, 4, h, w)
-            "exposure": self.opt.exposure_step ** steps.float(),  # frames / exposure: on the target's scale
+            "frames": np.array(frames[:, *cut]).transpose(0, 3, 1, 2),  # (T, 4, h, w)
+            "exposure": np.float32(self.opt.exposure_step**steps),  # frames / exposure: on the target's scale
             "name": f"{self.split}-{self.paths[index].stem}",
         }
         if target is not None:
-            sample["gt"] = torch.from_numpy(np.array(target[cut])).permute(2, 0, 1)  # (4, h, w)
+            sample["gt"] = np.array(target[cut]).transpose(2, 0, 1)  # (4, h, w)
         return sample
 
 

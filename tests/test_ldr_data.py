@@ -13,7 +13,8 @@ import tifffile
 import torch
 from numpy.testing import assert_array_equal
 
-from data import create_dataset, create_loader, samples
+from data import create_dataset
+from data.loading import create_loader, samples
 from data.checks.sig17align_check import Sig17alignCheck
 from data.draws import EpochBatches
 from data.reading import block_cache

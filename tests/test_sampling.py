@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from data import create_dataset, create_loader, samples
+from data import create_dataset
+from data.loading import create_loader, samples
 from data.augment import Augmentation, augment, augment_cfa, transpose_cfa
 from data.draws import Draw, EpochBatches
 from data.reading import block_cache

@@ -2,12 +2,9 @@
 
 from typing import TypeVar
 
-import numpy as np
-import torch
-
 from data.reading.ldr_frames import GAMMA
 
-Values = TypeVar("Values", np.ndarray, torch.Tensor)
+Values = TypeVar("Values")  # np.ndarray or torch.Tensor
 
 
 def merge_weights(reference: Values) -> tuple[Values, Values, Values]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import rawpy
-import torch
 
 from data.reading.exif import camera_name, numbers, read_tags
 from data.reading.raw_colour import colour_tags
@@ -54,8 +53,7 @@ class RawImage:
         arrays = colour_meta(self.colour)
         if self.shading is not None:
             arrays["shading"] = self.shading
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        return tensors | {"cfa": self.cfa, "orientation": self.orientation}
+        return arrays | {"cfa": self.cfa, "orientation": self.orientation}
 
     def cropped(self, rows: slice, columns: slice) -> "RawImage":
         """A window of the packed planes, with the shading of this window."""
@@ -106,14 +104,14 @@ def normalise(planes: np.ndarray, black: np.ndarray, white: np.ndarray | float) 
     return values
 
 
-def stack(count: int, images: Iterable[np.ndarray]) -> torch.Tensor:
+def stack(count: int, images: Iterable[np.ndarray]) -> np.ndarray:
     """`count` images (h, w, C) as frames (T, C, h, w) float32; they are large, so none is kept besides."""
     frames = np.empty(0)
     for number, image in enumerate(images):
         if number == 0:
             frames = np.empty((count, image.shape[2], *image.shape[:2]), np.float32)
         frames[number] = image.transpose(2, 0, 1)
-    return torch.from_numpy(frames)
+    return frames
 
 
 def read_raw(path: Path) -> RawImage:

@@ -42,21 +42,15 @@ TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale", "referen
 
 
 def network_names() -> list[str]:
-    """Names that `create_network` knows: the files of this package that hold a class named after them."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if _class_of(module.name) is not None]
+    """Names that `create_network` knows: the files of this package, each of which holds one. None is read."""
+    return [module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg]
 
 
-def _class_of(name: str) -> type[nn.Module] | None:
+def _class_of(name: str) -> type[nn.Module]:
     """`hdr_transformer` -> class HDRTransformer of its file: the names agree but for case and '_'."""
     module = importlib.import_module(f"{__name__}.{name}")
-    for label, value in vars(module).items():
-        if label.lower() == name.replace("_", "") and inspect.isclass(value) and _takes_frames(value):
-            return value
-    return None
-
-
-def _takes_frames(network: type) -> bool:
-    return issubclass(network, nn.Module) and "frames" in inspect.signature(network.forward).parameters
+    wanted = name.replace("_", "")
+    return next(value for label, value in vars(module).items() if label.lower() == wanted)
 
 
 def network_class(name: str) -> type[nn.Module]:

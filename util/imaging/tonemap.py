@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import torch
 
 MU = 5000
 LOG_MU = math.log1p(MU)
@@ -15,7 +14,7 @@ CLIP = 3.55  # of its histograms, times the mean: MATLAB's limit, 0.01 of a tile
 SATURATION = 5.3  # of the published figures
 DARKEST = 10  # stops below the brightest, for automatic settings
 
-Values = TypeVar("Values", np.ndarray, torch.Tensor)
+Values = TypeVar("Values")  # np.ndarray or torch.Tensor, whose functions are methods
 
 
 def mu_law(x: Values) -> Values:
@@ -23,16 +22,14 @@ def mu_law(x: Values) -> Values:
 
     Nothing is clipped: values above 1 go on along the curve, values of -1/5000 and below are NaN.
     """
-    if isinstance(x, torch.Tensor):
-        return torch.log1p(MU * x) / LOG_MU
-    return np.log1p(MU * x) / LOG_MU
+    scaled = MU * x
+    return (scaled.log1p() if hasattr(scaled, "log1p") else np.log1p(scaled)) / LOG_MU
 
 
 def inverse_mu_law(y: Values) -> Values:
     """The x with mu_law(x) = y, of the shape and floating type of `y`; nothing is clipped."""
-    if isinstance(y, torch.Tensor):
-        return torch.expm1(LOG_MU * y) / MU
-    return np.expm1(LOG_MU * y) / MU
+    scaled = LOG_MU * y
+    return (scaled.expm1() if hasattr(scaled, "expm1") else np.expm1(scaled)) / MU
 
 
 def mu_law_picture8(linear: np.ndarray) -> np.ndarray:

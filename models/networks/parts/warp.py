@@ -2,7 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-from torchvision.ops import deform_conv2d
 
 STRIP_PIXELS = (
     2048  # deformable sampling works on about this many px at once: what it gathers then stays in cache
@@ -67,6 +66,8 @@ def modulated_deform_conv(
     x, offset, mask = x.float(), offset.float(), mask.float()
     if x.is_cuda:
         with torch.autocast("cuda", enabled=False):
+            from torchvision.ops import deform_conv2d  # not above: it takes seconds
+
             return deform_conv2d(x, offset, weight, bias, padding=1, mask=mask)
     source = x.contiguous().view(mask.shape[0] * (mask.shape[1] // 9), -1, *x.shape[-2:])  # (N G, C/G, H, W)
     return _deform_strip(source, offset, mask, weight, top) + bias.view(1, -1, 1, 1)
