@@ -15,6 +15,7 @@ from data.reading.exposures import set_exposures
 from data.reading.folders import subfolders
 from data.reading.picture_stack import RESPONSES, linearise, tone_curve
 from data.reading.raw import normalise, read_alike, stack
+from data.results import is_results
 from util.errors import UserError
 from util.imaging.images import read_picture
 from util.parser import whole
@@ -168,8 +169,10 @@ def _frames(folder: Path) -> list[Path]:
 
 
 def find_scenes(root: Path) -> list[Path]:
-    """The folder itself if it holds pictures, else those in it that do, by name."""
-    return [root] if _frames(root) else [folder for folder in subfolders(root) if _frames(folder)]
+    """The folder itself if it holds pictures, else those in it that do, by name; none that holds results."""
+    if _frames(root):
+        return [root]
+    return [folder for folder in subfolders(root) if _frames(folder) and not is_results(folder)]
 
 
 def _one_kind(files: list[Path]) -> list[Path]:

@@ -18,6 +18,7 @@ from models.weight_average import weight_average
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
 from util.errors import UserError
+from util.provenance import provenance
 from util.task import CARRIED, Task
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -49,6 +50,7 @@ class BaseModel:
         self.folder = Path(opt.checkpoints_dir) / opt.name
         self.losses: dict[str, torch.Tensor] = {}
         self.ema: AveragedModel | None = None
+        self.step: int | None = None  # that the weights were trained to, where it is known
 
     # Building and weights
 
@@ -65,7 +67,9 @@ class BaseModel:
         if not needs_weights(self.opt.net) and (self.opt.is_train or path):
             advice = "test.py uses it as it is" if self.opt.is_train else f"what network is {path} of?"
             raise UserError(f"--net {self.opt.net} has no parameters to train or load: {advice}")
-        state, saved = checkpoint.load_weights(path) if path else (None, None)
+        content = checkpoint.load(path) if path else {}
+        state, saved = checkpoint.weights_in(content, path) if path else (None, None)
+        self.step = content.get("step")
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
         task = {
@@ -245,11 +249,14 @@ class BaseModel:
 
     # Using and saving
 
-    def restore(self, frames: torch.Tensor, sample: Mapping[str, Any]) -> torch.Tensor:
+    def restore(
+        self, frames: torch.Tensor, sample: Mapping[str, Any], tell: tiling.Tell | None = None
+    ) -> torch.Tensor:
         """Normalised frames (N, T, C, H, W) -> restored images (N, C', sH, sW); in tiles by `--tile`.
 
         Args:
             sample: what they came with: `exposure` (N, T), and what else it carries.
+            tell: is told how far it has come, as by util.tiling.restore.
 
         Raises:
             UserError: more frames than the network takes, or fewer where it takes an exact number; the result
@@ -268,9 +275,8 @@ class BaseModel:
             tile = self.opt.tile
             if tile is None:
                 tile = 0 if getattr(network, "is_global", False) else tiling.USUAL_TILE
-            result = tiling.restore(
-                network, frames, tile, self.opt.tile_overlap, self.task.period, **self.carried(sample)
-            )
+            given, overlap = self.carried(sample), self.opt.tile_overlap
+            result = tiling.restore(network, frames, tile, overlap, self.task.period, tell, **given)
         network.train(training)
         if not torch.isfinite(result).all():
             raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")
@@ -279,7 +285,8 @@ class BaseModel:
     def save_weights(self, iteration: int | str) -> None:
         """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""
         network = self.ema.module if self.ema else self.network
-        checkpoint.save_weights(self.checkpoint_path(iteration), network.state_dict(), self.network.arguments)
+        path, made = self.checkpoint_path(iteration), provenance(self.opt, self.step)
+        checkpoint.save_weights(path, network.state_dict(), self.network.arguments, made)
 
     def state(self) -> dict[str, Any]:
         """All that changes in training, for `train_state.pth`."""

@@ -14,6 +14,7 @@ from models.weight_average import weight_average
 from util import checkpoint
 from util.errors import UserError
 from util.parser import amount, fraction
+from util.provenance import provenance
 
 ROLE = "Pre"  # what the published code adds to the network's name in the teacher's file
 
@@ -97,7 +98,8 @@ class RealModel(BaseModel):
         """Write the student's file, and the teacher's as published beside it."""
         super().save_weights(iteration)
         path = checkpoint.weights_path(self.folder, type(self.network), iteration, ROLE)
-        checkpoint.save_weights(path, self.teacher.module.state_dict(), self.network.arguments)
+        made = provenance(self.opt, self.step)
+        checkpoint.save_weights(path, self.teacher.module.state_dict(), self.network.arguments, made)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"teacher": self.teacher.state_dict()}

@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from data import create_dataset
 from data.folder_dataset import FolderDataset, find_scenes
-from data.suitable_scenes import suits
 from options.test_options import TestOptions
 from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture, write_shaded
 from tests.programs import run, succeed
@@ -306,23 +305,6 @@ def test_a_scan_ends_with_one_line(tmp_path: Path) -> None:
     ended = run("test.py", "--name", "x", "--dataset_name", "folder", "--dataroot", tmp_path, "--gpu_ids", -1)
     assert ended.status == 2
     assert ended.err.splitlines()[-1].startswith("error: ") and "0.nef is not a raw file" in ended.err
-
-
-@pytest.mark.parametrize(
-    "times, known",
-    [
-        ((1, 4, 16, 64, 256), True),
-        ((1, 4, 16), False),
-        ((1, 2, 4, 8, 16), False),
-        ((1, 4, 16, 64, 64), False),
-    ],
-)
-def test_small_weights_are_for_brackets_as_in_training(tmp_path: Path, times: tuple, known: bool) -> None:
-    assert suits(make_scene(tmp_path / "night", times)) is known
-
-
-def test_small_weights_are_not_for_developed_pictures(tmp_path: Path) -> None:
-    assert not suits(write_stack(tmp_path / "stack", (0.001, 0.004, 0.016, 0.064, 0.256)))
 
 
 def test_the_script_tells_how_it_is_used(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Restoring large frames tile by tile: a network's memory is that of a tile, not of the image."""
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median_low
 from typing import NamedTuple
 
@@ -14,6 +16,10 @@ from util.task import CARRIED
 USUAL_TILE = 384  # px
 SMALLEST_TILE = 16  # px, side of a tile with surroundings and something of its own
 LEAST_OWN = 4  # a tile keeps a fourth of its side for itself, however far its surroundings reach
+
+
+WHOLE_FRAME, TILES = "whole frame", "tiles"  # the two parts of the work
+Tell = Callable[[str, float], None]
 
 
 class Part(NamedTuple):
@@ -52,6 +58,7 @@ def restore(
     tile: int,
     overlap: int,
     period: tuple[int, int] = (1, 1),
+    tell: Tell | None = None,
     **given: torch.Tensor,
 ) -> torch.Tensor:
     """`network(frames, **given)` for frames (N, T, C, H, W), in tiles if they have more px than one.
@@ -65,6 +72,7 @@ def restore(
         tile: largest side of a tile with its surroundings, but for motion over 3/8 of it, SMALLEST_TILE or
             more; 0 = the whole frame at once.
         period: of the arrangement of a plane's px, `Task.period`: tiles begin at multiples of it.
+        tell: is told which part of what is done, WHOLE_FRAME or TILES, where there are tiles.
         given: keywords of `forward`; of those that belong to px (util.task.CARRIED) a tile gets its part.
 
     Returns:
@@ -74,7 +82,7 @@ def restore(
     if tile == 0 or size[0] * size[1] <= tile**2:
         return network(frames, **given)
     maps = {name: given.pop(name) for name in list(given) if CARRIED.get(name, (False,))[0]}
-    context = network.whole_frame(frames, **given, **maps) if hasattr(network, "whole_frame") else {}
+    context = _whole_frame(network, frames, tell, **given, **maps)
     release_memory()
 
     def reach(part: Part) -> int:
@@ -82,6 +90,7 @@ def restore(
         return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
 
     result, total = None, None
+    done = 0
     for part in _parts(size, tile, ramp, reach, period):
         rows, columns = part.around(reach(part))
         extra = {key: value[..., rows, columns] for key, value in (context | maps).items()}
@@ -99,7 +108,21 @@ def restore(
         ]
         result[..., *place] += own.cpu() * weight
         total[place] += weight
+        done += len(part.rows) * len(part.columns)
+        if tell:
+            tell(TILES, min(done / (size[0] * size[1]), 1.0))  # parts overlap
     return result.div_(total)
+
+
+def _whole_frame(
+    network: nn.Module, frames: torch.Tensor, tell: Tell | None, **given: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """What tiles are given of the whole frame."""
+    if not hasattr(network, "whole_frame"):
+        return {}
+    if tell and "tell" in inspect.signature(network.whole_frame).parameters:
+        given["tell"] = partial(tell, WHOLE_FRAME)
+    return network.whole_frame(frames, **given)
 
 
 def _parts(

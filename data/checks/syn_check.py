@@ -191,7 +191,7 @@ def _metadata(folder: Path) -> Iterator[Finding]:
     gains = meta["white_balance"].tolist()
     if not all(0 < gain < 100 for gain in gains):
         yield Finding(path, f"white-balance gains {gains} are not sensible")
-    if not meta["cam2rgb"].isfinite().all() or abs(float(meta["cam2rgb"].det())) < 1e-6:
+    if not np.isfinite(meta["cam2rgb"]).all() or abs(np.linalg.det(meta["cam2rgb"])) < 1e-6:
         yield Finding(path, "cam2rgb is not an invertible matrix")
 
 

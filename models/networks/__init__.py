@@ -24,7 +24,8 @@ shows) it takes those that matter to it. It may have:
 * `pretrained_parts`: dict, submodule -> function from a published file's name of a parameter to ours;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
 * `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);
-  `forward` then takes them, cut to a tile, as keywords, together with `window=(top, left, H, W)`;
+  `forward` then takes them, cut to a tile, as keywords, together with `window=(top, left, H, W)`; with a
+  keyword `tell` it calls that with the part of its work, 0 to 1, that is done;
 * `halo(**context) -> int`: px around a tile that restoring it asks for, given what `whole_frame` says of the
   tile (nothing, where there is no `whole_frame`: the constant reach of the network).
 """

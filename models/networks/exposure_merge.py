@@ -9,6 +9,7 @@ frequency by frequency, and a blurred long frame still gives its low ones.
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -79,8 +80,12 @@ class ExposureMerge(nn.Module):
         self.scale, self.reference = scale, reference
         self.shot_noise, self.read_noise = shot_noise, read_noise
 
-    def whole_frame(self, frames: torch.Tensor, exposure: torch.Tensor) -> dict[str, torch.Tensor]:
+    def whole_frame(
+        self, frames: torch.Tensor, exposure: torch.Tensor, tell: Callable[[float], None] | None = None
+    ) -> dict[str, torch.Tensor]:
         """What tiles are given of frames (N, T, C, H, W) with exposures (N, T).
+
+        `tell` is told which part of each sample's frames is done.
 
         "flow" (N, T-1, 2, H, W): from the reference to the others, in px. One value for each frame,
         (N, T, H, W): "noise", the factor by which its variance is larger than stated, and "black", 1 if its
@@ -95,7 +100,7 @@ class ExposureMerge(nn.Module):
             facts.insert(1, noise)
             light = [self._observed(*frame).light.mean(0) for frame in zip(sample, *facts, strict=True)]
             shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
-            flows.append(chained_flow(torch.stack(light), facts[0], shot, read, self.reference))
+            flows.append(chained_flow(torch.stack(light), facts[0], shot, read, self.reference, tell))
             factors.append(noise)
         whole = frames.shape[-2:]
         return {

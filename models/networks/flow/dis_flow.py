@@ -7,6 +7,7 @@ follows its surroundings.
 """
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -25,7 +26,12 @@ SMALLEST = 64  # px, sides below are extended for DIS
 
 
 def chained_flow(
-    light: torch.Tensor, exposure: torch.Tensor, shot: torch.Tensor, read: torch.Tensor, reference: int = 0
+    light: torch.Tensor,
+    exposure: torch.Tensor,
+    shot: torch.Tensor,
+    read: torch.Tensor,
+    reference: int = 0,
+    tell: Callable[[float], None] | None = None,
 ) -> torch.Tensor:
     """Flow (T-1, 2, H, W) in px, x first, from the reference to each of the others in rising order.
 
@@ -36,9 +42,10 @@ def chained_flow(
         exposure: (T,).
         shot, read: (T,), a measured value y has the variance shot * y + read.
         reference: number of the frame from which the flows start.
+        tell: is told which part of the frames is done.
     """
     flows = light.new_zeros(len(light), 2, *light.shape[-2:])
-    for last, i in _outwards(reference, len(light)):
+    for done, (last, i) in enumerate(_outwards(reference, len(light)), 1):
         longer = max(last, i)
         white = UNCLIPPED / float(exposure[longer])
         level = max(float(light[longer].clamp(0, white).median()), white / 500)
@@ -52,6 +59,8 @@ def chained_flow(
         step = _followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
         step = torch.from_numpy(step).permute(2, 0, 1)
         flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
+        if tell:
+            tell(done / (len(light) - 1))
     return torch.cat((flows[:reference], flows[reference + 1 :]))
 
 

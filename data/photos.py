@@ -1,0 +1,131 @@
+"""One's own photographs as scenes to restore, from a folder or from arrays. Needs no PyTorch."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.folder_dataset import SHORTEST, FolderDataset, find_scenes
+from data.reading.picture_stack import RESPONSES
+from util.errors import UserError
+
+LIKE_TRAINING = (
+    5,
+    3.0,
+    5.4,
+)  # raw frames, and the range of ratios of neighbours, that ckpt/small was made for
+RGGB = {"white_balance": np.ones(3, np.float32), "cam2rgb": np.eye(3, dtype=np.float32), "cfa": "RGGB"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The frames of a scene, from the shortest to the longest.
+
+    Attributes:
+        frames: float32 (T, C, H, W), measured values from black, 0, to white, 1. C = 4: planes R, G, G, B of
+            a raw mosaic; C = 3: linear sRGB.
+        exposure: float32 (T,), relative; that of the shortest frame is 1/16.
+        meta: what rendering needs of raw files: white balance, matrix to linear sRGB, CFA, ...
+        border: px around the frames that were left out.
+    """
+
+    name: str
+    frames: np.ndarray
+    exposure: np.ndarray
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    border: int = 0
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the frames are planes of a mosaic."""
+        return self.frames.shape[1] == 4
+
+    @property
+    def megapixels(self) -> float:
+        """Size of a frame, of raw ones of the mosaic."""
+        return self.frames.shape[-2] * self.frames.shape[-1] * (4 if self.is_raw else 1) / 1e6
+
+    @property
+    def is_like_training(self) -> bool:
+        """Whether the weights in ckpt/small know brackets like these."""
+        count, low, high = LIKE_TRAINING
+        ratios = self.exposure[1:] / self.exposure[:-1]
+        return self.is_raw and len(self.frames) == count and bool(((ratios > low) & (ratios < high)).all())
+
+
+def reading_options(**changes: Any) -> argparse.Namespace:
+    """The options by which a folder is read: those of `--dataset_name folder`, with their defaults.
+
+    Raises:
+        UserError: there is no such option.
+    """
+    known = {"frame_num": None, "response": "debevec", "border": 0}
+    if unknown := sorted(changes.keys() - known.keys()):
+        raise UserError(f"reading has no option {unknown[0]}; there are {', '.join(known)}")
+    opt = known | changes
+    if opt["response"] not in RESPONSES:
+        raise UserError(f"unknown response '{opt['response']}'; known: {', '.join(RESPONSES)}")
+    return argparse.Namespace(max_dataset_size=None, model="syn", **opt)
+
+
+def read_scene(folder: str | Path, opt: argparse.Namespace) -> Scene:
+    """The scene in a folder of 2 to 9 raw files or pictures; see docs/photos.md.
+
+    Raises:
+        UserError: there is no such folder, it holds several scenes or none, a file is missing or damaged,
+            exposures are not known.
+    """
+    dataset = FolderDataset(argparse.Namespace(**vars(opt) | {"dataroot": folder}), "test")
+    if len(dataset) > 1:
+        raise UserError(f"{folder} holds {len(dataset)} scenes in folders of their own: read one of them")
+    sample = dataset.whole(0)
+    return Scene(sample["scene"], sample["frames"], sample["exposure"], sample["meta"], dataset.inner)
+
+
+def scene_of_arrays(
+    frames: np.ndarray | Sequence[np.ndarray],
+    exposures: Sequence[float],
+    meta: Mapping[str, Any] | None = None,
+    name: str = "scene",
+) -> Scene:
+    """A scene of measured values.
+
+    Args:
+        frames: (T, H, W, 3), linear sRGB, or (T, H, W, 4), planes R, G, G, B of a raw mosaic that begins with
+            red; 0 = black, 1 = white level. Values outside are clipped.
+        exposures: of each frame, in any unit (seconds, say), in any order.
+        meta: of raw frames, float32 arrays: `white_balance` (3,), gains of R, G, B; `cam2rgb` (3, 3), to
+            linear sRGB, of rows that sum to 1. Without it colours are the camera's own.
+
+    Raises:
+        UserError: shapes, values or exposures that cannot be such frames.
+    """
+    values = np.array(frames, np.float32)
+    times = np.array(exposures, np.float64)
+    if values.ndim != 4 or values.shape[-1] not in (3, 4):
+        raise UserError(f"frames are (T, H, W, 3) or (T, H, W, 4), not {values.shape}")
+    if times.shape != values.shape[:1] or not (np.isfinite(times) & (times > 0)).all():
+        raise UserError(f"{len(values)} frames need as many exposures above 0")
+    if not np.isfinite(values).all() or values.max() > 2:
+        raise UserError("frames must be finite, with 1 for the white level: divide by the largest code")
+    order = np.argsort(times)
+    planes = np.ascontiguousarray(values[order].clip(0, 1).transpose(0, 3, 1, 2))
+    exposure = np.float32(SHORTEST * times[order] / times.min())
+    return Scene(name, planes, exposure, {**(RGGB if values.shape[-1] == 4 else {}), **(meta or {})})
+
+
+def scene_folders(root: Path) -> list[Path]:
+    """The folder itself if it holds pictures, else those in it that do.
+
+    Raises:
+        UserError: there is no such folder, or there are no pictures in it.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder; expected: {FolderDataset.describe_layout()}")
+    folders = find_scenes(root)
+    if not folders:
+        raise UserError(f"{root} holds no pictures; expected: {FolderDataset.describe_layout()}")
+    return folders

@@ -1,0 +1,98 @@
+"""How long restoring will take and how much memory, from a try on a small part of the frames."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from models.base_model import BaseModel
+from util.tiling import TILES, USUAL_TILE, WHOLE_FRAME
+
+SIDE = 160  # px of the part that is tried
+RENDERING = 250  # bytes that rendering takes for each px of a plane
+PROC = Path("/proc/self")
+
+
+class Expectation(NamedTuple):
+    """Seconds of each part of the work, and bytes of main memory (0 = not known on this system)."""
+
+    seconds: dict[str, float]
+    memory: int
+
+    @property
+    def total(self) -> float:
+        """Seconds."""
+        return sum(self.seconds.values())
+
+    def share(self, part: str, done: float) -> float:
+        """Which part of all is done when `done` of a part is, the whole frame being first."""
+        before = 0.0 if part == WHOLE_FRAME else self.seconds[WHOLE_FRAME]
+        return (before + done * self.seconds[part]) / max(self.total, 1e-9)
+
+
+@torch.inference_mode()
+def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) -> Expectation:
+    """What restoring normalised frames (1, T, C, H, W), which came with `sample`, takes about."""
+    network, given = model.network, model.carried(sample)
+    height, width = frames.shape[-2:]
+    side = min(SIDE, height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    part = frames[..., top : top + side, left : left + side]
+    tile = USUAL_TILE if model.opt.tile is None else model.opt.tile
+    is_tiled = bool(tile) and height * width > tile**2 and not getattr(network, "is_global", False)
+    with model.autocast():
+        _tried(network, part, given)  # the first call makes plans
+        whole, own = _tried(network, part, given)
+    reach = max(model.opt.tile_overlap, whole.reach)
+    doubled = (tile / max(tile - 2 * reach, tile / 2)) ** 2 if is_tiled else 1.0  # px of tiles that overlap
+    frame, inside = height * width / side**2, min(tile**2, height * width) / side**2 if is_tiled else 1.0
+    inside = inside if is_tiled else frame
+    seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
+    working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
+    kept = frames.shape[-3] * height * width * (RENDERING + 8)
+    memory = _memory("VmRSS") + int(max(working, kept)) if _memory("VmRSS") else 0
+    return Expectation(seconds, memory)
+
+
+class _Trial(NamedTuple):
+    """Seconds, bytes that were needed besides and that are kept, and px around a tile that it needs."""
+
+    seconds: float
+    growth: int
+    kept: int = 0
+    reach: int = 0
+
+
+def _tried(network: torch.nn.Module, part: torch.Tensor, given: dict) -> tuple[_Trial, _Trial]:
+    """What the whole frame's part of the work takes, and what a tile's."""
+    context, reach = {}, 0
+    first, start = _memory("VmRSS"), time.perf_counter()
+    _forget_peak()
+    if hasattr(network, "whole_frame"):
+        context = network.whole_frame(part, **given)
+        reach = network.halo(**context)
+    whole = time.perf_counter() - start
+    kept = sum(value.numel() * value.element_size() for value in context.values())
+    growth, middle, start = max(_memory("VmHWM") - first, kept), _memory("VmRSS"), time.perf_counter()
+    _forget_peak()
+    network(part, **given, **context, **({"window": (0, 0, *part.shape[-2:])} if context else {}))
+    own = _Trial(time.perf_counter() - start, max(_memory("VmHWM") - middle, 0))
+    return _Trial(whole, growth, kept, reach), own
+
+
+def _memory(key: str) -> int:
+    """VmRSS, bytes that this process holds, or VmHWM, that it has held at most; 0 where it is not told."""
+    with suppress(OSError):
+        for line in (PROC / "status").read_text().splitlines():
+            if line.startswith(key):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _forget_peak() -> None:
+    """Let VmHWM begin anew, where the system can."""
+    with suppress(OSError):
+        (PROC / "clear_refs").write_text("5")

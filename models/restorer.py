@@ -1,0 +1,124 @@
+"""Restores scenes of one's own: what the Python door and restore.py share."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.photos import Scene
+from models import create_model
+from models.base_model import BaseModel
+from models.demosaicing import create_demosaicer
+from models.expectation import Expectation, expect
+from util.device import join
+from util.imaging.images import write_png8, write_png16, write_radiance
+from util.imaging.pictures import Pictures
+from util.imaging.rendering import contact_sheet
+from util.scores.baselines import exposure_average
+from util.task import Task
+from util.tiling import Tell
+
+
+class Restorer:
+    """A network with its weights, or the merge, for scenes of any kind that it takes.
+
+    Args:
+        opt: of test.py; what it says of the data set does not matter.
+    """
+
+    def __init__(self, opt: argparse.Namespace) -> None:
+        self.opt, self.place = opt, join(opt)
+        self.demosaic = create_demosaicer(opt, self.place)
+        self.models: dict[tuple[int, int], BaseModel] = {}  # by planes and number of frames
+
+    def model_for(self, scene: Scene) -> BaseModel:
+        """The model for frames like those of a scene.
+
+        Raises:
+            UserError: no such weights, or they are for other frames.
+        """
+        count, channels = scene.frames.shape[:2]
+        if (channels, count) not in self.models:
+            opt = argparse.Namespace(**vars(self.opt) | {"frame_num": count})
+            model = create_model(opt, self.place, Task(channels=channels, reference=None, scale=None))
+            model.load_trained("latest")
+            self.models[channels, count] = model
+        return self.models[channels, count]
+
+    def expect(self, scene: Scene) -> Expectation:
+        """The time and memory that restoring a scene takes about, by trying it on a part."""
+        model, sample = self.model_for(scene), _sample(scene)
+        return expect(model, model.normalised(sample), sample)
+
+    def restore(self, scene: Scene, tell: Tell | None = None) -> "Restored":
+        """The restored scene; `tell` is told which part of the whole frame's work, and of the tiles, is done.
+
+        Raises:
+            UserError: as `model_for`; or the result is not finite.
+        """
+        model, sample = self.model_for(scene), _sample(scene)
+        frames = model.normalised(sample)
+        image = model.restore(frames, sample, tell).float().cpu()
+        view = Pictures(
+            self.demosaic,
+            scene.meta,
+            white=1 / float(scene.exposure.min()),
+            border=scene.border * model.scale,
+            isp=self.opt.isp,
+        )
+        return Restored(image, view, frames.cpu(), sample["exposure"], model.scale)
+
+
+def _sample(scene: Scene) -> dict[str, Any]:
+    """A batch of one; the scene's own frames are not changed by what is done to it."""
+    return {
+        "frames": torch.from_numpy(scene.frames)[None].clone(),
+        "exposure": torch.from_numpy(scene.exposure)[None],
+    }
+
+
+class Restored:
+    """A restored scene: linear light, pictures of it, and files of both."""
+
+    def __init__(
+        self, image: torch.Tensor, view: Pictures, frames: torch.Tensor, exposure: torch.Tensor, scale: int
+    ) -> None:
+        self.image, self.view = image, view  # (1, C, sH, sW)
+        self.frames, self.exposure, self.scale = frames, exposure, scale
+
+    def light(self) -> np.ndarray:
+        """Linear sRGB (H, W, 3) float32; 16 is white of the shortest frame, not clipped."""
+        return self.view.light(self.image, saturates=True)
+
+    def picture(self, tonemap: str = "reinhard", ev: float | str = "auto") -> np.ndarray:
+        """sRGB (H, W, 3) uint16 by one of util.imaging.pictures.TONE_MAPS; `ev`, in stops, for "exposure"."""
+        return self.view.picture(self.image, self.view.curve(tonemap, ev, self.image))
+
+    def sheet(self, tonemap: str = "reinhard", ev: float | str = "auto") -> np.ndarray:
+        """Some of the frames, their plain average and the result side by side: uint8 (H, W, 3)."""
+        curve = self.view.curve(tonemap, ev, self.image)
+        average = self.view.picture(exposure_average(self.frames, self.exposure, self.scale), curve)
+        shown: Mapping[str, np.ndarray] = {
+            **self.view.as_taken(self.frames, self.exposure, self.view.border // self.scale),
+            "exposure average": average,
+            "restored": self.view.picture(self.image, curve),
+        }
+        return contact_sheet(list(shown.values()), list(shown))
+
+    def write(self, path: str | Path, tonemap: str = "reinhard", ev: float | str = "auto") -> None:
+        """Write by suffix: `.png` a 16-bit picture, `.exr` or `.hdr` linear light.
+
+        Raises:
+            UserError: another suffix, or a file that cannot be written.
+        """
+        if Path(path).suffix.lower() == ".png":
+            write_png16(Path(path), self.picture(tonemap, ev))
+        else:
+            write_radiance(path, self.light())
+
+    def write_sheet(self, path: str | Path, tonemap: str = "reinhard", ev: float | str = "auto") -> None:
+        """Write the contact sheet as a PNG of 8 bits."""
+        write_png8(Path(path), self.sheet(tonemap, ev))

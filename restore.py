@@ -1,0 +1,134 @@
+"""Restore one's own photographs: raw files or pictures of one scene, exposed differently.
+
+python restore.py DIR [--out FOLDER] [options]        (-h explains)
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tqdm import tqdm
+
+import bracketeer
+from data.folder_dataset import FolderDataset
+from data.photos import Scene, read_scene, reading_options, scene_folders
+from data.results import Results
+from util.errors import UserError, run
+from util.parser import Parser, positive
+
+if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs are read before
+    from models.expectation import Expectation
+    from models.restorer import Restorer
+    from util.tiling import Tell
+
+SMALL = Path(__file__).resolve().parent / "ckpt" / "small" / "TMRNet_model_small.pth"
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
+
+
+class Request(NamedTuple):
+    """What is asked for: scenes, where results go, how photographs are read, and options of test.py."""
+
+    folders: list[Path]
+    results: Results
+    reading: argparse.Namespace
+    words: list[str]
+
+
+def main() -> int:
+    request, status = parse(sys.argv[1:]), 0
+    restorers: dict[bool, Restorer] = {}  # by whether scenes are like those that the small weights know
+    for folder in request.folders:
+        try:
+            scene = read_scene(folder, request.reading)
+            small = scene.is_like_training and not chooses_network(request.words)
+            if small not in restorers:
+                restorers[small] = bracketeer.restorer(SMALL if small else None, request.words)
+            restore(scene, folder, restorers[small], request)
+        except UserError as error:  # the others may be well
+            print(f"error: {error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def parse(words: list[str]) -> Request:
+    """The command line: DIR first. What is not about reading is for test.py's parser to judge.
+
+    Raises:
+        UserError: DIR is missing, is no folder, or holds no photographs.
+    """
+    parser = Parser(prog="restore.py", description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path, metavar="DIR", help=FolderDataset.describe_layout())
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="of the results; DIR/restored if not given"
+    )
+    parser.add_argument("--frame_num", type=positive, help="take so many frames, spread over all exposures")
+    parser.add_argument("--max_dataset_size", type=positive, help="only so many of the scenes in DIR")
+    FolderDataset.modify_commandline_options(parser, is_train=False)
+    parser.epilog = (
+        "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "
+        "--tile, ... Without --net and --load_path, five raw files of which each is exposed about four times "
+        "as long as the one before are restored by the small network that comes with the project, all else "
+        "by a classical merge."
+    )
+    if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
+        raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")
+    opt, others = parser.parse_known_args(words)
+    folders = scene_folders(opt.photos)[: opt.max_dataset_size]
+    reading = reading_options(frame_num=opt.frame_num, response=opt.response, border=opt.border)
+    return Request(folders, Results(opt.out or opt.photos / "restored"), reading, others)
+
+
+def chooses_network(words: list[str]) -> bool:
+    """Whether options name a network or weights."""
+    return any(word.partition("=")[0] in ("--net", "--network", "--load_path") for word in words)
+
+
+def restore(scene: Scene, folder: Path, restorer: "Restorer", request: Request) -> None:
+    """Restore one scene, showing how far it is, and write its results."""
+    opt, expected = restorer.opt, restorer.expect(scene)
+    kind = "raw files" if scene.is_raw else "pictures"
+    network = type(restorer.model_for(scene).network).__name__
+    memory = f", {expected.memory / 2**30:.1f} GB of memory" if expected.memory else ""
+    what = f"{len(scene.frames)} {kind} of {scene.megapixels:.1f} MP by {network}"
+    print(f"{scene.name}: {what}: about {duration(expected.total)}{memory}", flush=True)
+    start = time.monotonic()
+    with progress(scene.name, expected) as tell:
+        restored = restorer.restore(scene, tell)
+    results, written = request.results, []
+    name = results.name(scene.name, folder)
+    results.add(name, folder, network=network, frames=len(scene.frames), options=request.words)
+    if opt.save_hdr != "none":
+        written.append(results.folder / f"{name}.{opt.save_hdr}")
+        restored.write(written[-1])
+    if opt.save_imgs:
+        written += [results.folder / f"{name}.png", results.folder / f"{name}_sheet.png"]
+        restored.write(written[-2], opt.tonemap, opt.ev)
+        restored.write_sheet(written[-1], opt.tonemap, opt.ev)
+    files = ", ".join(path.name for path in written) or "nothing"
+    print(f"{scene.name}: {duration(time.monotonic() - start)}; in {results.folder}: {files}", flush=True)
+
+
+@contextmanager
+def progress(name: str, expected: "Expectation") -> Iterator["Tell"]:
+    """A bar for one scene, which moves by the time that its parts are expected to take."""
+    with tqdm(total=100, desc=name, bar_format=BAR, disable=None, leave=False) as bar:
+
+        def tell(part: str, done: float) -> None:
+            bar.update(100 * expected.share(part, done) - bar.n)
+
+        yield tell
+
+
+def duration(seconds: float) -> str:
+    """Seconds as text for people."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+if __name__ == "__main__":
+    run(main)
