@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from models.network_arguments import arguments_of_checkpoint, held_by_published, network_arguments
 from models.networks import create_network, needs_weights, network_class, takes
 from models.pairing import check_pair
+from models.pretrained_parts import load_pretrained_parts
 from models.weight_average import weight_average
 from util import checkpoint, progress, tiling
 from util.device import Place, convert_channels_last
@@ -72,25 +73,18 @@ class BaseModel:
         self.step = content.get("step")
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
-        task = {
-            "in_channels": self.task.channels,
-            "out_channels": self.task.planes_out,
-            "scale": self.scale,
-        }
-        if self.task.reference is not None:
-            task["reference"] = self.task.reference
         if path:
             held = saved or held_by_published(self.opt, state)
-            arguments = arguments_of_checkpoint(self.opt, task, path, held)
+            arguments = arguments_of_checkpoint(self.opt, self._asked(), path, held)
         else:
-            arguments = network_arguments(self.opt, task)
+            arguments = network_arguments(self.opt, self._asked())
         try:
             self.network = create_network(self.opt.net, **arguments)
         except (ValueError, TypeError) as error:
             asked = f"{path}: its network" if saved else f"--net {self.opt.net}"
             raise UserError(f"{asked} cannot be built for --model {self.opt.model}: {error}") from None
         if state is None and not resumed:
-            self._load_pretrained_parts()
+            load_pretrained_parts(self.network, self.opt, self.say)
         elif state is not None:
             optional = getattr(self.network, "optional_keys", ()) if self.opt.is_train else ()
             lacking = checkpoint.fit(self.network, state, path, optional)
@@ -101,6 +95,11 @@ class BaseModel:
         if self.task.reference is None:
             self.task = self.task._replace(reference=self.network.arguments.get("reference", 0))
         self._settle_network()
+
+    def _asked(self) -> dict[str, int]:
+        """Arguments of a network that follow from the task of the data and the scale of this strategy."""
+        asked = {"in_channels": self.task.channels, "out_channels": self.task.planes_out, "scale": self.scale}
+        return asked if self.task.reference is None else asked | {"reference": self.task.reference}
 
     def _settle_network(self) -> None:
         """Move the network to its device, in the layout and compiled as options say."""
@@ -143,19 +142,6 @@ class BaseModel:
     def checkpoint_path(self, iteration: int | str) -> Path:
         """File of this run's weights after an epoch, or `latest` or `best`."""
         return checkpoint.weights_path(self.folder, network_class(self.opt.net), iteration)
-
-    def _load_pretrained_parts(self) -> None:
-        """Fill parts of the network from the published files that options name; say what starts afresh."""
-        for part, rename in getattr(self.network, "pretrained_parts", {}).items():
-            path = getattr(self.opt, f"{part}_path")
-            if path is None:
-                self.say(f"no --{part}_path: {part} starts from scratch, like the rest of the network")
-                continue
-            state, _ = checkpoint.load_weights(path)
-            module = self.network.get_submodule(part)
-            buffers = [name for name, _ in module.named_buffers()]
-            checkpoint.fit(module, {rename(name): value for name, value in state.items()}, path, buffers)
-            self.say(f"{part} from {path}")
 
     def say(self, text: str) -> None:
         """Print a line, once for all processes."""

@@ -12,7 +12,7 @@ from models.base_model import BaseModel
 from util.tiling import TILES, USUAL_TILE, WHOLE_FRAME
 
 SIDE = 160  # px of the part that is tried
-RENDERING = 250  # bytes that rendering takes for each px of a plane
+RENDERING = 110  # bytes that rendering takes for each px of a plane
 PROC = Path("/proc/self")
 
 

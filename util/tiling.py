@@ -89,29 +89,46 @@ def restore(
         inside = {key: value[..., *part.around(overlap)] for key, value in context.items()}
         return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
 
-    result, total = None, None
-    done = 0
+    canvas = _Canvas(size, ramp)
     for part in _parts(size, tile, ramp, reach, period):
         rows, columns = part.around(reach(part))
         extra = {key: value[..., rows, columns] for key, value in (context | maps).items()}
         if context:
             extra["window"] = (rows.start, columns.start, *size)
-        restored = network(frames[..., rows, columns], **given, **extra).float()
-        scale = restored.shape[-1] // (columns.stop - columns.start)
-        if result is None:
-            result = torch.zeros(*restored.shape[:2], scale * size[0], scale * size[1])
-            total = torch.zeros(result.shape[-2:])
-        weight = part.weight(ramp).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
-        place = _scaled(part.rows, 0, scale), _scaled(part.columns, 0, scale)
-        own = restored[
-            ..., _scaled(part.rows, rows.start, scale), _scaled(part.columns, columns.start, scale)
-        ]
-        result[..., *place] += own.cpu() * weight
-        total[place] += weight
-        done += len(part.rows) * len(part.columns)
+        canvas.add(network(frames[..., rows, columns], **given, **extra).float(), part, rows, columns)
         if tell:
-            tell(TILES, min(done / (size[0] * size[1]), 1.0))  # parts overlap
-    return result.div_(total)
+            tell(TILES, canvas.done())
+    return canvas.image()
+
+
+class _Canvas:
+    """The blended tiles of a frame of `size`, on the CPU."""
+
+    def __init__(self, size: tuple[int, int], ramp: int) -> None:
+        self.size, self.ramp, self.covered = size, ramp, 0
+        self.sum: torch.Tensor | None = None  # of weighted tiles, as large as the result
+        self.weight: torch.Tensor | None = None
+
+    def add(self, restored: torch.Tensor, part: Part, rows: slice, columns: slice) -> None:
+        """Add a tile (N, C', s h, s w), which was restored from these rows and columns, as its part."""
+        scale = restored.shape[-1] // (columns.stop - columns.start)
+        if self.sum is None or self.weight is None:
+            self.sum = torch.zeros(*restored.shape[:2], *(scale * side for side in self.size))
+            self.weight = torch.zeros(self.sum.shape[-2:])
+        weight = part.weight(self.ramp).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+        place = _scaled(part.rows, 0, scale), _scaled(part.columns, 0, scale)
+        own = _scaled(part.rows, rows.start, scale), _scaled(part.columns, columns.start, scale)
+        self.sum[..., *place] += restored[..., *own].cpu() * weight
+        self.weight[place] += weight
+        self.covered += len(part.rows) * len(part.columns)
+
+    def done(self) -> float:
+        """Which part of the frame there is, about: parts overlap."""
+        return min(self.covered / (self.size[0] * self.size[1]), 1.0)
+
+    def image(self) -> torch.Tensor:
+        """The whole result, once all parts are there."""
+        return self.sum.div_(self.weight)
 
 
 def _whole_frame(

@@ -48,6 +48,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """
     parser = Parser(prog="python -m data.simulate", description=__doc__.splitlines()[0])
     add_source_options(parser)
+    add_amount_options(parser)
     add_physics_options(parser)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the data set; an unfinished one is completed"
@@ -105,6 +106,10 @@ def add_source_options(parser: Parser) -> None:
     parser.add_argument(
         "--split", help="Train (the default), Test, or the share of the scenes that are Test, such as 0.1"
     )
+
+
+def add_amount_options(parser: Parser) -> None:
+    """Options that say how much is made of each source, and how large."""
     parser.add_argument(
         "--frames_per_scene",
         type=positive,

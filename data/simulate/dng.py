@@ -54,21 +54,10 @@ def write_dng(
         UserError: the file cannot be written.
     """
     tags = [
-        (33421, SHORT, 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, BYTE, 4, bytes(_colours(cfa)), True),
-        (50706, BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
-        (50707, BYTE, 4, bytes((1, 1, 0, 0)), True),  # DNGBackwardVersion
-        (50708, ASCII, 0, "Bracketeer simulated camera", True),  # UniqueCameraModel
-        (50714, *_rationals([black]), True),
-        (50717, LONG, 1, white, True),
-        (50728, *_rationals(neutral), True),
+        *_mosaic_tags(cfa, black, white),
+        *_colour_tags(neutral, color_matrices, illuminants),
+        *_shot_tags(exposure_time, iso, f_number),
     ]
-    for number, (matrix, light) in enumerate(zip(color_matrices, illuminants, strict=True)):
-        tags += [(50721 + number, *_rationals(np.ravel(matrix), SRATIONAL), True)]
-        tags += [(50778 + number, SHORT, 1, light, True)]
-    for code, value in ((33434, exposure_time), (33437, f_number)):
-        tags += [(code, *_rationals([value]), True)] if value is not None else []
-    tags += [(34855, SHORT, 1, iso, True)] if iso is not None else []
     replaced = {tag[0] for tag in extra}
     with write_atomically(path) as temporary:
         tifffile.imwrite(
@@ -78,6 +67,35 @@ def write_dng(
             metadata=None,
             extratags=[*(tag for tag in tags if tag[0] not in replaced), *extra],
         )
+
+
+def _mosaic_tags(cfa: str, black: float, white: int) -> list[Tag]:
+    return [
+        (33421, SHORT, 2, (2, 2), True),  # CFARepeatPatternDim
+        (33422, BYTE, 4, bytes(_colours(cfa)), True),
+        (50706, BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
+        (50707, BYTE, 4, bytes((1, 1, 0, 0)), True),  # DNGBackwardVersion
+        (50708, ASCII, 0, "Bracketeer simulated camera", True),  # UniqueCameraModel
+        (50714, *_rationals([black]), True),
+        (50717, LONG, 1, white, True),
+    ]
+
+
+def _colour_tags(
+    neutral: Sequence[float], color_matrices: Sequence[np.ndarray], illuminants: Sequence[int]
+) -> list[Tag]:
+    tags: list[Tag] = [(50728, *_rationals(neutral), True)]
+    for number, (matrix, light) in enumerate(zip(color_matrices, illuminants, strict=True)):
+        tags += [(50721 + number, *_rationals(np.ravel(matrix), SRATIONAL), True)]
+        tags += [(50778 + number, SHORT, 1, light, True)]
+    return tags
+
+
+def _shot_tags(exposure_time: float | None, iso: int | None, f_number: float | None) -> list[Tag]:
+    tags: list[Tag] = []
+    for code, value in ((33434, exposure_time), (33437, f_number)):
+        tags += [(code, *_rationals([value]), True)] if value is not None else []
+    return tags + ([(34855, SHORT, 1, iso, True)] if iso is not None else [])
 
 
 def _colours(cfa: str) -> list[int]:
