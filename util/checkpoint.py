@@ -1,7 +1,7 @@
 """Checkpoints: weights in the published layout with what rebuilds the network, and the state of a run."""
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,17 @@ def save(path: Path, content: dict[str, Any]) -> None:
             raise OSError(str(error).splitlines()[0]) from error
 
 
-def save_weights(path: Path, state: dict[str, torch.Tensor], arguments: dict[str, Any]) -> None:
-    """Write a network's state dict on the CPU, contiguous, with the arguments that rebuild the network."""
+def save_weights(
+    path: Path,
+    state: dict[str, torch.Tensor],
+    arguments: dict[str, Any],
+    made: Mapping[str, str | int] | None = None,
+) -> None:
+    """Write a network's state dict on the CPU, contiguous, with the arguments that rebuild the network, and
+    what it was `made` with (`util.provenance`).
+    """
     state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    save(path, {"state_dict": state, "network": arguments})
+    save(path, {"state_dict": state, "network": arguments, **(made or {})})
 
 
 def load(path: str | Path) -> dict[str, Any]:
@@ -71,7 +78,17 @@ def load(path: str | Path) -> dict[str, Any]:
 
 def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
     """State dict of a checkpoint, ours or a published one, and the network's arguments if it says them."""
-    content = load(path)
+    return weights_in(load(path), path)
+
+
+def weights_in(
+    content: dict[str, Any], path: str | Path
+) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+    """The same of what `load` has read from `path`.
+
+    Raises:
+        UserError: it holds something else.
+    """
     state = content.get("state_dict", content)
     if (
         not isinstance(state, dict)
