@@ -52,7 +52,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--flow", choices=("dis", "raft"), default="dis", help="optical flow; raft needs --raft_weights"
     )
-    parser.add_argument("--raft_weights", type=Path, help="weights of torchvision's raft_large or raft_small")
+    parser.add_argument(
+        "--raft_weights", type=Path, help="weights of torchvision's raft_large or raft_small; default: none"
+    )
     parser.add_argument(
         "--occlusion",
         choices=("none", "check"),

@@ -40,7 +40,8 @@ class Sig17alignDataset(BaseDataset):
             parser.add_argument(
                 "--structure_label_path",
                 "--stru_lable_path",
-                help="folder of structure labels <scene>.exr or .hdr, for a model that learns from them",
+                help="folder of structure labels <scene>.exr or .hdr, for a model that learns from them; "
+                "default: none",
             )
         else:
             parser.add_argument(

@@ -10,9 +10,11 @@ import data
 import models
 from models import networks
 from models.pairing import check_pair
+from options import groups
+from options.settings import Settings, Sources, read_config
 from util.errors import UserError
-from util.parser import Parser, amount, boolean, positive, whole
-from util.tiling import SMALLEST_TILE, USUAL_TILE
+from util.parser import Parser, amount, boolean, positive
+from util.tiling import SMALLEST_TILE
 
 # Options of the published programs that decide nothing here (most were read nowhere there either).
 PUBLISHED_ONLY = {
@@ -40,11 +42,6 @@ PUBLISHED_ONLY = {
 }
 
 
-def network_name(text: str) -> str:
-    """A network's name in its published spelling or ours: HDR-Transformer is hdr_transformer."""
-    return text.lower().replace("-", "_")
-
-
 class BaseOptions:
     """Builds the parser in the order base, model, dataset, network, and checks what needs no file.
 
@@ -56,98 +53,79 @@ class BaseOptions:
     elsewhere: ClassVar[dict[str, str]] = {}
 
     def add_options(self, parser: Parser) -> None:
-        group = parser.add_argument_group("what")
-        group.add_argument(
-            "--name", required=True, help="name of the run; its files are in CHECKPOINTS_DIR/NAME"
-        )
-        group.add_argument(
-            "--model", default="syn", help="training strategy: " + ", ".join(models.model_names())
-        )
-        group.add_argument(
-            "--net",
-            "--network",
-            type=network_name,
-            help="network, default by the model: " + ", ".join(networks.network_names()),
-        )
-        group.add_argument(
-            "--size", help="preset of the network: full (as published, the default) or a smaller one"
-        )
-        group.add_argument(
-            "--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names())
-        )
-        group.add_argument("--dataroot", required=True, help="folder of the data set")
-        group.add_argument("--max_dataset_size", type=positive, help="use only the first so many samples")
-        group.add_argument(
-            "--frame_num", type=positive, default=5, help="exposures per sample, from the shortest on"
-        )
-        group.add_argument(
-            "--cache_dir",
-            help="train from a block copy of the data that is kept here (a fast disk): for slow DATAROOTs, "
-            "and for raw files, which are far slower without",
-        )
-        group = parser.add_argument_group("where and how")
-        group.add_argument("--checkpoints_dir", default="./ckpt", help="folder of all runs")
-        group.add_argument("--load_path", help="start from the weights of this file")
-        group.add_argument("--gpu_ids", default="all", help="all, one or several GPUs as 0 or 0,1; -1 = CPU")
-        group.add_argument(
-            "-j", "--workers", "--num_dataloader", type=whole, default=4, help="loader processes"
-        )
-        group.add_argument(
-            "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="autocast to this"
-        )
-        group.add_argument(
-            "--channels_last", type=boolean, default=True, help="channels-last convolutions (faster)"
-        )
-        group.add_argument(
-            "--compile", type=boolean, default=False, help="compile the network (torch.compile)"
-        )
-        group.add_argument(
-            "--seed", type=whole, default=0, help="of weights, data order, crops and augmentation"
-        )
-        group = parser.add_argument_group("pictures and scores")
-        group.add_argument(
-            "--demosaic",
-            choices=("bilinear", "menon", "net"),
-            default="menon",
-            help="demosaicing of pictures",
-        )
-        group.add_argument(
-            "--demosaic_weights", help="file of the published demosaicing network, for --demosaic net"
-        )
-        group.add_argument(
-            "--tile",
-            type=whole,
-            help="largest side of a tile with its surroundings, in packed px; 0 = the whole frame at once; "
-            f"default {USUAL_TILE}, but 0 for networks that look at the whole frame",
-        )
-        group.add_argument(
-            "--tile_overlap",
-            type=whole,
-            default=32,
-            help="px of a tile that surround what it is restored for; more where motion asks for it",
-        )
+        """Add what does not depend on the model, data set or network."""
+        groups.add_run(parser)
+        groups.add_data(parser)
+        groups.add_model(parser)
+        groups.add_place(parser)
+        groups.add_restoring(parser)
 
     def build_parser(self, arguments: Sequence[str] | None) -> Parser:
         """The parser with all that the model, dataset and network named in `arguments` add."""
-        parser = Parser(add_help=False, prog=Path(sys.argv[0]).name)
+        return self._prepare(arguments)[0]
+
+    def _prepare(self, arguments: Sequence[str] | None) -> tuple[Parser, Sources]:
+        """That parser, and what it is to parse; a first look tells which model, data set and network add."""
+        parser = Parser(
+            add_help=False, prog=Path(sys.argv[0]).name, usage="%(prog)s --name NAME --dataroot DIR [options]"
+        )
         self.add_options(parser)
-        chosen, _ = Parser.parse_known_args(_optional(parser), arguments)
-        model = models.model_class(chosen.model)
-        model.modify_commandline_options(parser, self.is_train)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        first, words = _first_look(parser), parser.expanded(self.own_words(given))
+        config = first.parse_known_args(words)[0].config
+        sources = Sources(words, read_config(Path(config)) if config else {}, {})
+        chosen = first.parse_known_args(sources.command_line(first))[0]
+        if record := self.record(given, chosen):
+            sources = sources._replace(record=record)
+            chosen = first.parse_known_args(sources.command_line(first))[0]
+        decided = self._extend(parser, chosen)
+        sources = sources._replace(
+            config=self.known_options(parser, sources.config, chosen),
+            record=self.taken(sources.record, chosen, decided),
+        )
+        return parser, sources.settled(parser)
+
+    def own_words(self, arguments: list[str]) -> list[str]:
+        """The words of a command line that are not for `record`."""
+        return arguments
+
+    def record(self, arguments: list[str], chosen: argparse.Namespace) -> Settings:
+        """Options of the run that is meant, where they matter."""
+        return {}
+
+    def taken(self, record: Settings, chosen: argparse.Namespace, decided: dict[str, set[str]]) -> Settings:
+        """What is used of `record`; `decided`: the options that go with each choice of a name."""
+        return record
+
+    def known_options(self, parser: Parser, config: Settings, chosen: argparse.Namespace) -> Settings:
+        """The options of `--config`; UserError if one is unknown."""
+        for name in config:
+            if not parser.has(name) or name in ("config", "help"):
+                parser.unknown(f"--{name}", f"--config {chosen.config}: ")
+        return config
+
+    def _extend(self, parser: Parser, chosen: argparse.Namespace) -> dict[str, set[str]]:
+        """Add what model, data set and network bring; returns the options that each choice decides."""
+        decided, known = {}, parser.keys()
+        with parser.section(f"model {chosen.model}"):
+            models.model_class(chosen.model).modify_commandline_options(parser, self.is_train)
         trained_net = parser.get_default("net")
-        data.dataset_class(chosen.dataset_name).modify_commandline_options(parser, self.is_train)
+        decided["model"], known = parser.keys() - known, parser.keys()
+        with parser.section(f"data set {chosen.dataset_name}"):
+            data.dataset_class(chosen.dataset_name).modify_commandline_options(parser, self.is_train)
+        decided["dataset_name"] = {"dataroot", "frame_num"} | (parser.keys() - known)
         if chosen.load_path or chosen.load_iter:  # not the data set's choice for who has no weights
             parser.set_defaults(net=trained_net)
-        self._add_network_options(parser, chosen.net or parser.get_default("net"))
+        decided["net"] = {"size"} | self._add_network_options(parser, chosen.net or parser.get_default("net"))
         for name, reason in (PUBLISHED_ONLY | self.elsewhere).items():
             parser.add_without_effect(name, reason, *(("-v",) if name == "verbose" else ()))
         parser.add_argument(
             "-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit"
         )
-        return parser
+        return decided
 
-    def _add_network_options(self, parser: Parser, name: str) -> None:
-        """An option for each argument of the network that the model does not decide; None = the preset's."""
+    def _add_network_options(self, parser: Parser, name: str) -> set[str]:
+        """An option for each argument of the network that the model does not decide; returns their names."""
         try:
             settings, parts = networks.network_options(name), networks.network_class(name)
         except ValueError as error:
@@ -155,9 +133,13 @@ class BaseOptions:
         group = parser.add_argument_group(f"network {name}")
         for setting, default in settings.items():
             kind = {bool: boolean, int: positive, float: amount}.get(type(default), type(default))
-            group.add_argument(f"--{setting}", type=kind, help=f"{default} in the full size")
+            group.add_argument(f"--{setting}", type=kind, help=f"default: by --size, {default} in full")
         for part in getattr(parts, "pretrained_parts", {}):
-            group.add_argument(f"--{part}_path", help=f"file of the published pretrained {part}")
+            group.add_argument(
+                f"--{part}_path",
+                help=f"file of the published pretrained {part}; default: none, it is learnt from scratch",
+            )
+        return set(settings)
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """The options of a command line (default: this program's).
@@ -165,8 +147,8 @@ class BaseOptions:
         Raises:
             UserError: an unknown name, option or value; the message is one line.
         """
-        parser = self.build_parser(arguments)
-        opt = parser.parse_strictly(arguments)
+        parser, sources = self._prepare(arguments)
+        opt = parser.parse_strictly(sources.command_line(parser))
         opt.is_train = self.is_train
         check_pair(opt, models.model_class(opt.model).scale, data.dataset_class(opt.dataset_name).task)
         if opt.tile and opt.tile < SMALLEST_TILE:
@@ -175,15 +157,19 @@ class BaseOptions:
             )
         if opt.demosaic == "net" and not opt.demosaic_weights:
             raise UserError("--demosaic net needs the published network's file: --demosaic_weights FILE")
+        self.tell(sources.record)
         return opt
 
+    def tell(self, record: Settings) -> None:
+        """Say what was taken from the record of a run."""
 
-def _optional(parser: Parser) -> Parser:
-    """A copy of a parser for a first look: nothing is required and no value of a later option is judged."""
+
+def _first_look(parser: Parser) -> Parser:
+    """A parser for a first look: nothing is required and no value of a later option is judged."""
     first = Parser(add_help=False)
-    for name in ("model", "dataset_name"):
+    for name in ("model", "dataset_name", "checkpoints_dir"):
         first.add_argument(f"--{name}", default=parser.get_default(name))
-    first.add_argument("--net", "--network", type=network_name)
-    for name in ("load_path", "load_iter"):
+    first.add_argument("--net", "--network", type=groups.network_name)
+    for name in ("name", "config", "load_path", "load_iter"):
         first.add_argument(f"--{name}")
     return first

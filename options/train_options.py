@@ -1,5 +1,7 @@
 """Options of train.py."""
 
+import argparse
+from collections.abc import Sequence
 from typing import ClassVar
 
 import data
@@ -27,81 +29,12 @@ class TrainOptions(BaseOptions):
 
     def add_options(self, parser: Parser) -> None:
         super().add_options(parser)
-        group = parser.add_argument_group("training")
-        group.add_argument(
-            "--batch_size", type=positive, default=8, help="samples per step, over all processes"
-        )
-        group.add_argument(
-            "--accumulate", type=positive, default=1, help="passes that a step's batch is split into"
-        )
-        group.add_argument(
-            "--patch_size",
-            type=positive,
-            default=128,
-            help="side of a training patch in packed px of the input",
-        )
-        group.add_argument("--epoch_iters", type=positive, default=500, help="steps per epoch")
-        group.add_argument(
-            "--niter",
-            type=positive,
-            default=400,
-            help="epochs at the starting learning rate or of the cosine",
-        )
-        group.add_argument(
-            "--niter_decay", type=whole, default=0, help="further epochs of linear decay to zero"
-        )
-        group.add_argument(
-            "--load_iter", type=iterations, help="start from this run's own weights of an epoch"
-        )
-        group.add_argument(
-            "--resume", type=boolean, default=False, help="go on exactly where this run was stopped"
-        )
-        group.add_argument(
-            "--skip_damaged", type=boolean, default=False, help="leave out samples that cannot be read"
-        )
-        group = parser.add_argument_group("optimisation")
-        group.add_argument("--lr", type=amount, default=1e-4, help="learning rate of AdamW")
-        group.add_argument(
-            "--lr_policy", choices=POLICIES, default="cosine_warmup", help="schedule per epoch"
-        )
-        group.add_argument(
-            "--lr_decay_iters", type=positive, default=200, help="epochs between halvings of the step policy"
-        )
-        group.add_argument("--beta1", type=fraction, default=0.9, help="of AdamW")
-        group.add_argument("--beta2", type=fraction, default=0.999, help="of AdamW")
-        group.add_argument("--weight_decay", type=amount, default=0.01, help="of AdamW")
-        group.add_argument(
-            "--grad_clip", type=amount, default=0.0, help="largest norm of the gradient; 0 = no limit"
-        )
-        group.add_argument(
-            "--ema_decay",
-            type=fraction,
-            default=0.0,
-            help="0.999: save and validate averaged weights; 0 = off",
-        )
-        group.add_argument(
-            "--gradient_checkpointing",
-            type=boolean,
-            default=False,
-            help="keep less of the forward pass and compute it again: less memory, about a third slower",
-        )
-        group = parser.add_argument_group("progress")
-        group.add_argument("--print_freq", type=positive, default=100, help="steps between log lines")
-        group.add_argument("--val_freq", type=whole, default=1, help="epochs between validations; 0 = never")
-        group.add_argument(
-            "--save_epoch_freq", type=positive, default=1, help="epochs between numbered checkpoints"
-        )
-        group.add_argument(
-            "--save_latest_freq", type=positive, default=500, help="steps between states to resume from"
-        )
-        group.add_argument(
-            "--calc_metrics", type=boolean, default=True, help="score validations; False = --val_freq 0"
-        )
-        group.add_argument(
-            "--save_imgs", type=boolean, default=False, help="write the pictures of each validation"
-        )
+        add_steps(parser)
+        add_start(parser)
+        add_optimisation(parser)
+        add_progress(parser)
 
-    def parse(self, arguments=None):
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         opt = super().parse(arguments)
         dataset, model = data.dataset_class(opt.dataset_name), models.model_class(opt.model)
         for target in model.targets:
@@ -113,10 +46,88 @@ class TrainOptions(BaseOptions):
             raise UserError(
                 f"--batch_size {opt.batch_size} is not a multiple of --accumulate {opt.accumulate}"
             )
-        if opt.resume and (opt.load_path or opt.load_iter):
-            opt.load_path = opt.load_iter = None  # the state to resume from holds the weights
         if opt.load_iter and len(opt.load_iter) > 1:
             raise UserError("training starts from one checkpoint: give --load_iter a single value")
         if not opt.calc_metrics:
             opt.val_freq = 0
         return opt
+
+
+def add_steps(parser: Parser) -> None:
+    """What a step sees, and how many there are."""
+    group = parser.add_argument_group("steps")
+    group.add_argument("--batch_size", type=positive, default=8, help="samples per step, over all processes")
+    group.add_argument(
+        "--accumulate", type=positive, default=1, help="passes that a step's batch is split into"
+    )
+    group.add_argument(
+        "--patch_size", type=positive, default=128, help="side of a training patch in packed px of the input"
+    )
+    group.add_argument("--epoch_iters", type=positive, default=500, help="steps per epoch")
+    group.add_argument(
+        "--niter", type=positive, default=400, help="epochs at the starting learning rate or of the cosine"
+    )
+    group.add_argument("--niter_decay", type=whole, default=0, help="further epochs of linear decay to zero")
+    group.add_argument(
+        "--skip_damaged", type=boolean, default=False, help="leave out samples that cannot be read"
+    )
+
+
+def add_start(parser: Parser) -> None:
+    """Where a run begins, beside `--load_path`."""
+    group = parser.add_argument_group("start")
+    group.add_argument(
+        "--load_iter",
+        type=iterations,
+        help="start from this run's own weights of an epoch, or latest or best; default: none",
+    )
+    group.add_argument(
+        "--resume",
+        type=boolean,
+        default=False,
+        help="go on exactly where this run was stopped; False moves a run of this name aside",
+    )
+
+
+def add_optimisation(parser: Parser) -> None:
+    """How a step changes the weights."""
+    group = parser.add_argument_group("optimisation")
+    group.add_argument("--lr", type=amount, default=1e-4, help="learning rate of AdamW")
+    group.add_argument("--lr_policy", choices=POLICIES, default="cosine_warmup", help="schedule per epoch")
+    group.add_argument(
+        "--lr_decay_iters", type=positive, default=200, help="epochs between halvings of the step policy"
+    )
+    group.add_argument("--beta1", type=fraction, default=0.9, help="of AdamW")
+    group.add_argument("--beta2", type=fraction, default=0.999, help="of AdamW")
+    group.add_argument("--weight_decay", type=amount, default=0.01, help="of AdamW")
+    group.add_argument(
+        "--grad_clip", type=amount, default=0.0, help="largest norm of the gradient; 0 = no limit"
+    )
+    group.add_argument(
+        "--ema_decay", type=fraction, default=0.0, help="0.999: save and validate averaged weights; 0 = off"
+    )
+    group.add_argument(
+        "--gradient_checkpointing",
+        type=boolean,
+        default=False,
+        help="keep less of the forward pass and compute it again: less memory, about a third slower",
+    )
+
+
+def add_progress(parser: Parser) -> None:
+    """How often it logs, validates and saves."""
+    group = parser.add_argument_group("progress")
+    group.add_argument("--print_freq", type=positive, default=100, help="steps between log lines")
+    group.add_argument("--val_freq", type=whole, default=1, help="epochs between validations; 0 = never")
+    group.add_argument(
+        "--save_epoch_freq", type=positive, default=1, help="epochs between numbered checkpoints"
+    )
+    group.add_argument(
+        "--save_latest_freq", type=positive, default=500, help="steps between states to resume from"
+    )
+    group.add_argument(
+        "--calc_metrics", type=boolean, default=True, help="score validations; False = --val_freq 0"
+    )
+    group.add_argument(
+        "--save_imgs", type=boolean, default=False, help="write the pictures of each validation"
+    )

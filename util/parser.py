@@ -5,7 +5,9 @@ import difflib
 import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
 
 from util.errors import UserError
 
@@ -54,17 +56,38 @@ def iterations(text: str) -> list[int | str]:
     return [int(part) if part.isdecimal() else part for part in text.split(",")]
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Help with the defaults as one would type them; where there is none, the option's help says so."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if not action.option_strings or action.default in (None, "", argparse.SUPPRESS):
+            return f"{action.help} (required)" if action.required and action.option_strings else action.help
+        default = action.default
+        shown = ",".join(map(str, default)) if isinstance(default, list) else str(default)
+        return f"{action.help} (default: {shown.replace('%', '%%')})"
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are one line with the nearest known option, and whose @files hold shell words."""
 
     def __init__(self, **settings) -> None:
+        self._section: argparse._ArgumentGroup | None = None
         super().__init__(
-            fromfile_prefix_chars="@",
-            allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-            **settings,
+            fromfile_prefix_chars="@", allow_abbrev=False, formatter_class=HelpFormatter, **settings
         )
         self.without_effect: dict[str, str] = {}
+
+    @contextmanager
+    def section(self, title: str) -> Iterator[None]:
+        """Options that are added meanwhile stand under this title in the help."""
+        self._section = self.add_argument_group(title)
+        yield
+        self._section = None
+
+    def add_argument(self, *names: str, **settings) -> argparse.Action:
+        if self._section is not None:
+            return self._section.add_argument(*names, **settings)
+        return super().add_argument(*names, **settings)
 
     def add_without_effect(self, name: str, reason: str, *flags: str) -> None:
         """Accept a published option that decides nothing, with a note why; not where it is one of ours."""
@@ -72,21 +95,59 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(*flags, f"--{name}", nargs="?", const="True", help=argparse.SUPPRESS)
             self.without_effect[name] = reason
 
-    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
-        return shlex.split(arg_line, comments=True)
+    # Command lines that are put together of several sources
 
-    def error(self, message: str) -> None:
+    def expanded(self, arguments: Sequence[str]) -> list[str]:
+        """The words of a command line, those of its @files included."""
+        return self._read_args_from_files(arguments)
+
+    def has(self, name: str) -> bool:
+        """Whether `--name` is an option."""
+        return f"--{name}" in self._option_string_actions
+
+    def key(self, name: str) -> str:
+        """The attribute in which the value of `--name` ends up, which has a single name for all spellings."""
+        action = self._option_string_actions.get(f"--{name}")
+        return action.dest if action else name
+
+    def keys(self, words: Iterable[str] | None = None) -> set[str]:
+        """The attributes of all options, or of those that these words give."""
+        known = self._option_string_actions
+        if words is None:
+            return {action.dest for action in known.values()}
+        found = (known.get(word.partition("=")[0], known.get(word[:2])) for word in words if word[:1] == "-")
+        return {action.dest for action in found if action}
+
+    def words(self, name: str, value: str | list[str]) -> list[str]:
+        """What the command line has for a value; a list is a comma list, or repeats what may be repeated."""
+        action = self._option_string_actions.get(f"--{name}")
+        values = value if isinstance(value, list) else [value]
+        if not isinstance(action, argparse._AppendAction):
+            values = [",".join(values)]
+        return [f"--{name}={part}" for part in values]
+
+    # Parsing
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        try:
+            return shlex.split(arg_line, comments=True)
+        except ValueError as error:
+            self.error(f"a file of options has the line {arg_line.strip()}: {error}")
+
+    def error(self, message: str) -> NoReturn:
         raise UserError(message)
+
+    def unknown(self, option: str, place: str = "") -> NoReturn:
+        """Raise the UserError for an option that is none, with the nearest known ones."""
+        near = difflib.get_close_matches(option, self._option_string_actions, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
+        self.error(f"{place}unknown option {option}{hint}")
 
     def parse_strictly(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """Parse; an unknown option is an error that names the nearest known ones."""
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            near = difflib.get_close_matches(
-                unknown[0].partition("=")[0], self._option_string_actions, cutoff=0.5
-            )
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
-            self.error(f"unknown option {unknown[0]}{hint}")
+            self.unknown(unknown[0].partition("=")[0])
         for name, reason in self.without_effect.items():
             if vars(options).pop(name) is not None:
                 print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
