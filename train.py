@@ -5,6 +5,7 @@ python train.py --name my_run --model syn --dataset_name syn --dataroot DIR     
 
 import argparse
 import math
+import shlex
 from contextlib import nullcontext
 from statistics import fmean
 
@@ -17,7 +18,8 @@ from data.loading import create_loader, create_validation_loader, ground_truth, 
 from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
-from options.record import write_options
+from options.record import FILE as RECORD
+from options.run_folder import open_run
 from options.train_options import TrainOptions
 from util import device, progress
 from util.device import Place
@@ -60,7 +62,7 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
             batches.epoch, batches.first = now.epoch, now.iteration
             if not train_epoch(model, loader, now, logger, stop):
                 save_state(model, now)
-                again = f"python train.py @{model.folder}/opt_train.args --resume True"
+                again = f"python train.py {shlex.quote(f'@{model.folder}/{RECORD}')} --resume True"
                 model.say(
                     f"stopped after iteration {now.iteration} of epoch {now.epoch}; go on with: {again}"
                 )
@@ -75,8 +77,9 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
 
 def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
     """Build the model, afresh or as `--resume` finds it; returns how far the run has come."""
-    now, state = Progress.load(model.folder) if opt.resume else (Progress(), None)
-    model.build(model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path, resumed=state)
+    now, state = Progress.load(model.folder, opt.epoch_iters) if opt.resume else (Progress(), None)
+    start = model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path
+    model.build(None if state else start, resumed=state)
     model.prepare_training()
     parameters = parameter_count(model.network)
     model.say(f"{type(model.network).__name__} with {parameters:,} parameters on {model.place.device}")
@@ -85,12 +88,9 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
         finished = now.epoch > opt.niter + opt.niter_decay
         place = f"going on in epoch {now.epoch} after iteration {now.iteration}"
         model.say("nothing left to do: all epochs are done" if finished else place)
-    elif model.place.is_main:
-        if (model.folder / progress.FILE).exists():
-            model.say(f"note: replacing the run in {model.folder} (--resume True would go on with it)")
-        write_options(opt, model.folder)
-        for file in ("log.jsonl", progress.FILE):
-            (model.folder / file).unlink(missing_ok=True)
+    device.any_process(False, model.place)  # all have read their weights: a run that they are of may move
+    if model.place.is_main:
+        open_run(opt, model.folder, start, now.step(opt.epoch_iters))
     return now
 
 
@@ -178,6 +178,7 @@ def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
     """Write the checkpoints that this epoch calls for, and move on to the next."""
     epoch, validated = now.epoch, bool(opt.val_freq) and now.epoch % opt.val_freq == 0
     now.epoch, now.iteration = epoch + 1, 0
+    model.step = now.step(opt.epoch_iters)
     if not model.place.is_main:
         return
     if epoch % opt.save_epoch_freq == 0 or epoch == opt.niter + opt.niter_decay:
@@ -191,7 +192,7 @@ def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
 def save_state(model: BaseModel, now: Progress) -> None:
     """Write what `--resume` goes on from."""
     if model.place.is_main:
-        now.save(model.folder, model.state())
+        now.save(model.folder, model.state(), model.opt)
 
 
 if __name__ == "__main__":

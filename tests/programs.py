@@ -103,11 +103,11 @@ def succeed(program: str, *arguments: object) -> Result:
 
 
 def log_rows(folder: Path, kind: str | None = None) -> list[dict]:
-    """The complete lines of a run's log.jsonl, of one kind or all."""
+    """The complete lines of a run's log.jsonl: of one kind, or of all steps and validations."""
     path = folder / "log.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     rows = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [row for row in rows if kind in (None, row["kind"])]
+    return [row for row in rows if row["kind"] == kind or (kind is None and row["kind"] != "start")]
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

@@ -1,6 +1,7 @@
 """A run that was stopped and resumed ends as one that was not."""
 
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -136,25 +137,51 @@ def test_half_a_log_line(common, tmp_path):
     log = tmp_path / "run" / "log.jsonl"
     log.write_text(log.read_text() + '{"kind": "train", "st')
     succeed("train.py", f"@{tmp_path}/run/opt_train.args", "--resume", "True", "--niter", 2)
-    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3, 4, 5, 6]
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 1, 2, 3, 3, 4, 5, 6]
+    starts = [row for row in rows if row["kind"] == "start"]
+    assert [row["step"] for row in starts] == [0, 3]
+    assert all(row.keys() == {"kind", "step", "time", "version", "dataroot"} for row in starts)
 
 
-def test_new_run_in_old_folder(common, tmp_path):
-    """Without --resume a run starts afresh, and says so."""
-    words = (
-        "--niter",
-        1,
-        "--epoch_iters",
-        2,
-        "--val_freq",
-        0,
-        "--checkpoints_dir",
-        tmp_path,
-        "--name",
-        "run",
-    )
-    first = succeed("train.py", *common, *words)
-    again = run("train.py", *common, *words)
-    assert "replaces" not in first.out
-    assert "--resume True would go on with it" in again.out
-    assert [row["step"] for row in log_rows(tmp_path / "run")] == [1, 2]
+def test_continued_with_other_options(common, tmp_path):
+    """A finished run that goes on for longer records that: the printed command repeats nothing old."""
+    words = (*common, "--epoch_iters", 2, "--val_freq", 0, "--lr", 1e-3, "--save_latest_freq", 1000)
+    words = (*words, "--checkpoints_dir", tmp_path, "--name", "one run", "--niter")
+    succeed("train.py", *words, 1)
+    folder = tmp_path / "one run"
+    running = Running("train.py", *words, 40, "--resume", True)
+    running.wait_for_step(folder, 4)
+    running.terminate()
+    result = running.wait()
+    assert result.status == 143, result.err
+    again = shlex.split(result.out.splitlines()[-1].partition("go on with: python ")[2])
+    assert again == ["train.py", f"@{folder}/opt_train.args", "--resume", "True"]
+    recorded = (folder / "opt_train.txt").read_text().split()
+    assert recorded[recorded.index("niter:") + 1] == "40"
+    made = log_rows(folder)[-1]["step"]
+    result = succeed(*again, "--niter", 1 + made // 2)
+    assert "going on in epoch" in result.out and "nothing left to do" not in result.out
+    assert [row["step"] for row in log_rows(folder)] == list(range(1, 2 * (1 + made // 2) + 1))
+    assert [row["step"] for row in log_rows(folder, "start")] == [0, 2, made]
+
+
+def test_resuming_keeps_what_the_run_began_with(common, tmp_path):
+    """The weights that a run started from stay in its record, although its state holds newer ones."""
+    words = (*common, "--epoch_iters", 1, "--val_freq", 0, "--checkpoints_dir", tmp_path)
+    succeed("train.py", *words, "--niter", 1, "--name", "first")
+    start = tmp_path / "first" / LATEST
+    succeed("train.py", *words, "--niter", 1, "--name", "second", "--load_path", start)
+    result = succeed("train.py", *words, "--niter", 2, "--name", "second", "--resume", True)
+    assert "weights from" not in result.out
+    assert f"--load_path {start}" in (tmp_path / "second" / "opt_train.args").read_text().splitlines()
+
+
+def test_epochs_of_another_length(common, tmp_path):
+    """By epochs a state says how far it is: with others it would go on somewhere else."""
+    words = (*common, "--val_freq", 0, "--checkpoints_dir", tmp_path, "--name", "run", "--epoch_iters")
+    succeed("train.py", *words, 2, "--niter", 1)
+    result = run("train.py", *words, 3, "--niter", 2, "--resume", True)
+    assert result.status == 2
+    expected = "train_state.pth: 1 epochs and 0 iterations are 2 steps, not with --epoch_iters 3"
+    assert expected in result.err and len(result.err.splitlines()) == 1

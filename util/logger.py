@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +16,16 @@ from tqdm import tqdm
 
 from util.errors import UserError
 from util.files import write_atomically
+from util.provenance import provenance
+
+FILE = "log.jsonl"
+START = "start"  # kind of the line with which a run, and each resumption, begins
+
+
+def has_steps(folder: Path) -> bool:
+    """Whether the log in a run's folder tells of more than starts."""
+    path = folder / FILE
+    return path.is_file() and any(f'"kind": "{START}"' not in line for line in path.open())
 
 
 class Logger:
@@ -25,13 +36,14 @@ class Logger:
     """
 
     def __init__(self, folder: Path, opt: argparse.Namespace, done: int = 0) -> None:
-        self.path = folder / "log.jsonl"
+        self.path = folder / FILE
         if self.path.exists():
             self._forget_after(done)
         self.file = self.path.open("ab", buffering=0)
         (folder / "log").mkdir(exist_ok=True)
         # Not SummaryWriter: it hands events to a thread, at whose death on a full disk the program hangs.
         self.board = EventsWriter(str(folder / "log" / "events"))
+        self._write(START, done, provenance(opt))
         self._add_event(done + 1, session_log=SessionLog(status=SessionLog.START))  # hides later steps
         self.steps, self.print_freq = (opt.niter + opt.niter_decay) * opt.epoch_iters, opt.print_freq
         self.bar = tqdm(
@@ -75,16 +87,20 @@ class Logger:
         Raises:
             UserError: the disk is full.
         """
-        try:
-            self.file.write((json.dumps({"kind": kind, "step": step, **values}) + "\n").encode())
-            for name, value in values.items():
-                self._add_event(step, summary=scalar(f"{kind}/{name}", value))
-            self.board.flush()
-        except OSError as error:
-            raise UserError(f"cannot write {self.path} and TensorBoard's log: {error.strerror}") from None
+        self._write(kind, step, values)
         shown = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         self.say(f"{kind} step {step}/{self.steps}  {shown}  left {self._time_left(step)}")
         self.timed, self.since = 0, time.monotonic()
+
+    def _write(self, kind: str, step: int, values: Mapping[str, object]) -> None:
+        try:
+            self.file.write((json.dumps({"kind": kind, "step": step, **values}) + "\n").encode())
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    self._add_event(step, summary=scalar(f"{kind}/{name}", value))
+            self.board.flush()
+        except OSError as error:
+            raise UserError(f"cannot write {self.path} and TensorBoard's log: {error.strerror}") from None
 
     def _add_event(self, step: int, **content: object) -> None:
         self.board.write_event(Event(step=step, wall_time=time.time(), **content))

@@ -11,6 +11,7 @@ import numpy as np
 
 from util import checkpoint
 from util.errors import UserError
+from util.provenance import provenance
 
 FILE = "train_state.pth"
 MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
@@ -46,17 +47,17 @@ class Progress:
             advice = "lower --lr, set --grad_clip 1, or look for values that are not finite in these samples"
             raise UserError(f"{MAX_SKIPPED} steps in a row without a finite gradient: {advice}")
 
-    def save(self, folder: Path, model_state: dict[str, Any]) -> None:
+    def save(self, folder: Path, model_state: dict[str, Any], opt: argparse.Namespace) -> None:
         """Write all that going on exactly needs, weights included, as one file."""
-        state = {"model": model_state, "progress": asdict(self)}
-        checkpoint.save(folder / FILE, state)
+        made = provenance(opt, self.step(opt.epoch_iters))
+        checkpoint.save(folder / FILE, {"model": model_state, "progress": asdict(self), **made})
 
     @classmethod
-    def load(cls, folder: Path) -> tuple["Progress", dict[str, Any]]:
-        """The position and the model's state of a run.
+    def load(cls, folder: Path, epoch_iters: int) -> tuple["Progress", dict[str, Any]]:
+        """The position and the model's state of a run with epochs of so many steps.
 
         Raises:
-            UserError: there is no state in this folder, or it is damaged.
+            UserError: there is no state in this folder, it is damaged, or its epochs were of another length.
         """
         path = folder / FILE
         if not path.exists():
@@ -64,4 +65,8 @@ class Progress:
         state = checkpoint.load(path)
         if not state.keys() >= {"model", "progress"}:
             raise UserError(f"{path}: not the state of a training run")
-        return cls(**state["progress"]), state["model"]
+        now, made = cls(**state["progress"]), state.get("step")
+        if made not in (None, now.step(epoch_iters)):
+            where = f"{now.epoch - 1} epochs and {now.iteration} iterations are {made} steps"
+            raise UserError(f"{path}: {where}, not with --epoch_iters {epoch_iters}: resume with the former")
+        return now, state["model"]
