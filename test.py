@@ -24,6 +24,7 @@ from util.device import join
 from util.errors import run
 from util.imaging.demosaic import Demosaicer
 from util.imaging.pictures import Pictures
+from util.provenance import provenance
 from util.scores.evaluation import prepared, table, unbatched
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.method_scores import RESTORED, TRUTH, MethodScores
@@ -137,7 +138,8 @@ def summarise(
     """Print the facts and the table, and write the scores."""
     shown = {key: f"{value:,}" if isinstance(value, int) else value for key, value in facts.items()}
     print("  ".join(f"{key} {value}" for key, value in shown.items()))
-    scores.write(model.folder / f"metrics_{model.opt.dataset_name}_{label}", facts)
+    made = provenance(model.opt, model.step)
+    scores.write(model.folder / f"metrics_{model.opt.dataset_name}_{label}", facts | made)
     if means := scores.means():
         print(table(means))
     elif model.opt.calc_metrics and dataset.task.scale is not None:  # there might have been a ground truth

@@ -54,6 +54,8 @@ def assert_scores(folder: Path, stem: str, pictures: Path, brackets: Path, borde
     assert page["mean"] == mean
     assert {row.pop("name"): row for row in page["images"]} == rows
     assert page["border"] == border
+    assert page["dataroot"] == str(brackets) and page["version"].startswith("0.1.0")
+    assert page["time"].endswith("+00:00")
     for metric in ("psnr_mu", "ssim_mu"):
         assert mean[metric] == pytest.approx(np.mean([row[metric] for row in rows.values()]), rel=1e-12)
         for scene in SCENES:

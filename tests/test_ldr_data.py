@@ -14,9 +14,9 @@ import torch
 from numpy.testing import assert_array_equal
 
 from data import create_dataset
-from data.loading import create_loader, samples
 from data.checks.sig17align_check import Sig17alignCheck
 from data.draws import EpochBatches
+from data.loading import create_loader, samples
 from data.reading import block_cache
 from data.reading.ldr_frames import RecentScenes, find_label
 from data.reading.stated_exposures import Ratio, Stated, check_stated, measured_ratios, read_stated

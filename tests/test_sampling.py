@@ -11,9 +11,9 @@ import torch
 from numpy.testing import assert_array_equal
 
 from data import create_dataset
-from data.loading import create_loader, samples
 from data.augment import Augmentation, augment, augment_cfa, transpose_cfa
 from data.draws import Draw, EpochBatches
+from data.loading import create_loader, samples
 from data.reading import block_cache
 from data.syn_dataset import SynDataset
 from tests.bracket_sets import draw, make_set, options, whole_sample
