@@ -65,7 +65,9 @@ def parse(words: list[str]) -> Request:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="of the results; DIR/restored if not given"
     )
-    parser.add_argument("--frame_num", type=positive, help="take so many frames, spread over all exposures")
+    parser.add_argument(
+        "--frame_num", type=positive, help="take so many frames, spread over all exposures; default: all"
+    )
     parser.add_argument("--max_dataset_size", type=positive, help="only so many of the scenes in DIR")
     FolderDataset.modify_commandline_options(parser, is_train=False)
     parser.epilog = (

@@ -375,4 +375,4 @@ def test_more_frames_than_the_checkpoint(train, test, tmp_path):
     """Weights for three frames, and five in the data set: the message says which option to give."""
     result = train(frame_num=3, niter=1, epoch_iters=1, val_freq=0)
     assert result.status == 0, result.err
-    assert_refused(test(load_iter="latest"), "a network for 3 frames, not 5", "--frame_num 3")
+    assert_refused(test(frame_num=5), "a network for 3 frames, not 5", "--frame_num 3")

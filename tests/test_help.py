@@ -15,6 +15,7 @@ from options.train_options import TrainOptions
 from util.parser import Parser
 
 PROGRAMS = (
+    "restore",
     "data.check",
     "data.align",
     "data.simulate.brackets",
