@@ -68,7 +68,9 @@ def parse(words: list[str]) -> Request:
     parser.add_argument(
         "--frame_num", type=positive, help="take so many frames, spread over all exposures; default: all"
     )
-    parser.add_argument("--max_dataset_size", type=positive, help="only so many of the scenes in DIR")
+    parser.add_argument(
+        "--max_dataset_size", type=positive, help="only so many of the scenes in DIR; default: all"
+    )
     FolderDataset.modify_commandline_options(parser, is_train=False)
     parser.epilog = (
         "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "

@@ -24,6 +24,7 @@ def options(**changes: object) -> argparse.Namespace:
         "net": "ahdrnet",
         "size": "tiny",
         "dataset_name": "sig17align",
+        "dataroot": "/data",
         "is_train": True,
         "frame_num": 3,
         "patch_size": 24,
