@@ -67,8 +67,11 @@ class SPyNet(nn.Module):
             else:
                 flow = 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=True)
             flow = _refine(refiner, ref, sup, flow)
-        factor = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]]).view(1, 2, 1, 1)
-        return F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False) * factor
+        factors = width / flow.shape[-1], height / flow.shape[-2]  # as a tensor, a GPU would be waited for
+        flow = F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False)
+        return torch.stack(
+            [part * factor for part, factor in zip(flow.unbind(1), factors, strict=True)], dim=1
+        )
 
     def forward(self, reference: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
         """`flow` of two RGB images (N, 3, H, W) in [0, 1]."""
