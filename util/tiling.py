@@ -63,10 +63,8 @@ def restore(
 ) -> torch.Tensor:
     """`network(frames, **given)` for frames (N, T, C, H, W), in tiles if they have more px than one.
 
-    What the network says it needs of the whole frame (`whole_frame`, see models.networks) is computed once;
-    each tile gets its part. A tile is restored with `overlap` px around it, or more where the network asks
-    for that (`halo`), and neighbours are blended over half of the overlap, where both are far from their
-    edges.
+    What the network needs of the whole frame (`whole_frame`, see models.networks) is computed once. A tile is
+    restored with `overlap` px around it, or more (`halo`), and neighbours are blended over half of that.
 
     Args:
         tile: largest side of a tile with its surroundings, but for motion over 3/8 of it, SMALLEST_TILE or
