@@ -11,6 +11,7 @@ that name. The project's rooms (`data`, `models`, `options`, `util`) are importe
 
 import importlib
 import itertools
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 ROOMS = ("data", "models", "options", "util")
 SCRIPTS = {"train": "train.py", "test": "test.py", "restore": "restore.py"}
+# What test.py knows and says here which run, data set or file of options is meant.
+NOT_HERE = ("--name", "--load_iter", "--dataroot", "--dataset_name", "--checkpoints_dir", "--config")
 MODULES = {
     "simulate": "data.simulate",
     "check": "data.check",
@@ -107,17 +110,26 @@ def load(weights: str | Path | None = None, net: str | None = None, **settings: 
 
 def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
     """As `load`, with options as test.py's command line has them, which win."""
+    from models.networks import needs_weights, network_names
     from models.restorer import Restorer
     from options.test_options import TestOptions
     from util import checkpoint
 
+    for word in words:
+        if word.startswith("@") or word.partition("=")[0] in NOT_HERE:
+            raise UserError(
+                f"{word}: a scene is restored by --net and --load_path FILE, not by a run's record"
+            )
     weights = _value(words, "--load_path") or weights
     held = (checkpoint.load_weights(weights)[1] or {}) if weights else {"name": "exposure_merge"}
     net = _value(words, "--net", "--network") or held.get("name")
     if net is None:
         raise UserError(f"{weights} does not say which network it holds: name it, as tmrnet (--net tmrnet)")
+    if not weights and net in network_names() and needs_weights(net):
+        raise UserError(f"--net {net} needs weights: --load_path FILE")
     chosen = {
         "name": "restored",
+        "checkpoints_dir": os.devnull,  # where no run is
         "dataroot": ".",
         "dataset_name": "folder",
         "model": "synplus" if held.get("scale") == 4 else "syn",

@@ -83,7 +83,10 @@ def parse(words: list[str]) -> Request:
     opt, others = parser.parse_known_args(words)
     folders = scene_folders(opt.photos)[: opt.max_dataset_size]
     reading = reading_options(frame_num=opt.frame_num, response=opt.response, border=opt.border)
-    return Request(folders, Results(opt.out or opt.photos / "restored"), reading, others)
+    out = opt.out or opt.photos / "restored"
+    if out.resolve() in {folder.resolve() for folder in folders}:
+        raise UserError(f"--out {out} holds photographs: results would be taken for some of them")
+    return Request(folders, Results(out), reading, others)
 
 
 def chooses_network(words: list[str]) -> bool:

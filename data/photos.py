@@ -66,6 +66,8 @@ def reading_options(**changes: Any) -> argparse.Namespace:
     if unknown := sorted(changes.keys() - known.keys()):
         raise UserError(f"reading has no option {unknown[0]}; there are {', '.join(known)}")
     opt = known | changes
+    if not isinstance(opt["border"], int) or opt["border"] < 0:
+        raise UserError(f"border {opt['border']!r}: expected a whole number, 0 or more")
     if opt["response"] not in RESPONSES:
         raise UserError(f"unknown response '{opt['response']}'; known: {', '.join(RESPONSES)}")
     return argparse.Namespace(max_dataset_size=None, model="syn", **opt)

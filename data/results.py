@@ -1,6 +1,7 @@
 """Where the results of one's own photographs lie, and which scene each of them is of."""
 
 import json
+import os
 from pathlib import Path
 
 from util.errors import UserError
@@ -19,12 +20,18 @@ class Results:
     """A folder of results; `restored.json` there says which folder of photographs each name belongs to.
 
     Raises:
-        UserError: what stands at its place is no folder, or the record is damaged.
+        UserError: it cannot be made or written into, or the record is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise UserError(f"--out {folder} is a file: name a folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make {folder} for the results: {error.strerror}") from None
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"cannot write into {folder}: name another folder, --out FOLDER")
         self.folder, self.path = folder, folder / RECORD
         advice = "remove it, and results get new names"
         self.made: dict[str, dict] = read_json(self.path, advice) if self.path.exists() else {}
@@ -42,6 +49,8 @@ class Results:
     def _is_taken(self, name: str, source: str) -> bool:
         if name in self.made:
             return self.made[name].get("photos") != source
+        if f"{name}_sheet" in self.made or name.removesuffix("_sheet") in self.made:
+            return True  # what one writes would have the name of what the other has written
         return any((self.folder / f"{name}{suffix}").exists() for suffix in (".png", ".exr", ".hdr"))
 
     def add(self, name: str, photos: Path, **facts: object) -> None:

@@ -53,7 +53,8 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
     working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
     kept = frames.shape[-3] * height * width * (RENDERING + 8)
-    memory = _memory("VmRSS") + int(max(working, kept)) if _memory("VmRSS") else 0
+    is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another
+    memory = _memory("VmRSS") + int(max(working, kept)) if is_known else 0
     return Expectation(seconds, memory)
 
 
@@ -74,13 +75,21 @@ def _tried(network: torch.nn.Module, part: torch.Tensor, given: dict) -> tuple[_
     if hasattr(network, "whole_frame"):
         context = network.whole_frame(part, **given)
         reach = network.halo(**context)
+    _finish(part)
     whole = time.perf_counter() - start
     kept = sum(value.numel() * value.element_size() for value in context.values())
     growth, middle, start = max(_memory("VmHWM") - first, kept), _memory("VmRSS"), time.perf_counter()
     _forget_peak()
     network(part, **given, **context, **({"window": (0, 0, *part.shape[-2:])} if context else {}))
+    _finish(part)
     own = _Trial(time.perf_counter() - start, max(_memory("VmHWM") - middle, 0))
     return _Trial(whole, growth, kept, reach), own
+
+
+def _finish(part: torch.Tensor) -> None:
+    """Wait until a GPU has done what it was given."""
+    if part.is_cuda:
+        torch.cuda.synchronize(part.device)
 
 
 def _memory(key: str) -> int:

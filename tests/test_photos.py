@@ -95,6 +95,8 @@ def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "night.png").write_bytes(b"mine")
     results = Results(tmp_path)
     assert results.name("night", tmp_path / "photos" / "night") == "night_2"
+    results.add("day_sheet", tmp_path / "photos" / "day_sheet")
+    assert results.name("day", tmp_path / "photos" / "day") == "day_2"
 
 
 def test_a_folder_of_scenes_goes_on_after_a_damaged_one(tmp_path: Path) -> None:
@@ -123,6 +125,11 @@ def test_a_folder_of_scenes_goes_on_after_a_damaged_one(tmp_path: Path) -> None:
         (("{root}",), "holds no pictures"),
         (("{root}/a", "--out", "{root}/a/1.dng"), "1.dng is a file: name a folder"),
         (("{root}/a", "--tonmap", "mu_law"), "unknown option --tonmap"),
+        (("{root}/a", "--out", "{root}/a"), "holds photographs"),
+        (("{root}/a", "--out", "{root}/a/1.dng/x"), "cannot make"),
+        (("{root}/a", "--name", "my_run"), "--name: a scene is restored by --net and --load_path"),
+        (("{root}/a", "--config=run.yml"), "not by a run's record"),
+        (("{root}/a", "--net", "tmrnet"), "--net tmrnet needs weights"),
         (("{root}/a", "--load_path", "{root}/none.pth"), "no checkpoint"),
     ],
 )
@@ -270,6 +277,7 @@ def test_mistakes_in_a_program(tmp_path: Path) -> None:
         (lambda: bracketeer.read(tmp_path), "holds 2 scenes"),
         (lambda: bracketeer.read(tmp_path / "a", respons="srgb"), "no option respons"),
         (lambda: bracketeer.read(tmp_path / "a", response="log"), "unknown response 'log'"),
+        (lambda: bracketeer.read(tmp_path / "a", border=-3), "expected a whole number"),
         (lambda: bracketeer.load(tmp_path / "none.pth"), "no checkpoint"),
         (lambda: bracketeer.load(net="unett"), "unknown network 'unett'"),
         (

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from data.reading.exif import Shot, read_shot
@@ -124,7 +123,7 @@ def test_lens_shading_comes_with_the_meta(tmp_path: Path) -> None:
     data = gain_map(1.5)
     make_dng(tmp_path / "a.dng", extra=[(51009, UNDEFINED, len(data), data, True)])
     shading = read_raw(tmp_path / "a.dng").meta()["shading"]
-    assert shading.shape[0] == 4 and shading.dtype == torch.float32
+    assert shading.shape[0] == 4 and shading.dtype == np.float32
     assert_allclose(shading, 1.5)
 
 
