@@ -55,8 +55,7 @@ def held_by_published(opt: argparse.Namespace, state: dict[str, torch.Tensor]) -
     """What a checkpoint without a record is taken for: the options' network, made as the published one."""
     network = network_class(opt.net)
     held = {"num_frames": opt.frame_num} | getattr(network, "published_arguments", {})
-    if frames := getattr(network, "frames_of", lambda _: None)(state):
-        held["num_frames"] = frames
+    held |= getattr(network, "arguments_of", lambda _: {})(state)
     return {"name": opt.net, **held, **_asked(opt)}
 
 

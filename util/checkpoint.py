@@ -84,12 +84,12 @@ def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
 def weights_in(
     content: dict[str, Any], path: str | Path
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
-    """The same of what `load` has read from `path`.
+    """The same of what `load` has read from `path`: a state dict, or one under `state_dict` or `netG`.
 
     Raises:
         UserError: it holds something else.
     """
-    state = content.get("state_dict", content)
+    state = content.get("state_dict", content.get("netG", content))
     if (
         not isinstance(state, dict)
         or not state

@@ -63,7 +63,8 @@ def restore(
 ) -> torch.Tensor:
     """`network(frames, **given)` for frames (N, T, C, H, W), in tiles if they have more px than one.
 
-    What the network needs of the whole frame (`whole_frame`, see models.networks) is computed once. A tile is
+    A network that works by strips (see models.networks) is given the whole frame all the same. What another
+    needs of the whole frame (`whole_frame`) is computed once. A tile is
     restored with `overlap` px around it, or more (`halo`), and neighbours are blended over half of that.
 
     Args:
@@ -74,11 +75,13 @@ def restore(
         given: keywords of `forward`; of those that belong to px (util.task.CARRIED) a tile gets its part.
 
     Returns:
-        (N, C', sH, sW) on the CPU where tiles were used, else where the frames are.
+        (N, C', sH, sW), on the CPU if the frames have more px than a tile, else where they are.
     """
     size, ramp = tuple(frames.shape[-2:]), overlap // 4
     if tile == 0 or size[0] * size[1] <= tile**2:
         return network(frames, **given)
+    if getattr(network, "works_by_strips", False):
+        return network(frames, **given).float().cpu()
     maps = {name: given.pop(name) for name in list(given) if CARRIED.get(name, (False,))[0]}
     context = _whole_frame(network, frames, tell, **given, **maps)
     release_memory()

@@ -5,12 +5,15 @@ where frames are divided by their exposures and in rising order of them. Of the 
 (`num_frames, in_channels, out_channels, scale, reference`: the number of the frame, from 0, that the result
 shows) it takes those that matter to it. It may have:
 
-* `max_frames`: the largest T that it takes, if there is one, and `frames_of(state)`: that of a state dict;
+* `max_frames`: the largest T that it takes, if there is one;
 * `exact_frames = True`: it takes neither more nor fewer frames than it was made for;
 * `published_name`: what published files of its weights are called before `_model_<epoch>.pth`;
-* `published_arguments`: dict of what published checkpoints, which do not say it, were made with;
+* `published_arguments`: dict of what published checkpoints, which do not say it, were made with, and
+  `arguments_of(state) -> dict`: what the names and shapes of a state dict tell besides;
 * `optional_buffers`: suffixes of names that published checkpoints hold and that are not read;
 * `gradient_checkpointing`: attribute to set, so that training keeps less and computes it again;
+* `works_by_strips = True`: without gradients it works whole frames off by strips, and needs no tiles;
+* `needs`: tuple of the names in util.task.CARRIED without which it, as it was made, cannot restore;
 * `is_global = True`: each px of the result depends on the whole frame, so that tiles are an approximation;
 * `trained = False`: it has no parameters, so that it needs no checkpoint and cannot be trained;
 * a keyword `exposure` of `forward`, and then of `whole_frame` too: it is given the exposures (N, T); and

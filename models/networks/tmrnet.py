@@ -153,12 +153,12 @@ class TMRNet(nn.Module):
                 self.add_module(f"upsample{i}", PixelShufflePack(mid_channels, mid_channels, 2))
 
     @staticmethod
-    def frames_of(state: dict[str, torch.Tensor]) -> int | None:
+    def arguments_of(state: dict[str, torch.Tensor]) -> dict[str, int]:
         """The number of frames that a state dict is for, if it is one of this network."""
-        return (
-            sum(1 for name in state if re.fullmatch(r"backbone\.backward_rec_\d+\.main\.0\.bias", name))
-            or None
-        )
+        branches = [
+            name for name in state if re.fullmatch(r"backbone\.backward_rec_\d+\.main\.0\.bias", name)
+        ]
+        return {"num_frames": len(branches)} if branches else {}
 
     def whole_frame(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
         """{"flow": (N, T-1, 2, H, W)} from the reference of (N, T, C, H, W) to each other frame, in px."""

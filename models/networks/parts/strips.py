@@ -33,27 +33,38 @@ def strips(height: int, rows: int, halo: int) -> Iterator[tuple[slice, slice, sl
 
 
 def by_strips(
-    function: Callable[..., torch.Tensor], *maps: torch.Tensor, channels: int, halo: int = 0
+    function: Callable[..., torch.Tensor],
+    *maps: torch.Tensor,
+    channels: int,
+    halo: int = 0,
+    step: int = 1,
+    into: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`function(*maps)` of maps (N, H, W, ...) -> (N, sH, sW, C), strip by strip where there are several.
 
-    A row of the result may depend on `halo` rows of the maps around it. See `rows_at_once`.
+    A row of the result may depend on `halo` rows of the first map around it. Other maps, and the result, may
+    have a part or a multiple of its rows. See `rows_at_once`.
+
+    Args:
+        step: rows of the first map whose multiple each strip has, as `halo` must be: for what is pooled.
+        into: the result is written there, which may be one of the maps where there is no halo.
     """
     height, rows = maps[0].shape[1], rows_at_once(maps[0], channels, halo)
+    rows = max(step, rows // step * step)
     if rows >= height:
         return function(*maps)
-    result = None
     for own, around, inside in strips(height, rows, halo):
-        part = function(*(each[:, around] for each in maps))
-        scale = part.shape[1] // (around.stop - around.start)
-        if result is None:
-            result = part.new_empty(part.shape[0], scale * height, *part.shape[2:])
-        result[:, _scaled(own, scale)] = part[:, _scaled(inside, scale)]
-    return result
+        part = function(*(each[:, _scaled(around, each.shape[1], height)] for each in maps))
+        ratio = part.shape[1], around.stop - around.start
+        if into is None:
+            into = part.new_empty(part.shape[0], height * ratio[0] // ratio[1], *part.shape[2:])
+        into[:, _scaled(own, *ratio)] = part[:, _scaled(inside, *ratio)]
+    return into
 
 
-def _scaled(rows: slice, scale: int) -> slice:
-    return slice(rows.start * scale, rows.stop * scale)
+def _scaled(rows: slice, to: int, of: int) -> slice:
+    """Rows of a map that has `to` rows where another has `of`."""
+    return slice(rows.start * to // of, rows.stop * to // of)
 
 
 def convolved(convolution: nn.Module, maps: torch.Tensor) -> torch.Tensor:
