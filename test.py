@@ -26,6 +26,7 @@ from util.imaging.demosaic import Demosaicer
 from util.imaging.pictures import Pictures
 from util.provenance import provenance
 from util.scores.evaluation import prepared, table, unbatched
+from util.scores.judged import Judge, create_judge
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.method_scores import RESTORED, TRUTH, MethodScores
 from util.scores.metrics import ABSOLUTE
@@ -49,14 +50,15 @@ def main() -> None:
 
 def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str) -> None:
     """Restore, score and write all samples with the weights that `label` names."""
-    opt, is_light, references = model.opt, dataset.scores == "radiance", set()
-    baselines = create_baselines(model) if opt.baselines else {}
-    cost, demosaic = Cost(model, alone=not baselines), create_demosaicer(opt, model.place)
+    opt, references = model.opt, set()
+    others = model.variants() | (create_baselines(model) if opt.baselines else {})
+    cost, demosaic = Cost(model, alone=not others), create_demosaicer(opt, model.place)
+    judge = create_judge(dataset)
     scores, output = create_scores(model, dataset), create_output(model, dataset, label)
     for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
         frames, given = model.normalised(sample), dataset.picture(index)
         images = {RESTORED: cost.restore(frames, sample)}
-        made = {method: restore(frames, sample) for method, restore in baselines.items()}
+        made = {method: restore(frames, sample) for method, restore in others.items()}
         images |= {method: image for method, image in made.items() if image is not None}
         if "gt" in sample:
             images[TRUTH] = sample["gt"]
@@ -66,10 +68,12 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
             pictures[TRUTH] = given
         if TRUTH in pictures:
             references.add(reference_of(opt, dataset, given is not None))
-        lights = {method: view.light(image, saturates=False) for method, image in images.items() if is_light}
-        row = scores.add(sample["name"][0], lights if is_light else pictures)
+        judged = pictures
+        if judge.kind != "picture":
+            judged = {method: judge.image(view, image, images.get(TRUTH)) for method, image in images.items()}
+        row = scores.add(sample["name"][0], judged, dataset.group(sample))
         output.write(sample, frames, view, images, pictures, row)
-    facts = facts_of(model, dataset, label, references) | cost.facts() | {"images": len(dataset)}
+    facts = facts_of(model, dataset, label, judge, references) | cost.facts() | {"images": len(dataset)}
     summarise(model, dataset, label, facts, scores)
     output.finish(model.folder.name, facts, scores.means())
 
@@ -112,18 +116,21 @@ def create_view(
 
 def reference_of(opt: argparse.Namespace, dataset: BaseDataset, is_given: bool) -> str:
     """What an image is compared with, in words."""
-    if dataset.scores == "radiance":
-        return "true radiance"
+    if dataset.scores != "picture":
+        return {"radiance": "true radiance"}.get(dataset.scores, "long exposure")
     return "pictures of the data set" if is_given else f"ground truth rendered with {opt.demosaic}"
 
 
-def facts_of(model: BaseModel, dataset: BaseDataset, label: str, references: set[str]) -> dict[str, Any]:
+def facts_of(
+    model: BaseModel, dataset: BaseDataset, label: str, judge: Judge, references: set[str]
+) -> dict[str, Any]:
     """What was restored, and how it was scored where it was."""
     opt = model.opt
     facts = {"model": opt.model, "network": type(model.network).__name__, "checkpoint": label}
     facts |= {"dataset": opt.dataset_name, "frames": opt.frame_num, "precision": opt.precision}
+    facts |= model.facts()
     if references or set(opt.metrics) & set(NO_REFERENCE):
-        facts |= {"protocol": opt.protocol, "scored": dataset.scores, "border": dataset.border}
+        facts |= {"protocol": opt.protocol, **judge.facts(), "border": dataset.border}
         facts |= {"reference": ", ".join(sorted(references)) or "none"}
     if references and set(ABSOLUTE) & set(opt.metrics):
         facts["peak_luminance"] = opt.peak_luminance

@@ -31,7 +31,8 @@ from util.logger import Logger
 from util.progress import Progress
 from util.schedule import learning_rate
 from util.scores.complexity import parameter_count
-from util.scores.evaluation import Evaluation, unbatched
+from util.scores.evaluation import VALIDATED, Evaluation, unbatched
+from util.scores.judged import create_judge
 from util.scores.picture_metrics import published_validation_psnr
 from util.stop import StopRequest
 
@@ -132,7 +133,7 @@ def train_step(
             model.scaler.scale(loss).backward()
         losses = {name: value + float(model.losses[name]) / len(parts) for name, value in losses.items()}
     model.scaler.unscale_(model.optimizer)
-    parameters = list(model.network.parameters())
+    parameters = list(model.trained.parameters())
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     useless = not math.isfinite(norm + sum(losses.values()))  # a NaN in the target has a gradient of 0
     if device.any_process(useless, model.place):
@@ -153,25 +154,22 @@ def validate(
 ) -> float:
     """Score the validation set as test.py does; returns the mean PSNR."""
     opt, dataset = model.opt, loader.dataset
-    evaluation = Evaluation(["psnr_mu", "ssim_mu"], dataset.border, kind=dataset.scores)
+    metrics, judge = VALIDATED[dataset.scores], create_judge(dataset)
+    evaluation = Evaluation(metrics, dataset.border, kind=dataset.scores)
     views = []
     for sample in samples(loader):
         name = sample["name"][0]
         restored = model.restore(model.normalised(sample), sample).float().cpu()
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
         pair = restored, ground_truth(sample)
-        judged = [
-            view.picture(image) if dataset.scores == "picture" else view.light(image, saturates=False)
-            for image in pair
-        ]
-        evaluation.add(name, *judged)
-        if model.task.channels == 4:  # the published view is of mosaics
+        evaluation.add(name, *(judge.image(view, image, pair[1]) for image in pair))
+        if dataset.scores == "picture" and model.task.channels == 4:  # the published view is of mosaics
             views.append(published_validation_psnr(*(image.numpy() for image in pair)))
         if opt.save_imgs:
             write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", view.picture(restored))
     scores = evaluation.mean() | ({"psnr_published_view": fmean(views)} if views else {})
     logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
-    return scores["psnr_mu"]
+    return scores[metrics[0]]
 
 
 def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:

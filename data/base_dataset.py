@@ -23,7 +23,8 @@ class BaseDataset:
     Attributes:
         border: px of the output that evaluation leaves out on each side.
         task: what is asked of a network: planes, scale, white, reference, and what samples carry.
-        scores: what is scored: "picture", 16-bit pictures, or "radiance", linear light.
+        scores: what is scored: "picture", 16-bit pictures, "radiance", linear light, "raw", packed planes,
+            or "srgb", a simple view of these.
         targets: keys under which training patches hold what is learnt from.
         one_per_scene: whether files of results are named by the scene alone.
     """
@@ -43,8 +44,13 @@ class BaseDataset:
         """The folders and files that a dataroot must have, in one line."""
         raise NotImplementedError
 
+    @classmethod
+    def scored(cls, opt: argparse.Namespace) -> str:
+        """What is scored, by the options."""
+        return cls.scores
+
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
-        self.opt, self.split = opt, split
+        self.opt, self.split, self.scores = opt, split, self.scored(opt)
         self.root = Path(opt.dataroot)
         if not self.root.is_dir():
             raise UserError(
@@ -79,6 +85,10 @@ class BaseDataset:
     def whole(self, index: int) -> dict:
         """Sample `index` as validation and testing see it, its values as arrays."""
         raise NotImplementedError
+
+    def group(self, sample: dict) -> str | None:
+        """The group of samples whose scores have a mean of their own, if there are groups."""
+        return None
 
     def picture(self, index: int) -> np.ndarray | None:
         """The reference picture that comes with sample `index`, uint16 RGB (H, W, 3), if there is one."""

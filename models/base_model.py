@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,19 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from models.network_arguments import arguments_of_checkpoint, held_by_published, network_arguments
-from models.networks import create_network, needs_weights, network_class, takes
+from models.networks import create_network, needs_weights, network_class
 from models.pairing import check_pair
 from models.pretrained_parts import load_pretrained_parts
+from models.restoring import Restoring
 from models.weight_average import weight_average
-from util import checkpoint, progress, tiling
+from util import checkpoint, progress
 from util.device import Place, convert_channels_last
 from util.errors import UserError
 from util.provenance import provenance
-from util.task import CARRIED, Task
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from util.task import Task
 
 
-class BaseModel:
+class BaseModel(Restoring):
     """A training strategy. A subclass says what is minimised (`compute_loss`) and which network it makes.
 
     Attributes:
@@ -33,17 +31,24 @@ class BaseModel:
         scale: factor of super-resolution.
         targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
+        datasets: data set of training and of testing where `--dataset_name` does not name one.
     """
 
     loss_names: tuple[str, ...] = ()
     scale = 1
     targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
+    datasets: tuple[str, str] = ("syn", "syn")
 
     @classmethod
     def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:
         """Add options, or change defaults, for this strategy."""
-        parser.set_defaults(net=cls.default_net)
+        parser.set_defaults(net=cls.default_net, dataset_name=cls.default_dataset(is_train))
+
+    @classmethod
+    def default_dataset(cls, is_train: bool) -> str:
+        """The data set where none is named."""
+        return cls.datasets[not is_train]
 
     def __init__(self, opt: argparse.Namespace, place: Place, task: Task) -> None:
         self.opt, self.place, self.task = opt, place, task
@@ -157,8 +162,9 @@ class BaseModel:
             if not hasattr(self.network, "gradient_checkpointing"):
                 raise UserError(f"--gradient_checkpointing: --net {opt.net} has no parts to compute again")
             self.network.gradient_checkpointing = True
+        self.trained = self.trained_module()
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
+            self.trained.parameters(),
             lr=opt.lr,
             betas=(opt.beta1, opt.beta2),
             weight_decay=opt.weight_decay,
@@ -169,14 +175,18 @@ class BaseModel:
         )
         if opt.ema_decay:
             self.ema = weight_average(self.network, opt.ema_decay)
-        self.parallel: nn.Module = self.network
+        self.parallel = self.trained
         if self.place.world > 1:
             # A network made for more frames leaves the parameters of the others without a gradient.
             most = self.network.arguments.get("num_frames", opt.frame_num)
             partial = opt.frame_num == 1 or most != opt.frame_num
             self.parallel = DistributedDataParallel(
-                self.network, gradient_as_bucket_view=True, find_unused_parameters=partial
+                self.trained, gradient_as_bucket_view=True, find_unused_parameters=partial
             )
+
+    def trained_module(self) -> nn.Module:
+        """What training optimises and shares between processes: the network, or a module that holds it."""
+        return self.network
 
     def update_averages(self) -> None:
         """After an optimizer step, let averages of the weights follow."""
@@ -194,25 +204,6 @@ class BaseModel:
         self.given = self.carried(sample)
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)
 
-    def normalised(self, sample: dict[str, Any]) -> torch.Tensor:
-        """Frames (N, T, C, H, W) on the device, divided by their exposures; they are taken out of the sample.
-
-        On the CPU the measured values are overwritten: whole frames are large.
-        """
-        frames = sample.pop("frames").to(self.place.device, non_blocking=True)
-        return frames.div_(sample["exposure"].to(frames)[..., None, None, None])
-
-    def carried(self, sample: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        """What the network asks for besides the frames, as far as the sample has it: exposures (N, T), and
-        what else it carries (util.task). A noise map is that of the frames divided by their exposures.
-        """
-        asked = [name for name in ("exposure", *CARRIED) if name in sample and takes(self.network, name)]
-        given = {name: sample[name].to(self.place.device, non_blocking=True) for name in asked}
-        if "noise_map" in given:
-            noise = given["noise_map"]
-            given["noise_map"] = noise / sample["exposure"].to(noise)[..., None, None, None]
-        return given
-
     def begin_step(self, seed: int) -> None:
         """Draw what holds for a whole step, in all its passes and processes; `seed` is the same in each."""
 
@@ -224,49 +215,11 @@ class BaseModel:
         """What is minimised for the batch of `set_input` and `forward`; fills `losses`."""
         raise NotImplementedError
 
-    def autocast(self) -> contextlib.AbstractContextManager:
-        """Precision of the forward pass, by `--precision`."""
-        dtype = DTYPES[self.opt.precision]
-        return torch.autocast(self.place.device.type, dtype=dtype, enabled=dtype != torch.float32)
-
     def last_pass(self, is_last: bool) -> contextlib.AbstractContextManager:
         """Processes share their gradients in the last pass of a step only."""
         return contextlib.nullcontext() if is_last or self.place.world == 1 else self.parallel.no_sync()
 
-    # Using and saving
-
-    def restore(
-        self, frames: torch.Tensor, sample: Mapping[str, Any], tell: tiling.Tell | None = None
-    ) -> torch.Tensor:
-        """Normalised frames (N, T, C, H, W) -> restored images (N, C', sH, sW); in tiles by `--tile`.
-
-        Args:
-            sample: what they came with: `exposure` (N, T), and what else it carries.
-            tell: is told how far it has come, as by util.tiling.restore.
-
-        Raises:
-            UserError: more frames than the network takes, or fewer where it takes an exact number; the result
-                is not finite.
-        """
-        most, exact = getattr(self.network, "max_frames", None), getattr(self.network, "exact_frames", False)
-        given = frames.shape[1]
-        if most and (given > most or (exact and given < most)):
-            limit = "exactly" if exact else "at most"
-            takes_most = f"this {type(self.network).__name__} restores {limit} {most} frames"
-            raise UserError(f"{takes_most}, not {given}: give --frame_num {most}, or --net exposure_merge")
-        network = self.ema.module if self.ema else self.network
-        training = network.training
-        network.eval()
-        with self.autocast():
-            tile = self.opt.tile
-            if tile is None:
-                tile = 0 if getattr(network, "is_global", False) else tiling.USUAL_TILE
-            given, overlap = self.carried(sample), self.opt.tile_overlap
-            result = tiling.restore(network, frames, tile, overlap, self.task.period, tell, **given)
-        network.train(training)
-        if not torch.isfinite(result).all():
-            raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")
-        return result
+    # Saving
 
     def save_weights(self, iteration: int | str) -> None:
         """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""

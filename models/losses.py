@@ -1,11 +1,15 @@
-"""Losses on linear HDR images, and the masks of SelfHDR that say where a label is believed."""
+"""Losses on linear images, and the masks of SelfHDR that say where a label is believed."""
+
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 
 from util.imaging.tonemap import mu_law
 
 EXPANSION_THRESHOLD = 5 / 255  # of the mu-law difference; stage 1 believes the colour component below it
 COLOR_THRESHOLD = 10 / 255  # the same of stage 2
+KL_THRESHOLD = 0.2  # from which on both images must be for the divergence
 
 
 def mu_law_l1(output: torch.Tensor, target: torch.Tensor, white: float = 16.0) -> torch.Tensor:
@@ -74,3 +78,32 @@ def color_mask(label: torch.Tensor, structure: torch.Tensor) -> torch.Tensor:
 
 def _below(difference: torch.Tensor, threshold: float) -> torch.Tensor:
     return (difference.mean(1, keepdim=True) < threshold).to(difference).detach()
+
+
+def kl(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean Kullback-Leibler divergence of Poisson laws where both images are 0.2 or more, else of |O - G|.
+
+    ExposureDiffusion specification, 2.5.
+    """
+    bright = (output >= KL_THRESHOLD) & (target >= KL_THRESHOLD)
+    ratio = torch.where(bright, output, 1.0) / torch.where(bright, target, 1.0)  # no NaN in the gradient
+    divergence = output * ratio.log() + target - output
+    return torch.where(bright, divergence, (output - target).abs()).mean()
+
+
+# Of linear images in [0, 1].
+FIDELITY: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "l1": F.l1_loss,
+    "l2": F.mse_loss,
+    "kl": kl,
+}
+
+
+def branch_l1(
+    direct: torch.Tensor, by_residual: torch.Tensor, mask: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """Mean error of both branches of an adaptive head, each where its mask (N, 1, H, W) trusts it.
+
+    ExposureDiffusion specification, 2.5; the mask learns from it too.
+    """
+    return ((direct - target).abs() * mask + (by_residual - target).abs() * (1 - mask)).mean()

@@ -7,14 +7,12 @@ from typing import Any
 
 import torch
 
-from models import create_model
 from models.base_model import BaseModel
+from models.restoring import Method
 from util.scores.baselines import BASELINES, reference_frame
+from util.scores.denoised import non_local_means
 
 MERGE = "exposure_merge"
-# From normalised frames (1, T, C, H, W) and the sample that they came with to an image (1, C', sH, sW); None
-# where the sample does not have what it takes.
-Method = Callable[[torch.Tensor, Mapping[str, Any]], torch.Tensor | None]
 
 
 def create_baselines(model: BaseModel) -> dict[str, Method]:
@@ -26,9 +24,14 @@ def create_baselines(model: BaseModel) -> dict[str, Method]:
     methods: dict[str, Method] = {name: partial(_of_exposures, baseline) for name, baseline in simple.items()}
     if opt.net != MERGE:
         settings = argparse.Namespace(**vars(opt) | {"net": MERGE, "size": None})
-        merge = create_model(settings, model.place, model.task)
+        merge = BaseModel(settings, model.place, model.task)  # in one pass, whatever the strategy
+        merge.scale = scale
         merge.build()
         methods["exposure merge"] = merge.restore
+    if {"gain", "ratio"} <= set(model.task.carries):
+        methods["non-local means"] = lambda frames, sample: non_local_means(
+            frames, sample["gain"], sample["ratio"]
+        )
     methods["colour component"] = lambda _frames, sample: sample.get("color_label")
     return methods
 

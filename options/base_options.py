@@ -10,7 +10,7 @@ import data
 import models
 from models import networks
 from models.pairing import check_pair
-from options import groups
+from options import groups, published
 from options.settings import Settings, Sources, read_config
 from util.errors import UserError
 from util.parser import Parser, amount, boolean, positive
@@ -18,12 +18,22 @@ from util.tiling import SMALLEST_TILE
 
 # Options of the published programs that decide nothing here (most were read nowhere there either).
 PUBLISHED_ONLY = {
+    "channels": "the data set says how many planes there are",
+    "crf": "pictures are made with a gamma or a tone curve, see --tonemap",
+    "debug": "it was read nowhere",
     "drop_last": "every training batch is full",
+    "gt_wb": "white balance is that of the reference's file",
     "init_type": "networks initialise themselves as published",
     "init_gain": "networks initialise themselves as published",
     "load_optimizers": "use --resume",
+    "no-log": "a run always keeps its log",
+    "no-verbose": "the network's size is always printed",
     "optimizer": "AdamW is always used; with --weight_decay 0 it is Adam",
+    "resume_epoch": "name the file by --load_path, or the epoch by --load_iter",
+    "serial_batches": "it had no effect",
     "shuffle": "training data are always shuffled",
+    "stage_in": "networks are given raw planes",
+    "stage_out": "networks give raw planes",
     "suffix": "write the whole name into --name",
     "verbose": "the network's size is always printed",
     **dict.fromkeys(
@@ -39,6 +49,14 @@ PUBLISHED_ONLY = {
         ),
         "it was read nowhere",
     ),
+}
+# Short names of published options that decide nothing, or nothing in one of the programs.
+PUBLISHED_FLAGS = {
+    "batchSize": ("-b",),
+    "channels": ("-c",),
+    "resume": ("-r",),
+    "resume_epoch": ("-re",),
+    "verbose": ("-v",),
 }
 
 
@@ -72,18 +90,27 @@ class BaseOptions:
         self.add_options(parser)
         given = sys.argv[1:] if arguments is None else list(arguments)
         first, words = _first_look(parser), parser.expanded(self.own_words(given))
+        words = published.translated(words)
         config = first.parse_known_args(words)[0].config
         sources = Sources(words, read_config(Path(config)) if config else {}, {})
-        chosen = first.parse_known_args(sources.command_line(first))[0]
+        chosen = self._chosen(first, sources)
         if record := self.record(given, chosen):
             sources = sources._replace(record=record)
-            chosen = first.parse_known_args(sources.command_line(first))[0]
+            chosen = self._chosen(first, sources)
         decided = self._extend(parser, chosen)
         sources = sources._replace(
             config=self.known_options(parser, sources.config, chosen),
             record=self.taken(sources.record, chosen, decided),
         )
         return parser, sources.settled(parser)
+
+    def _chosen(self, first: Parser, sources: Sources) -> argparse.Namespace:
+        """What the first look finds, with the model's own data set where none is named."""
+        chosen = first.parse_known_args(sources.command_line(first))[0]
+        chosen.dataset_name = chosen.dataset_name or models.model_class(chosen.model).default_dataset(
+            self.is_train
+        )
+        return chosen
 
     def own_words(self, arguments: list[str]) -> list[str]:
         """The words of a command line that are not for `record`."""
@@ -118,7 +145,7 @@ class BaseOptions:
             parser.set_defaults(net=trained_net)
         decided["net"] = {"size"} | self._add_network_options(parser, chosen.net or parser.get_default("net"))
         for name, reason in (PUBLISHED_ONLY | self.elsewhere).items():
-            parser.add_without_effect(name, reason, *(("-v",) if name == "verbose" else ()))
+            parser.add_without_effect(name, reason, *PUBLISHED_FLAGS.get(name, ()))
         parser.add_argument(
             "-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit"
         )
@@ -150,6 +177,8 @@ class BaseOptions:
         parser, sources = self._prepare(arguments)
         opt = parser.parse_strictly(sources.command_line(parser))
         opt.is_train = self.is_train
+        if opt.dataroot is None:
+            parser.error("the following arguments are required: --dataroot")
         check_pair(opt, models.model_class(opt.model).scale, data.dataset_class(opt.dataset_name).task)
         if opt.tile and opt.tile < SMALLEST_TILE:
             raise UserError(
@@ -167,9 +196,10 @@ class BaseOptions:
 def _first_look(parser: Parser) -> Parser:
     """A parser for a first look: nothing is required and no value of a later option is judged."""
     first = Parser(add_help=False)
-    for name in ("model", "dataset_name", "checkpoints_dir"):
+    for name in ("model", "checkpoints_dir"):
         first.add_argument(f"--{name}", default=parser.get_default(name))
     first.add_argument("--net", "--network", type=groups.network_name)
-    for name in ("name", "config", "load_path", "load_iter"):
+    first.add_argument("--load_path", "--model_path")
+    for name in ("name", "dataset_name", "config", "load_iter"):
         first.add_argument(f"--{name}")
     return first

@@ -28,7 +28,9 @@ def add_data(parser: Parser) -> None:
     """Which data set, and how much of it."""
     group = parser.add_argument_group("data")
     group.add_argument("--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names()))
-    group.add_argument("--dataroot", required=True, help="folder of the data set")
+    group.add_argument(
+        "--dataroot", help="folder of the data set (required, but for data sets with a default)"
+    )
     group.add_argument(
         "--max_dataset_size", type=positive, help="use only the first so many samples; default: all"
     )
@@ -60,6 +62,7 @@ def add_model(parser: Parser) -> None:
     )
     group.add_argument(
         "--load_path",
+        "--model_path",
         help="file of the weights to start from, or to test; default: none in training, and in testing the "
         "run's own, by --load_iter",
     )
@@ -69,7 +72,9 @@ def add_place(parser: Parser) -> None:
     """Where and how it is computed."""
     group = parser.add_argument_group("where and how")
     group.add_argument("--gpu_ids", default="all", help="all, one or several GPUs as 0 or 0,1; -1 = CPU")
-    group.add_argument("-j", "--workers", "--num_dataloader", type=whole, default=4, help="loader processes")
+    group.add_argument(
+        *("-j", "--workers", "--num_dataloader", "--nThreads"), type=whole, default=4, help="loader processes"
+    )
     group.add_argument(
         "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="autocast to this"
     )

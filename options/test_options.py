@@ -57,9 +57,10 @@ class TestOptions(BaseOptions):
         (
             *("batch_size", "patch_size", "niter", "niter_decay", "print_freq", "save_epoch_freq"),
             *("lr", "lr_policy", "lr_decay_iters", "weight_decay", "beta1", "beta2", "stru_lable_path"),
+            *("epoch", "batchSize", "wd", "auxloss", "adaptive_loss", "continuous_noise", "syn_noise"),
         ),
         "it is for training",
-    )
+    ) | {"resume": "weights are always loaded"}
     __test__ = False  # not a test case, whatever pytest makes of the name
 
     def add_options(self, parser: Parser) -> None:
@@ -122,10 +123,10 @@ class TestOptions(BaseOptions):
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         opt = super().parse(arguments)
-        kind = data.dataset_class(opt.dataset_name).scores
+        kind = data.dataset_class(opt.dataset_name).scored(opt)
         opt.metrics = opt.metrics or USUAL[kind]
         opt.save_hdr = opt.save_hdr or ("hdr" if kind == "radiance" else "none")
-        known = [*SCORED[kind], *NO_REFERENCE]
+        known = [*SCORED[kind], *(NO_REFERENCE if kind in ("picture", "radiance") else ())]
         unknown = [name for name in opt.metrics if name not in known]
         if unknown:
             raise UserError(f"unknown metric '{unknown[0]}'; known: {', '.join(known)}")

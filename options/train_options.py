@@ -56,7 +56,12 @@ class TrainOptions(BaseOptions):
 def add_steps(parser: Parser) -> None:
     """What a step sees, and how many there are."""
     group = parser.add_argument_group("steps")
-    group.add_argument("--batch_size", type=positive, default=8, help="samples per step, over all processes")
+    group.add_argument(
+        *("--batch_size", "--batchSize", "-b"),
+        type=positive,
+        default=8,
+        help="samples per step, over all processes",
+    )
     group.add_argument(
         "--accumulate", type=positive, default=1, help="passes that a step's batch is split into"
     )
@@ -65,7 +70,10 @@ def add_steps(parser: Parser) -> None:
     )
     group.add_argument("--epoch_iters", type=positive, default=500, help="steps per epoch")
     group.add_argument(
-        "--niter", type=positive, default=400, help="epochs at the starting learning rate or of the cosine"
+        *("--niter", "--epoch"),
+        type=positive,
+        default=400,
+        help="epochs at the starting learning rate or of the cosine",
     )
     group.add_argument("--niter_decay", type=whole, default=0, help="further epochs of linear decay to zero")
     group.add_argument(
@@ -82,7 +90,7 @@ def add_start(parser: Parser) -> None:
         help="start from this run's own weights of an epoch, or latest or best; default: none",
     )
     group.add_argument(
-        "--resume",
+        *("--resume", "-r"),
         type=boolean,
         default=False,
         help="go on exactly where this run was stopped; False moves a run of this name aside",
@@ -99,7 +107,7 @@ def add_optimisation(parser: Parser) -> None:
     )
     group.add_argument("--beta1", type=fraction, default=0.9, help="of AdamW")
     group.add_argument("--beta2", type=fraction, default=0.999, help="of AdamW")
-    group.add_argument("--weight_decay", type=amount, default=0.01, help="of AdamW")
+    group.add_argument("--weight_decay", "--wd", type=amount, default=0.01, help="of AdamW")
     group.add_argument(
         "--grad_clip", type=amount, default=0.0, help="largest norm of the gradient; 0 = no limit"
     )

@@ -45,6 +45,12 @@ def test_linear():
     assert rates("linear", 10) == [1e-3] * 10
 
 
+def test_halves():
+    """ExposureDiffusion: half of it from the middle on, a tenth from nine tenths on."""
+    found = rates("halves", 20, niter=20)
+    assert found == pytest.approx([1e-3] * 10 + [5e-4] * 8 + [1e-4] * 2)
+
+
 @pytest.mark.parametrize(
     "scores, factor",
     [
@@ -63,4 +69,4 @@ def test_plateau(scores, factor):
 
 
 def test_every_policy_is_tested():
-    assert set(POLICIES) == {"cosine", "cosine_warmup", "step", "linear", "plateau"}
+    assert set(POLICIES) == {"cosine", "cosine_warmup", "step", "halves", "linear", "plateau"}

@@ -45,6 +45,11 @@ def fraction(text: str) -> float:
     return _number(text, 0 <= float(text) < 1, "a number from 0 to below 1")
 
 
+def factor(text: str) -> float:
+    """A number, one or more."""
+    return _number(text, 1 <= float(text) < math.inf, "a number, 1 or more")
+
+
 def _number(text: str, admitted: bool, expected: str) -> float:
     if not admitted:
         raise argparse.ArgumentTypeError(f"expected {expected}, not '{text}'")
@@ -54,6 +59,11 @@ def _number(text: str, admitted: bool, expected: str) -> float:
 def iterations(text: str) -> list[int | str]:
     """`400`, `latest`, `best` or a comma list of them."""
     return [int(part) if part.isdecimal() else part for part in text.split(",")]
+
+
+def whole_numbers(text: str) -> list[int]:
+    """A comma list of whole numbers, zero or more."""
+    return [whole(part) for part in text.split(",")]
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -128,6 +138,14 @@ class Parser(argparse.ArgumentParser):
 
     # Parsing
 
+    def parse_known_args(
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        for action in self._actions:
+            if action.type is boolean:
+                action.nargs, action.const = "?", True  # --chop is --chop True
+        return super().parse_known_args(args, namespace)
+
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         try:
             return shlex.split(arg_line, comments=True)
@@ -149,6 +167,6 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self.unknown(unknown[0].partition("=")[0])
         for name, reason in self.without_effect.items():
-            if vars(options).pop(name) is not None:
+            if vars(options).pop(name.replace("-", "_")) is not None:
                 print(f"note: --{name} is a published option without effect here: {reason}", file=sys.stderr)
         return options

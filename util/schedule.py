@@ -4,7 +4,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
-POLICIES = ("cosine_warmup", "cosine", "step", "linear", "plateau")
+POLICIES = ("cosine_warmup", "cosine", "step", "halves", "linear", "plateau")
 FLOOR = 1e-6  # where both cosines end
 WARMUP_EPOCHS = 5
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.2, 5
@@ -17,6 +17,7 @@ def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] =
     shift;
     * cosine: from lr to 1e-6 over niter epochs;
     * step: halved every lr_decay_iters epochs;
+    * halves: half of it from the middle of niter epochs on, a tenth in their last tenth (ExposureDiffusion);
     * linear: lr for niter epochs, then linearly to zero over niter_decay;
     * plateau: times 0.2 whenever `scores`, one per validation so far, have had no new best for more than
     five.
@@ -29,6 +30,8 @@ def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] =
         return FLOOR + 0.5 * (lr - FLOOR) * (1 + math.cos(math.pi * min(done / niter, 1)))
     if policy == "step":
         return lr * 0.5 ** (done // opt.lr_decay_iters)
+    if policy == "halves":
+        return lr * (1.0 if done < niter // 2 else 0.5 if done < int(0.9 * niter) else 0.1)
     if policy == "linear":
         return lr * (1 - max(0, epoch - niter) / (opt.niter_decay + 1))
     return lr * PLATEAU_FACTOR ** _plateaus(scores)

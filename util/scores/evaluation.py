@@ -14,10 +14,23 @@ from util.scores.learned_metrics import NO_REFERENCE, prepare
 from util.scores.metrics import ABSOLUTE, crop_border
 from util.scores.picture_metrics import METRICS
 from util.scores.radiance_metrics import RADIANCE_METRICS
+from util.scores.raw_metrics import RAW_METRICS, SRGB_METRICS
 
-# What is scored of an image: the 16-bit picture that is written, or its linear light.
-SCORED = {"picture": METRICS, "radiance": RADIANCE_METRICS}
-USUAL = {"picture": ["psnr_mu", "ssim_mu"], "radiance": ["psnr_l", "psnr_mu", "ssim_l", "ssim_mu"]}
+# What is scored of an image: the 16-bit picture that is written, its linear light, its raw planes, or a view
+# of these.
+SCORED = {
+    "picture": METRICS,
+    "radiance": RADIANCE_METRICS,
+    "raw": RAW_METRICS,
+    "srgb": SRGB_METRICS,
+}
+USUAL = {
+    "picture": ["psnr_mu", "ssim_mu"],
+    "radiance": ["psnr_l", "psnr_mu", "ssim_l", "ssim_mu"],
+    "raw": ["psnr_raw", "ssim_raw"],
+    "srgb": ["psnr_srgb", "ssim_srgb"],
+}
+VALIDATED = USUAL | {"radiance": ["psnr_mu", "ssim_mu"]}  # in training; the first says which weights are best
 
 
 class Evaluation:
@@ -38,9 +51,12 @@ class Evaluation:
         self.metrics, self.border, self.settings, self.kind = metrics, border, settings or {}, kind
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, name: str, image: np.ndarray, reference: np.ndarray | None) -> dict[str, float]:
-        """Score a picture uint16 or light float32 (H, W, 3); returns its scores, by the metrics that need no
-        reference only where there is none.
+    def add(
+        self, name: str, image: np.ndarray, reference: np.ndarray | None, group: str | None = None
+    ) -> dict[str, float]:
+        """Score an image (H, W, C) of the kind, which belongs to a group of images or to none.
+
+        Returns its scores, by the metrics that need no reference only where there is none.
         """
         image = crop_border(image, self.border)
         reference = None if reference is None else crop_border(reference, self.border)
@@ -53,28 +69,39 @@ class Evaluation:
             elif reference is not None:
                 scores[metric] = SCORED[self.kind][metric](image, reference, **settings)
         if scores:
-            self.rows.append({"name": name, **scores})
+            self.rows.append({"name": name, **({"group": group} if group else {}), **scores})
         return scores
 
-    def mean(self) -> dict[str, float]:
-        """Mean of each metric over the images that have it; metrics that none has are left out."""
-        columns = {metric: [row[metric] for row in self.rows if metric in row] for metric in self.metrics}
+    def groups(self) -> list[str]:
+        """The groups that images belong to, short names first."""
+        return sorted(
+            {row["group"] for row in self.rows if "group" in row}, key=lambda name: (len(name), name)
+        )
+
+    def mean(self, group: str | None = None) -> dict[str, float]:
+        """Mean of each metric over the images (of a group) that have it; what none has is left out."""
+        rows = [row for row in self.rows if group in (None, row.get("group"))]
+        columns = {metric: [row[metric] for row in rows if metric in row] for metric in self.metrics}
         return {metric: float(np.mean(column)) for metric, column in columns.items() if column}
 
     def write(self, path: Path, facts: dict[str, Any]) -> None:
         """Write `path`.csv, a row per image and the mean, and `path`.json, which states `facts` as well."""
-        rows = [*self.rows, {"name": "mean", **self.mean()}]
+        groups = self.groups()
+        means = [{"name": "mean", "group": group, **self.mean(group)} for group in groups]
+        rows = [*self.rows, *means, {"name": "mean", **self.mean()}]
         with (
             write_atomically(path.with_name(f"{path.name}.csv")) as temporary,
             temporary.open("w", newline="") as file,
         ):
-            writer = csv.DictWriter(file, fieldnames=["name", *self.mean()])
+            named = ["name", "group"] if groups else ["name"]
+            writer = csv.DictWriter(file, fieldnames=[*named, *self.mean()])
             writer.writeheader()
             writer.writerows(rows)
+        content = {**facts, "mean": self.mean(), "images": self.rows}
+        if groups:
+            content["groups"] = {group: self.mean(group) for group in groups}
         with write_atomically(path.with_name(f"{path.name}.json")) as temporary:
-            temporary.write_text(
-                json.dumps({**facts, "mean": self.mean(), "images": self.rows}, indent=1) + "\n"
-            )
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def prepared(

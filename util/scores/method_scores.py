@@ -19,21 +19,31 @@ class MethodScores:
         self.create = partial(Evaluation, list(metrics), border, settings, kind)
         self.methods: dict[str, Evaluation] = {}
 
-    def add(self, name: str, judged: dict[str, np.ndarray]) -> dict[str, float]:
+    def add(self, name: str, judged: dict[str, np.ndarray], group: str | None = None) -> dict[str, float]:
         """Score what each method has made of image `name`; returns the scores of RESTORED.
 
         Args:
-            judged: method -> picture or light, as the kind asks; and TRUTH, where there is one.
+            judged: method -> what the kind asks for; and TRUTH, where there is one. group: of the image.
         """
         truth, scores = judged.get(TRUTH), {}
         for method, image in judged.items():
             if method != TRUTH:
-                scores[method] = self.methods.setdefault(method, self.create()).add(name, image, truth)
+                scores[method] = self._of(method).add(name, image, truth, group)
         return scores[RESTORED]
 
+    def _of(self, method: str) -> Evaluation:
+        return self.methods.setdefault(method, self.create())
+
     def means(self) -> dict[str, dict[str, float]]:
-        """Mean scores by method, of those that have any."""
-        return {method: scores.mean() for method, scores in self.methods.items() if scores.rows}
+        """Mean scores by method, of those that have any, and where there are several groups of each one."""
+        means = {}
+        for method, scores in self.methods.items():
+            groups = scores.groups()
+            for group in groups if len(groups) > 1 else []:
+                means[f"{method} {group}"] = scores.mean(group)
+            if scores.rows:
+                means[method] = scores.mean()
+        return means
 
     def write(self, path: Path, facts: dict[str, Any]) -> None:
         """Write `path`.csv and .json, which states `facts` as well, and `path`_<method> of the others."""

@@ -14,7 +14,7 @@ from skimage.metrics import structural_similarity
 from util.errors import UserError
 
 PNG16 = 65535
-SSIM_WINDOW = 11
+SSIM_WINDOWS = {"gaussian": 11, "uniform": 7}  # px
 STRIP = 2**18  # pixels compared at a time, so that memory does not grow with the picture
 PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
 PU21_LUMINANCE = (0.005, 10000.0)  # cd/m2, the range for which the code was fitted
@@ -47,21 +47,28 @@ def psnr(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
     return math.inf if total == 0 else float(10 * np.log10(data_range**2 / (total / a.size)))
 
 
-def ssim(a: np.ndarray, b: np.ndarray, data_range: float, *, sample_covariance: bool = True) -> float:
+def ssim(
+    a: np.ndarray,
+    b: np.ndarray,
+    data_range: float,
+    *,
+    sample_covariance: bool = True,
+    window: str = "gaussian",
+) -> float:
     """Structural similarity of (H, W, C) channel by channel, then the mean (Wang et al. 2004).
 
-    Gaussian window, sigma 1.5, 11 taps; K1 0.01, K2 0.03; 5 px at the border left out. `sample_covariance`
-    multiplies (co)variances by 121 / 120 as scikit-image does by default; Wang et al. do not.
+    K1 0.01, K2 0.03; half a window at the border left out. `window`: "gaussian", sigma 1.5 and 11 px, or
+    "uniform", 7 px. `sample_covariance` multiplies (co)variances by n / (n - 1) for the n px of a window as
+    scikit-image does by default; Wang et al. do not.
 
     Raises:
         UserError: the shapes differ or a side is shorter than the window.
     """
     check_shapes(a, b)
-    if min(a.shape[:2]) < SSIM_WINDOW:
-        raise UserError(
-            f"SSIM needs pictures of {SSIM_WINDOW}x{SSIM_WINDOW} px or more, got {a.shape[1]}x{a.shape[0]}"
-        )
-    margin = SSIM_WINDOW - 1
+    side = SSIM_WINDOWS[window]
+    if min(a.shape[:2]) < side:
+        raise UserError(f"SSIM needs pictures of {side}x{side} px or more, got {a.shape[1]}x{a.shape[0]}")
+    margin = side - 1
     inner = a[margin:]
     total = 0.0
     for rows in _strips(inner):
@@ -71,7 +78,8 @@ def ssim(a: np.ndarray, b: np.ndarray, data_range: float, *, sample_covariance: 
                 a[strip, :, channel].astype(np.float64),
                 b[strip, :, channel].astype(np.float64),
                 data_range=data_range,
-                gaussian_weights=True,
+                gaussian_weights=window == "gaussian",
+                win_size=side,
                 sigma=1.5,
                 use_sample_covariance=sample_covariance,
                 K1=0.01,
