@@ -1,0 +1,156 @@
+"""Random numbers of noise, by the million: tables of quantiles, and of the Poisson law of small means.
+
+All are functions of the generator that they are drawn with. Values are float32.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import poisson as poisson_law
+
+CELLS = 1 << 16  # of the unit interval, which a number of 16 bits chooses from
+TAIL = 8  # cells at each end whose values are not looked up but computed
+SMALL = 12.0  # mean from which on a Poisson number is a rounded transformed normal one
+ROOTS = 32  # rows of the table of the Poisson law for each 1 of the root of the mean
+COLUMNS = 64  # counts in it: beyond there is less than 1e-20
+
+
+def quantile_table(quantile: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Quantiles in the middle of each cell, float32."""
+    return np.float32(quantile((np.arange(CELLS) + 0.5) / CELLS))
+
+
+def drawn_by(
+    table: np.ndarray, quantile: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator, count: int
+) -> np.ndarray:
+    """`count` numbers whose quantile function, symmetric about 0, and its table are given.
+
+    Those in the outer cells of the table are computed, so that tails are neither cut nor coarse.
+    """
+    cells = rng.bit_generator.random_raw(-(-count // 4)).view(np.uint16)[:count]
+    values = table.take(cells, mode="wrap")  # the quickest; all are inside
+    outside = np.flatnonzero((cells + np.uint16(TAIL)) < 2 * TAIL)  # 16 bits: it wraps around
+    inner = np.minimum(cells[outside], np.uint16(CELLS - 1) - cells[outside])
+    places = quantile((inner + rng.random(len(outside))) / CELLS)
+    values[outside] = np.where(cells[outside] < TAIL, places, -places)
+    return values
+
+
+def tukey_quantile(places: np.ndarray, lam: float) -> np.ndarray:
+    """Quantile function of Tukey's lambda distribution of unit scale at places in (0, 1)."""
+    if lam == 0:
+        return np.log(places) - np.log1p(-places)
+    return (places**lam - (1 - places) ** lam) / lam
+
+
+@cache
+def _normal_table() -> np.ndarray:
+    return quantile_table(ndtri)
+
+
+@cache
+def _tukey_table(lam: float) -> np.ndarray:
+    return quantile_table(lambda places: tukey_quantile(places, lam))
+
+
+@cache
+def _poisson_table() -> tuple[np.ndarray, np.ndarray]:
+    """Alias tables (Walker, 1977) of the means (k / ROOTS)^2, k = 0, 1, ... to above SMALL.
+
+    Thresholds, flat (rows x COLUMNS), in units of 2^-16, and counts (rows x COLUMNS x 2): below it, above it.
+    """
+    means = (np.arange(int(np.sqrt(SMALL) * ROOTS) + 2) / ROOTS) ** 2
+    rows = [_alias(poisson_law.pmf(np.arange(COLUMNS), mean)) for mean in means]
+    threshold, other = (np.stack(part) for part in zip(*rows, strict=True))
+    counts = np.stack([np.broadcast_to(np.arange(COLUMNS), other.shape), other], axis=-1)
+    return np.rint(threshold * CELLS).astype(np.float32).ravel(), np.float32(counts).ravel()
+
+
+def _alias(law: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each column, the share of its own count, and the count that has the rest."""
+    share, other = law / law.sum() * len(law), np.arange(len(law))
+    poor, rich = [list(np.flatnonzero(found)) for found in (share < 1, share >= 1)]
+    while poor and rich:
+        giver = rich.pop()
+        taker = poor.pop()
+        other[taker] = giver
+        share[giver] -= 1 - share[taker]
+        (poor if share[giver] < 1 else rich).append(giver)
+    share[[*poor, *rich]] = 1.0
+    return share, other
+
+
+class Drawn:
+    """Numbers drawn with one generator; see data.simulate.sensor_noise.Numbers."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+        """In [0, 1), in steps of 2^-16."""
+        count = int(np.prod(shape))
+        cells = self.rng.bit_generator.random_raw(-(-count // 4)).view(np.uint16)[:count]
+        return (cells * np.float32(1 / CELLS)).reshape(shape)
+
+    def normal(self, shape: tuple[int, ...], use: str = "") -> np.ndarray:
+        """Standard normal."""
+        return drawn_by(_normal_table(), ndtri, self.rng, int(np.prod(shape))).reshape(shape)
+
+    def tukey(self, shape: tuple[int, ...], lam: float) -> np.ndarray:
+        """Tukey's lambda distribution of unit scale."""
+        table = _tukey_table(lam)
+        found = drawn_by(table, lambda places: tukey_quantile(places, lam), self.rng, int(np.prod(shape)))
+        return found.reshape(shape)
+
+    def poisson(self, mean: np.ndarray) -> np.ndarray:
+        """Whole numbers of these means, 0 or more."""
+        means = mean.ravel()
+        is_small = means < SMALL
+        if is_small.all():
+            return self._small(means).reshape(mean.shape)
+        counts = self._large(means)
+        if is_small.any():
+            places = np.flatnonzero(is_small)
+            counts[places] = self._small(means.take(places))
+        return counts.reshape(mean.shape)
+
+    def _small(self, means: np.ndarray) -> np.ndarray:
+        """By the table's row of a mean beside, above or below at random, so that the mean is exact.
+
+        Rows are so near that this adds less than a thousandth to the variance, also to that of small means.
+        """
+        threshold, counts = _poisson_table()
+        bits = self.rng.bit_generator.random_raw(-(-len(means) // 2)).view(np.uint32)[: len(means)]
+        scaled = means * np.float32(ROOTS**2)
+        row = np.floor(np.sqrt(scaled))
+        scaled -= row * row
+        beyond = (bits & np.uint32(0x3FF)).astype(np.float32)
+        beyond += np.float32(0.5)
+        beyond *= row * np.float32(2 / 1024) + np.float32(1 / 1024)
+        row += beyond < scaled
+        place = row.astype(np.int64)
+        place *= COLUMNS
+        place += (bits >> np.uint32(10)) & np.uint32(COLUMNS - 1)
+        above = threshold.take(place) <= (bits >> np.uint32(16)).astype(np.float32)
+        place *= 2
+        place += above
+        return counts.take(place)
+
+    def _large(self, means: np.ndarray) -> np.ndarray:
+        """By the expansion of Cornish and Fisher around the normal law, rounded.
+
+        Rounding adds 1/12 to the variance, which the normal part has less.
+        """
+        z = self.normal(means.shape)
+        spread = np.sqrt(np.maximum(means - np.float32(1 / 12), 0))
+        counts = z * z
+        counts -= 1
+        counts *= np.float32(1 / 6)
+        counts += means
+        z *= spread
+        counts += z
+        counts += np.float32(0.5)
+        np.floor(counts, out=counts)
+        return np.maximum(counts, 0, out=counts)

@@ -1,0 +1,173 @@
+"""Noise of a raw frame in low light by calibrated laws, on the CPU (ExposureDiffusion specification, 3).
+
+A clean image in [0, 1] is as bright as the long exposure; ADU are counted at the short one. Planes (4, h, w) are
+R, G, G, B, of which two lie in each row of the mosaic: 0 and 1, 2 and 3.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from data.simulate.random_numbers import Drawn
+from data.simulate.sensors import Line, Sensor
+from util.errors import UserError
+
+C = 15583.0  # ADU from 0 to 1, of every camera
+LETTERS = {
+    "P": "Poisson shot noise",
+    "p": "normal shot noise",
+    "g": "normal read noise",
+    "G": "Tukey-lambda read noise",
+    "r": "row noise",
+    "u": "quantisation",
+    "B": "colour bias",
+}
+ORDERS = ("physical", "published")
+GAINS = (0.1, 30.0)  # ADU per photoelectron, drawn uniformly in their logarithm
+RATIOS, CONTINUOUS_RATIOS = (100.0, 300.0), (20.0, 300.0)
+BLOCK = 1 << 15  # values of a plane that are worked on together
+LEAST = 1e-10  # of a scale and of a variance, as published
+
+
+class NoiseLevels(NamedTuple):
+    """What holds for a whole frame.
+
+    Attributes:
+        gain: ADU per photoelectron. gaussian, tukey, row: scales of read and row noise, ADU.
+        shape: Tukey's lambda. bias: of each plane, ADU, (4,).
+    """
+
+    gain: float
+    gaussian: float
+    tukey: float
+    row: float
+    shape: float
+    bias: np.ndarray
+
+
+class Numbers(Protocol):
+    """Where random numbers come from; arrays are float32."""
+
+    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Uniform in [0, 1)."""
+
+    def normal(self, shape: tuple[int, ...], use: str) -> np.ndarray:
+        """Standard normal, for shot, row or read noise."""
+
+    def poisson(self, mean: np.ndarray) -> np.ndarray:
+        """Whole numbers of these means."""
+
+    def tukey(self, shape: tuple[int, ...], lam: float) -> np.ndarray:
+        """Tukey's lambda distribution of unit scale."""
+
+
+class NoiseModel:
+    """Which kinds of noise there are, and in which order they come.
+
+    Args:
+        letters: of LETTERS, in any order, such as "P+G+r+u"; + is passed over.
+        order: "physical": shot, row and read noise, bias, and quantisation last; "published": quantisation
+            before shot noise, and nothing below 0 there.
+
+    Raises:
+        UserError: an unknown letter, none, or two that exclude each other.
+    """
+
+    def __init__(self, letters: str, order: str = "physical") -> None:
+        self.letters, self.order = letters.replace("+", ""), order
+        known = ", ".join(f"{letter} ({what})" for letter, what in LETTERS.items())
+        for letter in self.letters:
+            if letter not in LETTERS:
+                raise UserError(f"noise model '{letters}' has an unknown letter {letter}; known: {known}")
+        if not self.letters:
+            raise UserError(f"an empty noise model; letters: {known}")
+        for pair in ("Pp", "gG"):
+            if set(pair) <= set(self.letters):
+                raise UserError(
+                    f"noise model '{letters}': {pair[0]} and {pair[1]} are two laws of the same noise"
+                )
+
+    def __contains__(self, letter: str) -> bool:
+        return letter in self.letters
+
+    def draw_levels(self, rng: np.random.Generator, sensors: Sequence[Sensor]) -> NoiseLevels:
+        """A camera of these and levels of its noise at a random gain (specification, 3.2)."""
+        sensor = sensors[rng.integers(len(sensors))]
+        return levels_at(sensor, float(np.exp(rng.uniform(*np.log(GAINS)))), rng)
+
+    def draw_ratio(self, rng: np.random.Generator, continuous: bool) -> float:
+        """How many times longer the clean image was exposed."""
+        return float(rng.uniform(*(CONTINUOUS_RATIOS if continuous else RATIOS)))
+
+    def add(
+        self, clean: np.ndarray, ratio: float, levels: NoiseLevels, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Clean planes (4, h, w) in [0, 1] -> what a camera measures of them at 1 / ratio of the exposure.
+
+        Amplified by the ratio again; float32, not clipped.
+        """
+        numbers, result = Drawn(rng), np.empty(clean.shape, np.float32)
+        rows = self.row_noise(clean.shape[1], levels, numbers)
+        step = max(1, BLOCK // clean.shape[2])  # rows at a time, so that they stay in the cache
+        for plane, top in itertools.product(range(4), range(0, clean.shape[1], step)):
+            part, bias = slice(top, top + step), float(levels.bias[plane])
+            adu = clean[plane, part] * np.float32(C / ratio)
+            adu = self.measure(adu, levels, numbers, rows[plane // 2, part], bias)
+            np.multiply(adu, np.float32(ratio / C), out=result[plane, part])
+        return result
+
+    def row_noise(self, height: int, levels: NoiseLevels, numbers: Numbers) -> np.ndarray:
+        """What is added to rows of the mosaic, ADU (2, height, 1): to planes 0 and 1, and to 2 and 3."""
+        if "r" not in self:
+            return np.zeros((2, height, 1), np.float32)
+        return numbers.normal((2, height, 1), "row") * np.float32(max(levels.row, LEAST))
+
+    def measure(
+        self, adu: np.ndarray, levels: NoiseLevels, numbers: Numbers, rows: np.ndarray, bias: float
+    ) -> np.ndarray:
+        """Expected ADU (h, w) of a plane -> measured ADU; `rows` (h, 1), `bias` in ADU. It may work in place."""
+        if "u" in self and self.order == "published":
+            adu += numbers.uniform(adu.shape)
+            adu -= np.float32(0.5)
+            np.maximum(adu, 0, out=adu)
+        adu = self._shot(adu, np.float32(levels.gain), numbers)
+        if "r" in self:
+            adu += rows
+        if "g" in self:
+            adu += numbers.normal(adu.shape, "read") * np.float32(max(levels.gaussian, LEAST))
+        elif "G" in self:
+            adu += numbers.tukey(adu.shape, levels.shape) * np.float32(max(levels.tukey, LEAST))
+        if "B" in self:
+            adu += np.float32(bias)
+        if "u" in self and self.order == "physical":
+            adu += numbers.uniform(adu.shape)
+            adu -= np.float32(0.5)
+        return adu
+
+    def _shot(self, adu: np.ndarray, gain: np.float32, numbers: Numbers) -> np.ndarray:
+        """Expected ADU -> ADU of counted photoelectrons."""
+        if "P" in self:
+            counts = numbers.poisson(adu / gain)
+            counts *= gain
+            return counts
+        if "p" in self:
+            deviation = np.sqrt(np.maximum(adu * gain, np.float32(LEAST)))
+            deviation *= numbers.normal(adu.shape, "shot")
+            adu += deviation
+        return adu
+
+
+def levels_at(sensor: Sensor, gain: float, rng: np.random.Generator | None = None) -> NoiseLevels:
+    """Levels of a camera's noise at a gain: drawn by its laws, or with the means of these without `rng`."""
+    normal = np.zeros(3) if rng is None else rng.standard_normal(3)
+    lines = (sensor.read_gaussian, sensor.read_tukey, sensor.read_row)
+    scales = [scale_of(line, gain, float(one)) for line, one in zip(lines, normal, strict=True)]
+    index = len(sensor.tukey_shape) // 2 if rng is None else int(rng.integers(len(sensor.tukey_shape)))
+    return NoiseLevels(gain, *scales, sensor.tukey_shape[index], np.float32(sensor.colour_bias[index]))
+
+
+def scale_of(line: Line, gain: float, normal: float = 0.0) -> float:
+    """The scale in ADU that a law gives at a gain, `normal` of its standard deviations above the mean."""
+    return float(np.exp(line.slope * np.log(gain) + line.bias + line.sigma * normal))
