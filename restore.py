@@ -25,7 +25,8 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
     from models.restorer import Restorer
     from util.tiling import Tell
 
-SMALL = Path(__file__).resolve().parent / "ckpt" / "small" / "TMRNet_model_small.pth"
+CKPT = Path(__file__).resolve().parent / "ckpt"
+SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "NAFNet_model_dark.pth"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 
 
@@ -40,14 +41,14 @@ class Request(NamedTuple):
 
 def main() -> int:
     request, status = parse(sys.argv[1:]), 0
-    restorers: dict[bool, Restorer] = {}  # by whether scenes are like those that the small weights know
+    restorers: dict[Path | None, Restorer] = {}  # by the weights that suit a scene
     for folder in request.folders:
         try:
             scene = read_scene(folder, request.reading)
-            small = scene.is_like_training and not chooses_network(request.words)
-            if small not in restorers:
-                restorers[small] = bracketeer.restorer(SMALL if small else None, request.words)
-            restore(scene, folder, restorers[small], request)
+            weights = None if chooses_network(request.words) else weights_for(scene)
+            if weights not in restorers:
+                restorers[weights] = bracketeer.restorer(weights, request.words)
+            restore(scene, folder, restorers[weights], request)
         except UserError as error:  # the others may be well
             print(f"error: {error}", file=sys.stderr)
             status = 2
@@ -75,18 +76,24 @@ def parse(words: list[str]) -> Request:
     parser.epilog = (
         "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "
         "--tile, ... Without --net and --load_path, five raw files of which each is exposed about four times "
-        "as long as the one before are restored by the small network that comes with the project, all else "
-        "by a classical merge."
+        "as long as the one before, and a single dark one, are restored by the small networks that come with "
+        "the project, all else by a classical merge."
     )
     if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
         raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")
     opt, others = parser.parse_known_args(words)
     folders = scene_folders(opt.photos)[: opt.max_dataset_size]
-    reading = reading_options(frame_num=opt.frame_num, response=opt.response, border=opt.border)
+    names = ("frame_num", "response", "border", "ratio", "camera")
+    reading = reading_options(**{name: getattr(opt, name) for name in names})
     out = opt.out or opt.photos / "restored"
     if out.resolve() in {folder.resolve() for folder in folders}:
         raise UserError(f"--out {out} holds photographs: results would be taken for some of them")
     return Request(folders, Results(out), reading, others)
+
+
+def weights_for(scene: Scene) -> Path | None:
+    """The weights of this project that were trained on frames like those of a scene; None: the merge."""
+    return SMALL if scene.is_like_training else DARK if scene.light else None
 
 
 def chooses_network(words: list[str]) -> bool:
@@ -101,6 +108,7 @@ def restore(scene: Scene, folder: Path, restorer: "Restorer", request: Request) 
     network = type(restorer.model_for(scene).network).__name__
     memory = f", {expected.memory / 2**30:.1f} GB of memory" if expected.memory else ""
     what = f"{len(scene.frames)} {kind} of {scene.megapixels:.1f} MP by {network}"
+    what += f", {scene.light['ratio']:.0f} times brighter" if scene.light else ""
     print(f"{scene.name}: {what}: about {duration(expected.total)}{memory}", flush=True)
     start = time.monotonic()
     with progress(scene.name, expected) as tell:

@@ -1,4 +1,4 @@
-"""One's own photographs: brackets of one scene in a folder, or a folder of such folders."""
+"""One's own photographs: brackets of a scene, or a dark raw file, in a folder, or a folder of such."""
 
 import argparse
 import itertools
@@ -14,11 +14,13 @@ from data.reading.exif import read_shot
 from data.reading.exposures import set_exposures
 from data.reading.folders import subfolders
 from data.reading.picture_stack import RESPONSES, linearise, tone_curve
-from data.reading.raw import normalise, read_alike, stack
+from data.reading.raw import RawImage, normalise, read_alike, stack
+from data.reading.single_frame import light_of
 from data.results import is_results
+from data.simulate.sensors import read_sensor
 from util.errors import UserError
 from util.imaging.images import read_picture
-from util.parser import whole
+from util.parser import factor, whole
 from util.task import Task
 
 FEWEST, MOST = 2, 9  # frames of a scene
@@ -44,7 +46,8 @@ class FolderDataset(BaseDataset):
     first red px, clipped to black, 0, and white, 1, as the networks' training data are. Those of pictures
     are linear sRGB, without the tone curve that `--response` names.
 
-    Whether they are raw files, of 4 planes, or pictures, of 3, is known by their suffixes.
+    Whether they are raw files, of 4 planes, or pictures, of 3, is known by their suffixes. A raw file that is
+    alone is a dark frame, to be amplified: its exposure is 1 / `ratio`, and it carries that and its gain.
     """
 
     task = Task(reference=None, scale=None)  # there are no targets
@@ -63,6 +66,17 @@ class FolderDataset(BaseDataset):
             default=0,
             help="px of each frame to leave out on each side, where registered frames show nothing",
         )
+        parser.add_argument(
+            "--ratio",
+            type=factor,
+            help="of a single raw file: how many times brighter it is to be; default: by its brightest parts",
+        )
+        parser.add_argument(
+            "--camera",
+            metavar="FILE",
+            help="of a single raw file: calibration of its camera, by data.calibrate; default: the file's "
+            "NoiseProfile, else a calibration that comes with the project, else its noise",
+        )
         if not is_train:
             parser.set_defaults(tonemap="reinhard")  # nothing is scored: the pictures are for the eye
         parser.set_defaults(frame_num=None)  # all
@@ -71,7 +85,8 @@ class FolderDataset(BaseDataset):
     @staticmethod
     def describe_layout() -> str:
         kinds = "raw files (DNG, CR2, NEF, ARW, RAF, ...) or JPEG, TIFF, PNG files"
-        return f"{FEWEST} to {MOST} {kinds} of one scene, or folders that hold such scenes"
+        several = f"{FEWEST} to {MOST} {kinds} of one scene"
+        return f"{several}, or one dark raw file, or folders that hold such scenes"
 
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
@@ -87,6 +102,12 @@ class FolderDataset(BaseDataset):
         if len(kinds) > 1:
             raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
         self.task = self.task._replace(channels=4 if kinds.pop() else 3)
+        if alone := {len(scene.files) == 1 for scene in self.scenes}:
+            if len(alone) > 1:
+                raise UserError(f"{self.root} has scenes of one frame and of several: restore them apart")
+            if alone.pop():
+                self.task = self.task._replace(white=1.0, carries=("gain", "ratio"))
+        self.sensor = read_sensor(Path(opt.camera)) if opt.camera else None
         self.inner = opt.border // 2 * 2  # px of a mosaic left out: whole cells
         self.border = self.inner * (4 if opt.model.endswith("plus") else 1)
         opt.frame_num = max(len(scene.files) for scene in self.scenes)
@@ -97,8 +118,12 @@ class FolderDataset(BaseDataset):
     def _open(self, folder: Path) -> Brackets:
         """The frames of a scene that `--frame_num` chooses; their headers are read."""
         files, wanted = _one_kind(_frames(folder)), self.opt.frame_num
+        if len(files) == 1 and _is_raw(files[0]):
+            return Brackets(folder, tuple(files), np.ones(1))
         if len(files) < FEWEST:
-            raise UserError(f"{folder} holds a single frame, {files[0].name}: brackets are {FEWEST} or more")
+            raise UserError(
+                f"{folder} holds a single picture, {files[0].name}: brackets are {FEWEST} or more"
+            )
         if wanted is None and len(files) > MOST:
             raise UserError(
                 f"{folder} holds {len(files)} frames, {MOST} are the most: "
@@ -116,17 +141,30 @@ class FolderDataset(BaseDataset):
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
-        frames, meta = self._read_raw(scene) if self.task.channels == 4 else self._read_pictures(scene)
+        exposure, light = np.float32(SHORTEST * scene.exposures / scene.exposures[0]), {}
+        if self.task.channels == 3:
+            frames, meta = self._read_pictures(scene), {}
+        else:
+            frames, first = self._read_raw(scene)
+            meta = first.meta()
+            if self.task.carries:
+                found = light_of(scene.files[0], first, self.opt.ratio, self.sensor)
+                light = {name: np.float32([value]) for name, value in found._asdict().items()}
+                exposure = 1 / light["ratio"]
         place = {"scene": scene.name, "frame": scene.files[0].stem}
-        return place | {
-            "frames": frames,
-            "exposure": np.float32(SHORTEST * scene.exposures / scene.exposures[0]),
-            "meta": meta,
-            "name": f"{scene.name}-{scene.files[0].stem}",
-        }
+        return (
+            place
+            | light
+            | {
+                "frames": frames,
+                "exposure": exposure,
+                "meta": meta,
+                "name": f"{scene.name}-{scene.files[0].stem}",
+            }
+        )
 
-    def _read_pictures(self, scene: Brackets) -> tuple[np.ndarray, dict]:
-        """Linear frames (T, 3, H, W), and nothing that rendering needs to know."""
+    def _read_pictures(self, scene: Brackets) -> np.ndarray:
+        """Linear frames (T, 3, H, W)."""
         pictures = []
         for file in scene.files:
             pictures.append(read_picture(file, upright=True))
@@ -136,10 +174,10 @@ class FolderDataset(BaseDataset):
         curve = tone_curve(pictures, scene.exposures, self.opt.response)
         rows, columns = self._window(scene, pictures[0].shape, self.inner)
         linear = (linearise(picture[rows, columns], curve) for picture in pictures)
-        return stack(len(pictures), linear), {}
+        return stack(len(pictures), linear)
 
-    def _read_raw(self, scene: Brackets) -> tuple[np.ndarray, dict]:
-        """Frames (T, 4, h, w) of raw files, and what rendering needs to know of the first."""
+    def _read_raw(self, scene: Brackets) -> tuple[np.ndarray, RawImage]:
+        """Frames (T, 4, h, w) of raw files, and the first of the files, cut to the same window."""
         images = (image.from_red() for image in read_alike(scene.files))
         first = next(images)
         window = self._window(scene, first.planes.shape, self.inner // 2)
@@ -148,7 +186,7 @@ class FolderDataset(BaseDataset):
             for image in itertools.chain([first], images)
         )
         frames = stack(len(scene.files), (np.clip(value, 0, 1, out=value) for value in values))
-        return frames, first.cropped(*window).meta()
+        return frames, first.cropped(*window)
 
     def _window(self, scene: Brackets, shape: tuple[int, ...], border: int) -> tuple[slice, slice]:
         """Rows and columns of frames of `shape` without the border."""

@@ -30,6 +30,7 @@ class Scene:
         exposure: float32 (T,), relative; that of the shortest frame is 1/16.
         meta: what rendering needs of raw files: white balance, matrix to linear sRGB, CFA, ...
         border: px around the frames that were left out.
+        light: `gain` and `ratio` of a single dark raw frame (util.task.CARRIED), whose exposure is 1 / ratio.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Scene:
     exposure: np.ndarray
     meta: Mapping[str, Any] = field(default_factory=dict)
     border: int = 0
+    light: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_raw(self) -> bool:
@@ -62,7 +64,7 @@ def reading_options(**changes: Any) -> argparse.Namespace:
     Raises:
         UserError: there is no such option.
     """
-    known = {"frame_num": None, "response": "debevec", "border": 0}
+    known = {"frame_num": None, "response": "debevec", "border": 0, "ratio": None, "camera": None}
     if unknown := sorted(changes.keys() - known.keys()):
         raise UserError(f"reading has no option {unknown[0]}; there are {', '.join(known)}")
     opt = known | changes
@@ -84,7 +86,8 @@ def read_scene(folder: str | Path, opt: argparse.Namespace) -> Scene:
     if len(dataset) > 1:
         raise UserError(f"{folder} holds {len(dataset)} scenes in folders of their own: read one of them")
     sample = dataset.whole(0)
-    return Scene(sample["scene"], sample["frames"], sample["exposure"], sample["meta"], dataset.inner)
+    light = {name: float(sample[name][0]) for name in dataset.task.carries}
+    return Scene(sample["scene"], sample["frames"], sample["exposure"], sample["meta"], dataset.inner, light)
 
 
 def scene_of_arrays(

@@ -32,7 +32,7 @@ class Restorer:
     def __init__(self, opt: argparse.Namespace) -> None:
         self.opt, self.place = opt, join(opt)
         self.demosaic = create_demosaicer(opt, self.place)
-        self.models: dict[tuple[int, int], BaseModel] = {}  # by planes and number of frames
+        self.models: dict[tuple[int, ...], BaseModel] = {}  # by planes, frames and steps
 
     def model_for(self, scene: Scene) -> BaseModel:
         """The model for frames like those of a scene.
@@ -40,13 +40,24 @@ class Restorer:
         Raises:
             UserError: no such weights, or they are for other frames.
         """
-        count, channels = scene.frames.shape[:2]
-        if (channels, count) not in self.models:
-            opt = argparse.Namespace(**vars(self.opt) | {"frame_num": count})
-            model = create_model(opt, self.place, Task(channels=channels, reference=None, scale=None))
+        opt = self._options_for(scene)
+        key = scene.frames.shape[1], opt.frame_num, *getattr(opt, "iter_num", ())
+        if key not in self.models:
+            white = {"white": 1.0} if scene.light else {}
+            channels, carries = scene.frames.shape[1], tuple(scene.light)
+            task = Task(channels=channels, reference=None, scale=None, carries=carries, **white)
+            model = create_model(opt, self.place, task)
             model.load_trained("latest")
-            self.models[channels, count] = model
-        return self.models[channels, count]
+            self.models[key] = model
+        return self.models[key]
+
+    def _options_for(self, scene: Scene) -> argparse.Namespace:
+        """The options for as many frames, and for no more steps than a small ratio has room for."""
+        changed = {"frame_num": len(scene.frames)}
+        if scene.light and "iter_num" in self.opt:
+            room = max(int(scene.light["ratio"]) - 2, 0)
+            changed["iter_num"] = [min(number, room) for number in self.opt.iter_num]
+        return argparse.Namespace(**vars(self.opt) | changed)
 
     def expect(self, scene: Scene) -> Expectation:
         """The time and memory that restoring a scene takes about, by trying it on a part."""
@@ -65,7 +76,7 @@ class Restorer:
         view = Pictures(
             self.demosaic,
             scene.meta,
-            white=1 / float(scene.exposure.min()),
+            white=1.0 if scene.light else 1 / float(scene.exposure.min()),
             border=scene.border * model.scale,
             isp=self.opt.isp,
         )
@@ -77,6 +88,8 @@ def _sample(scene: Scene) -> dict[str, Any]:
     return {
         "frames": torch.from_numpy(scene.frames)[None].clone(),
         "exposure": torch.from_numpy(scene.exposure)[None],
+        "name": [scene.name],
+        **{name: torch.tensor([[value]]) for name, value in scene.light.items()},
     }
 
 
