@@ -1,15 +1,17 @@
-"""Makes BracketIRE and BracketIRE+ pairs, or LDR triples, of footage or photographs, in the official layouts.
+"""Makes raw brackets, LDR triples, or long and short exposures of footage or photographs, as published.
 
     python -m data.simulate --out datasets/demo
     python -m data.simulate --out datasets/mine --source my_footage/ --split 0.1 --workers 8
     python -m data.simulate --layout kalantari --out datasets/demo_ldr
+    python -m data.simulate --layout sid --out datasets/demo_sid
 
 Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
 taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what the
-middle frame would have stored with a white level high enough. Every draw is a function of (seed, split,
+middle frame would have stored with a white level high enough. In low light a scene stands still before a
+tripod, and the target is a long exposure. Every draw is a function of (seed, split,
 scene, number of the sample), so the data depend neither on the order in which samples are made nor on which
 of them existed already. Layout and physics: specification of BracketIRE, sections 5 and 9; of LDR triples,
-specification of SelfHDR, 8.1, and data/simulate/ldr.py.
+specification of SelfHDR, 8.1, and data/simulate/ldr.py; of low light, data/simulate/low_light.py.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from data.simulate.settings import (
     LAYOUTS,
     LDR,
     LDR_SIZE,
+    LOW_LIGHT,
     SMALLEST,
     STEPS_PER_FRAME,
     Settings,
@@ -62,12 +65,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             raise UserError(
                 f"--size {length}: must be a multiple of 4 from {SIZES[0]} to {SIZES[-1]} packed pixels"
             )
-    is_ldr = options.layout == LDR
+    is_ldr, is_other = options.layout == LDR, options.layout in (LDR, LOW_LIGHT)
     for name in ("clip", "x4", "published"):
-        if is_ldr and getattr(options, name):
-            raise UserError(f"--{name} is for raw brackets: leave it out with --layout {LDR}")
+        if is_other and getattr(options, name):
+            raise UserError(f"--{name} is for raw brackets: leave it out with --layout {options.layout}")
     if options.frames_per_scene is None:
-        options.frames_per_scene = 3 if is_ldr else 5
+        options.frames_per_scene = 3 if is_other else 5
     if options.foreground is None:
         options.foreground = LDR_FOREGROUND if is_ldr else 0.0
     if options.foreground > 1:
@@ -113,7 +116,7 @@ def add_amount_options(parser: Parser) -> None:
     parser.add_argument(
         "--frames_per_scene",
         type=positive,
-        help=f"samples of each photograph; default: 5, or 3 with --layout {LDR}",
+        help=f"samples of each photograph; default: 5, or 3 with --layout {LDR} or {LOW_LIGHT}",
     )
     parser.add_argument(
         "--size",
@@ -166,8 +169,9 @@ def add_physics_options(parser: Parser) -> None:
         "--layout",
         choices=LAYOUTS,
         default="bracketire",
-        help="of the files: as the published synthetic data; DNG as the published real ones; or three LDR "
-        "frames of a day as the data of Kalantari and Ramamoorthi, with true labels",
+        help="of the files: as the published synthetic data; DNG as the published real ones; three LDR frames "
+        "of a day as the data of Kalantari and Ramamoorthi, with true labels; long and short DNG of low light, "
+        "as SID",
     )
 
 

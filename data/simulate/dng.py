@@ -130,7 +130,7 @@ def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:
             black=black,
             white=WHITE_LEVEL,
             cfa=REAL_CFA,
-            **_colour(sample.camera),
+            **colour_tags(sample.camera),
             exposure_time=SHORTEST_TIME * exposure,
             iso=REAL_ISO,
         )
@@ -143,7 +143,7 @@ def _as_grbg(planes: np.ndarray) -> np.ndarray:
     return pack(unpack(planes.transpose(2, 0, 1))[:, 1:-1], REAL_CFA)
 
 
-def _colour(camera: Camera) -> dict[str, Sequence]:
+def colour_tags(camera: Camera) -> dict[str, Sequence]:
     """Tags by which a converter finds exactly the simulated colours: the light is D65, the sRGB white."""
     gains = np.array([camera.red_gain, 1.0, camera.blue_gain])
     matrix = np.diag(1 / gains) @ camera.rgb2cam @ np.linalg.inv(SRGB_TO_XYZ)

@@ -1,5 +1,6 @@
 """Makes samples and what is missing of a data set."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +10,10 @@ from tqdm import tqdm
 
 from data.simulate.camera import draw_camera
 from data.simulate.ldr import Triple, take_triple
+from data.simulate.low_light import Exposures, take_exposures
 from data.simulate.sampling import Sample, Scene, take
 from data.simulate.scenes import Photograph, SceneCut, Shot, Source, Video
-from data.simulate.settings import VERSION, Settings
+from data.simulate.settings import LDR, LOW_LIGHT, VERSION, Settings
 from data.simulate.sources import built_in
 from data.simulate.storage import (
     check_dataset,
@@ -33,7 +35,7 @@ class Job(NamedTuple):
     shot: Shot
 
 
-def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample | Triple, dict]:
+def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample | Triple | Exposures, dict]:
     """A sample, the same for the same arguments, always; and all that was drawn for it, in JSON's types.
 
     Raises:
@@ -41,7 +43,7 @@ def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample | Triple, d
         UserError: a file cannot be read or does not fit.
     """
     scene, drawn = source.scene(start, shot)
-    sample, measured = (_triple if shot.settings.is_ldr else _bracket)(scene, shot)
+    sample, measured = TAKERS.get(shot.settings.layout, _bracket)(scene, shot)
     parameters = {
         "version": VERSION,
         "seed": shot.settings.seed,
@@ -77,6 +79,16 @@ def _triple(scene: Scene, shot: Shot) -> tuple[Triple, dict]:
     triple = take_triple(scene, shot.step, shot.rng("noise"))
     recorded = ("stops", "shot", "read", "clipped")
     return triple, {name: getattr(triple, name) for name in recorded}
+
+
+def _exposures(scene: Scene, shot: Shot) -> tuple[Exposures, dict]:
+    """Long and short exposures of a scene, and what was drawn for its camera."""
+    camera = draw_camera(shot.rng("camera"))
+    exposures = take_exposures(scene, camera, shot.rng("noise"))
+    return exposures, {"red_gain": camera.red_gain, "blue_gain": camera.blue_gain, **exposures.drawn()}
+
+
+TAKERS = {LDR: _triple, LOW_LIGHT: _exposures}  # by layout
 
 
 def is_alexa(source: Source) -> bool:
@@ -149,9 +161,12 @@ def find_jobs(
     """
     jobs = []
     for split, found in sources.items():
+        places = itertools.count()
         for source in found:
             starts = source.samples(settings, frames_per_scene)
-            folders = {n: sample_folder(out, split, source.name, n, settings.layout) for n in starts}
+            folders = {
+                n: sample_folder(out, split, source.name, n, settings.layout, next(places)) for n in starts
+            }
             made_of = {"source": source.source, "alexa": is_alexa(source)}
             check_scene(out, split, source.name, settings.layout, made_of, list(folders.values()))
             for number, start in starts.items():

@@ -17,7 +17,7 @@ from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import draw_night, draw_part, lit, read_photograph, seen_by_lens
 from data.simulate.reading import Frames
 from data.simulate.sampling import SPANS, STEPS, HandHeld, Scene
-from data.simulate.settings import SMALLEST, Settings
+from data.simulate.settings import LOW_LIGHT, SMALLEST, Settings
 from data.simulate.window import Window, centred_window, draw_window
 from util.errors import UserError
 
@@ -52,6 +52,8 @@ class Shot:
     @property
     def spans(self) -> list[range]:
         """The sub-frames of each exposure."""
+        if self.settings.layout == LOW_LIGHT:
+            return [range(1)]
         return spans(self.step) if self.settings.is_ldr else SPANS
 
     def lighting(self, linear: np.ndarray, coded: bool, alexa: bool = False) -> Lighting:

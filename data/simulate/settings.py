@@ -8,8 +8,9 @@ from data.simulate.interpolation import Interpolator, find_interpolator
 from data.simulate.sampling import EXACT, Recipe
 
 VERSION = 2  # of the simulation: the same settings give other data than an earlier version
-LAYOUTS = ("bracketire", "real", "kalantari")
-LDR = "kalantari"  # the layout of LDR triples; the others are of raw brackets
+LAYOUTS = ("bracketire", "real", "kalantari", "sid")
+LDR = "kalantari"  # the layout of LDR triples
+LOW_LIGHT = "sid"  # that of long and short raw exposures; the others are of raw brackets
 BUILT_IN_SIZE = (192, 256)  # of the samples of built-in photographs unless told otherwise
 LDR_SIZE = (128, 192)  # the same of LDR triples: 256x384 px
 LDR_SHAKE = 1 / 384  # of the shake of a mosaic per px of a picture's longer side: 6 to 12 px at 384
@@ -26,7 +27,8 @@ class Settings:
         steps_per_frame: sub-frames from one frame of footage to the next.
         interpolator: of footage, as `interpolation.find_interpolator` takes it; "" = the built-in one.
         foreground: share of the photographs before which something moves.
-        layout: one of LAYOUTS: "real" for DNG files, "kalantari" for LDR triples.
+        layout: one of LAYOUTS: "real" for brackets as DNG files, "kalantari" for LDR triples,
+            "sid" for long and short exposures as DNG files.
     """
 
     seed: int = 0

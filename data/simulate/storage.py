@@ -1,6 +1,7 @@
 """A simulated data set on disk: samples that are complete or absent, and records of what was drawn for them.
 
-Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files; of SelfHDR, 8.1, for LDR.
+Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files; of SelfHDR, 8.1, for LDR;
+of ExposureDiffusion, 4.2, for low light.
 """
 
 import json
@@ -12,9 +13,10 @@ import numpy as np
 
 from data.simulate.dng import write_real_sample
 from data.simulate.ldr import Triple
+from data.simulate.low_light import Exposures, write_exposures
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
-from data.simulate.settings import LDR, Settings
+from data.simulate.settings import LDR, LOW_LIGHT, Settings
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
 from util.imaging.demosaic import menon
@@ -26,16 +28,25 @@ from util.json_record import differences, read_json
 RECORD = "simulation.json"  # of the settings, at the root of a data set
 PARAMETERS = "parameters.json"  # of what was drawn, in each sample
 MANIFEST = "manifest.jsonl"  # all parameters, at the root
+RECORDS = "records"  # folder with those of low light
+SPLIT_DIGITS = {"Train": 0, "Test": 1}  # which names of low light begin with
 
 
 def split_folder(out: Path, split: str, layout: str) -> Path:
-    """Where the samples of "Train" or "Test" are."""
+    """Where the samples of "Train" or "Test" are; of low light, where their records are."""
+    if layout == LOW_LIGHT:
+        return out / RECORDS / split
     return out / ("Training" if layout == LDR and split == "Train" else split)
 
 
-def sample_folder(out: Path, split: str, scene: str, number: int, layout: str) -> Path:
-    """Where a sample is: in a folder of its scene; but in the layouts of real data each is one by itself."""
+def sample_folder(out: Path, split: str, scene: str, number: int, layout: str, place: int = 0) -> Path:
+    """Where a sample is: in a folder of its scene; but in the layouts of real data each is one by itself.
+
+    Samples of low light are numbered by their `place` among those of the split; the first digit tells it.
+    """
     folder = split_folder(out, split, layout)
+    if layout == LOW_LIGHT:
+        return folder / f"{SPLIT_DIGITS[split]}{place:04d}"
     if layout == LDR:
         return folder / f"{scene}_{number:03d}"
     if layout == "real":
@@ -44,9 +55,14 @@ def sample_folder(out: Path, split: str, scene: str, number: int, layout: str) -
 
 
 def write_sample(
-    folder: Path, sample: Sample | Triple, layout: str = "bracketire", parameters: dict | None = None
+    folder: Path,
+    sample: Sample | Triple | Exposures,
+    layout: str = "bracketire",
+    parameters: dict | None = None,
 ) -> None:
     """Write a sample and what was drawn for it into a new folder, which appears when all files are there.
+
+    The files of low light lie in folders that all samples share, the new one has the record alone.
 
     Raises:
         UserError: it cannot be written.
@@ -54,6 +70,9 @@ def write_sample(
     with complete_or_absent(folder) as partial:
         if isinstance(sample, Triple):
             _write_triple(partial, sample)
+        elif isinstance(sample, Exposures):
+            partial.mkdir()
+            write_exposures(folder.parents[2], folder.name, sample)
         elif layout == "real":
             write_real_sample(partial, sample)
         else:
