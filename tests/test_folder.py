@@ -31,6 +31,8 @@ def folder_options(root: Path, **changes) -> argparse.Namespace:
         "max_dataset_size": None,
         "response": "srgb",
         "border": 0,
+        "ratio": None,
+        "camera": None,
     }
     return argparse.Namespace(dataroot=str(root), **settings | changes)
 
@@ -167,11 +169,9 @@ def test_rendering_follows_the_shortest_frame_and_the_border(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("times", [(), (1,)])
-def test_a_single_frame_or_none_is_refused(tmp_path: Path, times: tuple) -> None:
-    folder = make_scene(tmp_path / "a", times)
-    message = (
-        "holds a single frame, 1.dng: brackets are 2 or more" if times else "holds no pictures; expected"
-    )
+def test_a_single_picture_or_none_is_refused(tmp_path: Path, times: tuple) -> None:
+    folder = write_stack(tmp_path / "a", times)
+    message = "holds a single picture, 1.jpg: brackets are 2 or more" if times else "holds no pictures; expected"
     with pytest.raises(UserError, match=message):
         opened(folder)
 
