@@ -73,7 +73,7 @@ def test_ratio_by_the_brightest_parts(tmp_path: Path) -> None:
     light = sample["frames"] * sample["ratio"]
     assert 60 < sample["ratio"] < 100  # the light goes to 0.01
     assert_allclose(np.quantile(light.numpy(), 0.99), 0.8, rtol=0.1)
-    assert opened(write_dark(tmp_path / "b", light=0.5 + 40 * dark_light()))[0]["ratio"] == 1
+    assert opened(write_dark(tmp_path / "b", light=0.1 + 78 * dark_light()))[0]["ratio"] == 1
 
 
 def test_mistakes(tmp_path: Path) -> None:
