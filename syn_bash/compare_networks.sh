@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 dataroot=${DATAROOT:-datasets/demo}
 runs=()
 [[ -e $dataroot ]] || python -m data.simulate --out "$dataroot"
-for net in ${NETS:-tmrnet ahdrnet fshdr hdr_transformer sctnet}; do
+for net in ${NETS:-tmrnet ahdrnet fshdr hdr_transformer sctnet unet nafnet}; do
     resume=()
     [[ ! -e ckpt/compare_$net/train_state.pth ]] || resume=(--resume True)
     python train.py --name "compare_$net" --model syn --dataset_name syn --dataroot "$dataroot" --net "$net" --size small \

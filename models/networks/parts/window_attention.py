@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
+from timm.layers import DropPath, trunc_normal_
 from torch import nn
-from torchvision.ops import StochasticDepth
 
 from models.networks.parts.strips import convolved, rows_at_once, strips
 
@@ -19,7 +19,7 @@ MASKED = -100.0  # added to the logits of px that are no neighbours
 def initialise(module: nn.Module) -> None:
     """Initial values of a layer of tokens, to be applied to each module of a network."""
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 
@@ -56,7 +56,7 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.heads, self.window = heads, window
         self.relative_position_bias_table = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.register_buffer("positions", relative_positions(window), persistent=False)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
@@ -119,7 +119,7 @@ class SwinBlock(nn.Module):
         self.attn = WindowAttention(channels, heads, window)
         self.norm2 = nn.LayerNorm(channels)
         self.mlp = MLP(channels, int(channels * mlp_ratio))
-        self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_path = DropPath(drop_path)
         self.lce = local
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
