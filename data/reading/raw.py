@@ -175,6 +175,17 @@ def packed_size(path: Path) -> tuple[int, int]:
         return raw.sizes.height // 2, raw.sizes.width // 2
 
 
+def size_from_red(path: Path) -> tuple[int, int]:
+    """As `packed_size`, of `RawImage.from_red`.
+
+    Raises:
+        UserError: missing, damaged, or without a Bayer mosaic.
+    """
+    with open_raw(path) as raw:
+        top, left = PLANES[_pattern(path, raw)][0]
+        return raw.sizes.height // 2 - top, raw.sizes.width // 2 - left
+
+
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """A UserError in the block, about what the file holds, names the file."""

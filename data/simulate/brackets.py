@@ -169,9 +169,9 @@ def add_physics_options(parser: Parser) -> None:
         "--layout",
         choices=LAYOUTS,
         default="bracketire",
-        help="of the files: as the published synthetic data; DNG as the published real ones; three LDR frames "
-        "of a day as the data of Kalantari and Ramamoorthi, with true labels; long and short DNG of low light, "
-        "as SID",
+        help="of the files: as the published synthetic data; DNG as the published real ones; three LDR "
+        "frames of a day as the data of Kalantari and Ramamoorthi, with true labels; long and short DNG as "
+        "those of SID",
     )
 
 
