@@ -19,7 +19,8 @@ class _ErrorsAsValues(Dataset):
     """Hands a `UserError` of a sample on as a value, so that it leaves a worker process as it is."""
 
     def __init__(self, dataset: BaseDataset) -> None:
-        self.dataset, self.border, self.scores = dataset, dataset.border, dataset.scores
+        self.dataset, self.opt = dataset, dataset.opt
+        self.border, self.scores = dataset.border, dataset.scores
 
     def __len__(self) -> int:
         return len(self.dataset)

@@ -73,6 +73,12 @@ class PairDataset(BaseDataset):
             default="published",
             help=f"{PUBLISHED_WHITE:g} for all files, as published, or what each file says",
         )
+        parser.add_argument(
+            "--illumination_correction",
+            type=boolean,
+            default=True,
+            help="fit a factor of brightness to the ground truth before scoring, as published",
+        )
         parser.set_defaults(frame_num=1)
         if is_train:
             cls.add_training_options(parser)
@@ -109,12 +115,6 @@ class PairDataset(BaseDataset):
             choices=("raw", "srgb"),
             default="raw",
             help="what is scored: the raw planes, or a simple sRGB view of them",
-        )
-        parser.add_argument(
-            "--illumination_correction",
-            type=boolean,
-            default=True,
-            help="fit a factor of brightness to the ground truth before scoring, as published",
         )
 
     @classmethod

@@ -37,7 +37,10 @@ class SidSynDataset(SidDataset):
             "u quantisation, B colour bias",
         )
         parser.add_argument(
-            "--exclude", type=int, choices=range(len(SENSORS)), help="camera whose noise is not drawn"
+            "--exclude",
+            type=int,
+            choices=range(len(SENSORS)),
+            help="camera whose noise is not drawn; default: none",
         )
         parser.add_argument(
             "--continuous_noise",
