@@ -110,6 +110,7 @@ def load(weights: str | Path | None = None, net: str | None = None, **settings: 
 
 def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
     """As `load`, with options as test.py's command line has them, which win."""
+    from models import model_names
     from models.networks import needs_weights, network_names
     from models.restorer import Restorer
     from options.test_options import TestOptions
@@ -121,18 +122,22 @@ def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
                 f"{word}: a scene is restored by --net and --load_path FILE, not by a run's record"
             )
     weights = _value(words, "--load_path") or weights
-    held = (checkpoint.load_weights(weights)[1] or {}) if weights else {"name": "exposure_merge"}
+    content = checkpoint.load(weights) if weights else {}
+    held = (checkpoint.weights_in(content, weights)[1] or {}) if weights else {"name": "exposure_merge"}
     net = _value(words, "--net", "--network") or held.get("name")
     if net is None:
         raise UserError(f"{weights} does not say which network it holds: name it, as tmrnet (--net tmrnet)")
     if not weights and net in network_names() and needs_weights(net):
         raise UserError(f"--net {net} needs weights: --load_path FILE")
+    model = "synplus" if held.get("scale") == 4 else "syn"
+    if content.get("strategy") in model_names():  # some restore in a way of their own
+        model = content["strategy"]
     chosen = {
         "name": "restored",
         "checkpoints_dir": os.devnull,  # where no run is
         "dataroot": ".",
         "dataset_name": "folder",
-        "model": "synplus" if held.get("scale") == 4 else "syn",
+        "model": model,
         "net": net,
     }
     if weights:

@@ -88,6 +88,7 @@ class BaseModel(Restoring):
         except (ValueError, TypeError) as error:
             asked = f"{path}: its network" if saved else f"--net {self.opt.net}"
             raise UserError(f"{asked} cannot be built for --model {self.opt.model}: {error}") from None
+        self._check_carried()
         if state is None and not resumed:
             load_pretrained_parts(self.network, self.opt, self.say)
         elif state is not None:
@@ -100,6 +101,13 @@ class BaseModel(Restoring):
         if self.task.reference is None:
             self.task = self.task._replace(reference=self.network.arguments.get("reference", 0))
         self._settle_network()
+
+    def _check_carried(self) -> None:
+        """Refuse data without what this network, by its own options, must be given of each sample."""
+        for name in getattr(self.network, "needs", ()):
+            if name not in self.task.carries:
+                kind = f"this {type(self.network).__name__} needs the {name} of each sample"
+                raise UserError(f"{kind}, which --dataset_name {self.opt.dataset_name} has not")
 
     def _asked(self) -> dict[str, int]:
         """Arguments of a network that follow from the task of the data and the scale of this strategy."""
@@ -225,6 +233,7 @@ class BaseModel(Restoring):
         """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""
         network = self.ema.module if self.ema else self.network
         path, made = self.checkpoint_path(iteration), provenance(self.opt, self.step)
+        made["strategy"] = self.opt.model
         checkpoint.save_weights(path, network.state_dict(), self.network.arguments, made)
 
     def state(self) -> dict[str, Any]:
