@@ -3,6 +3,7 @@
 All are functions of the generator that they are drawn with. Values are float32.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 
@@ -12,9 +13,9 @@ from scipy.stats import poisson as poisson_law
 
 CELLS = 1 << 16  # of the unit interval, which a number of 16 bits chooses from
 TAIL = 8  # cells at each end whose values are not looked up but computed
-SMALL = 12.0  # mean from which on a Poisson number is a rounded transformed normal one
+SMALL = 64.0  # mean from which on a Poisson number is a rounded transformed normal one
 ROOTS = 32  # rows of the table of the Poisson law for each 1 of the root of the mean
-COLUMNS = 64  # counts in it: beyond there is less than 1e-20
+COLUMNS = 128  # counts in it: at a mean of SMALL, beyond there is less than 1e-11
 
 
 def quantile_table(quantile: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -56,16 +57,18 @@ def _tukey_table(lam: float) -> np.ndarray:
 
 
 @cache
-def _poisson_table() -> tuple[np.ndarray, np.ndarray]:
-    """Alias tables (Walker, 1977) of the means (k / ROOTS)^2, k = 0, 1, ... to above SMALL.
+def _poisson_table() -> np.ndarray:
+    """Alias tables (Walker, 1977) of the means (k / ROOTS)^2, k = 0, 1, ... to above SMALL; flat, uint32.
 
-    Thresholds, flat (rows x COLUMNS), in units of 2^-16, and counts (rows x COLUMNS x 2): below it, above it.
+    A column of a row holds, from the highest bit down, a threshold of 16 bits, the count of a number from it
+    on, and the column's own count.
     """
     means = (np.arange(int(np.sqrt(SMALL) * ROOTS) + 2) / ROOTS) ** 2
-    rows = [_alias(poisson_law.pmf(np.arange(COLUMNS), mean)) for mean in means]
-    threshold, other = (np.stack(part) for part in zip(*rows, strict=True))
-    counts = np.stack([np.broadcast_to(np.arange(COLUMNS), other.shape), other], axis=-1)
-    return np.rint(threshold * CELLS).astype(np.float32).ravel(), np.float32(counts).ravel()
+    own = np.arange(COLUMNS)
+    rows = [_alias(poisson_law.pmf(own, mean)) for mean in means]
+    share, other = (np.stack(part) for part in zip(*rows, strict=True))
+    threshold = np.minimum(np.rint(share * CELLS), CELLS - 1).astype(np.uint32)
+    return (threshold << 16 | np.uint32(other) << 8 | np.uint32(own)).ravel()
 
 
 def _alias(law: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,67 +93,66 @@ class Drawn:
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """In [0, 1), in steps of 2^-16."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         cells = self.rng.bit_generator.random_raw(-(-count // 4)).view(np.uint16)[:count]
         return (cells * np.float32(1 / CELLS)).reshape(shape)
 
     def normal(self, shape: tuple[int, ...], use: str = "") -> np.ndarray:
         """Standard normal."""
-        return drawn_by(_normal_table(), ndtri, self.rng, int(np.prod(shape))).reshape(shape)
+        return drawn_by(_normal_table(), ndtri, self.rng, math.prod(shape)).reshape(shape)
 
     def tukey(self, shape: tuple[int, ...], lam: float) -> np.ndarray:
         """Tukey's lambda distribution of unit scale."""
         table = _tukey_table(lam)
-        found = drawn_by(table, lambda places: tukey_quantile(places, lam), self.rng, int(np.prod(shape)))
+        found = drawn_by(table, lambda places: tukey_quantile(places, lam), self.rng, math.prod(shape))
         return found.reshape(shape)
 
     def poisson(self, mean: np.ndarray) -> np.ndarray:
         """Whole numbers of these means, 0 or more."""
         means = mean.ravel()
-        is_small = means < SMALL
-        if is_small.all():
-            return self._small(means).reshape(mean.shape)
-        counts = self._large(means)
-        if is_small.any():
-            places = np.flatnonzero(is_small)
-            counts[places] = self._small(means.take(places))
+        is_large = means >= SMALL
+        large = np.count_nonzero(is_large)
+        if large in (0, len(means)):
+            return (self._large if large else self._small)(means).reshape(mean.shape)
+        if 2 * large > len(means):  # the rarer ones are drawn twice, which is quicker than to gather both
+            counts, part, places = self._large(means.clip(SMALL)), self._small, np.flatnonzero(~is_large)
+        else:
+            counts, part, places = self._small(means.clip(0, SMALL)), self._large, np.flatnonzero(is_large)
+        counts[places] = part(means.take(places))
         return counts.reshape(mean.shape)
 
     def _small(self, means: np.ndarray) -> np.ndarray:
-        """By the table's row of a mean beside, above or below at random, so that the mean is exact.
+        """By the table's row of a mean beside, above or below at random, of means up to SMALL.
 
-        Rows are so near that this adds less than a thousandth to the variance, also to that of small means.
+        The mean is met to 0.00025, and rows are so near that the variance grows by less than a thousandth.
         """
-        threshold, counts = _poisson_table()
         bits = self.rng.bit_generator.random_raw(-(-len(means) // 2)).view(np.uint32)[: len(means)]
-        scaled = means * np.float32(ROOTS**2)
-        row = np.floor(np.sqrt(scaled))
-        scaled -= row * row
-        beyond = (bits & np.uint32(0x3FF)).astype(np.float32)
-        beyond += np.float32(0.5)
-        beyond *= row * np.float32(2 / 1024) + np.float32(1 / 1024)
-        row += beyond < scaled
-        place = row.astype(np.int64)
-        place *= COLUMNS
-        place += (bits >> np.uint32(10)) & np.uint32(COLUMNS - 1)
-        above = threshold.take(place) <= (bits >> np.uint32(16)).astype(np.float32)
-        place *= 2
-        place += above
-        return counts.take(place)
+        rows = np.sqrt(means)
+        rows *= np.float32(ROOTS)
+        beyond = bits.astype(np.float32)
+        beyond *= np.float32(2**-32)
+        rows += beyond
+        place = rows.astype(np.int32).view(np.uint32)
+        place *= np.uint32(COLUMNS)
+        place += (bits >> np.uint32(16)) & np.uint32(COLUMNS - 1)
+        entry = _poisson_table().take(place, mode="wrap")
+        bits &= np.uint32(CELLS - 1)
+        shift = (bits >= entry >> np.uint32(16)).astype(np.uint32)
+        shift <<= np.uint32(3)
+        entry >>= shift
+        entry &= np.uint32(0xFF)
+        return entry.astype(np.float32)
 
     def _large(self, means: np.ndarray) -> np.ndarray:
-        """By the expansion of Cornish and Fisher around the normal law, rounded.
+        """By the expansion of Cornish and Fisher around the normal law, rounded, of means from SMALL on.
 
         Rounding adds 1/12 to the variance, which the normal part has less.
         """
         z = self.normal(means.shape)
-        spread = np.sqrt(np.maximum(means - np.float32(1 / 12), 0))
         counts = z * z
         counts -= 1
         counts *= np.float32(1 / 6)
         counts += means
-        z *= spread
+        z *= np.sqrt(means - np.float32(1 / 12))
         counts += z
-        counts += np.float32(0.5)
-        np.floor(counts, out=counts)
-        return np.maximum(counts, 0, out=counts)
+        return np.rint(counts, out=counts)

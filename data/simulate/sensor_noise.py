@@ -1,12 +1,12 @@
 """Noise of a raw frame in low light by calibrated laws, on the CPU (ExposureDiffusion specification, 3).
 
-A clean image in [0, 1] is as bright as the long exposure; ADU are counted at the short one. Planes (4, h, w) are
-R, G, G, B, of which two lie in each row of the mosaic: 0 and 1, 2 and 3.
+A clean image in [0, 1] is as bright as the long exposure; ADU are counted at the short one. Planes are R, G,
+G, B, of which two lie in each row of the mosaic: 0 and 1, 2 and 3.
 """
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,8 +27,8 @@ LETTERS = {
 ORDERS = ("physical", "published")
 GAINS = (0.1, 30.0)  # ADU per photoelectron, drawn uniformly in their logarithm
 RATIOS, CONTINUOUS_RATIOS = (100.0, 300.0), (20.0, 300.0)
-BLOCK = 1 << 15  # values of a plane that are worked on together
-LEAST = 1e-10  # of a scale and of a variance, as published
+BLOCK = 1 << 16  # values of a plane that are worked on together
+LEAST = 1e-10  # variance of shot noise, ADU^2, as published
 
 
 class NoiseLevels(NamedTuple):
@@ -37,29 +37,31 @@ class NoiseLevels(NamedTuple):
     Attributes:
         gain: ADU per photoelectron. gaussian, tukey, row: scales of read and row noise, ADU.
         shape: Tukey's lambda. bias: of each plane, ADU, (4,).
+
+    Floats, or tensors for a batch.
     """
 
-    gain: float
-    gaussian: float
-    tukey: float
-    row: float
-    shape: float
-    bias: np.ndarray
+    gain: Any
+    gaussian: Any
+    tukey: Any
+    row: Any
+    shape: Any
+    bias: Any
 
 
 class Numbers(Protocol):
-    """Where random numbers come from; arrays are float32."""
+    """Where random numbers come from: arrays of NumPy, float32, or tensors."""
 
-    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+    def uniform(self, shape: Sequence[int]) -> Any:
         """Uniform in [0, 1)."""
 
-    def normal(self, shape: tuple[int, ...], use: str) -> np.ndarray:
+    def normal(self, shape: Sequence[int], use: str) -> Any:
         """Standard normal, for shot, row or read noise."""
 
-    def poisson(self, mean: np.ndarray) -> np.ndarray:
+    def poisson(self, mean: Any) -> Any:
         """Whole numbers of these means."""
 
-    def tukey(self, shape: tuple[int, ...], lam: float) -> np.ndarray:
+    def tukey(self, shape: Sequence[int], lam: Any) -> Any:
         """Tukey's lambda distribution of unit scale."""
 
 
@@ -108,54 +110,49 @@ class NoiseModel:
 
         Amplified by the ratio again; float32, not clipped.
         """
-        numbers, result = Drawn(rng), np.empty(clean.shape, np.float32)
-        rows = self.row_noise(clean.shape[1], levels, numbers)
+        return self.apply(clean, ratio, levels, Drawn(rng))
+
+    def apply(self, clean: np.ndarray, ratio: float, levels: NoiseLevels, numbers: Numbers) -> np.ndarray:
+        """As `add`, with given random numbers: those of row noise first, the others plane by plane."""
+        result = np.empty(clean.shape, np.float32)
+        rows = self.row_noise((2, clean.shape[1], 1), levels, numbers)
         step = max(1, BLOCK // clean.shape[2])  # rows at a time, so that they stay in the cache
         for plane, top in itertools.product(range(4), range(0, clean.shape[1], step)):
-            part, bias = slice(top, top + step), float(levels.bias[plane])
-            adu = clean[plane, part] * np.float32(C / ratio)
-            adu = self.measure(adu, levels, numbers, rows[plane // 2, part], bias)
+            part = slice(top, top + step)
+            in_block = levels._replace(bias=float(levels.bias[plane]))
+            adu = self.measure(clean[plane, part] * float(C / ratio), in_block, numbers, rows[plane // 2, part])
             np.multiply(adu, np.float32(ratio / C), out=result[plane, part])
         return result
 
-    def row_noise(self, height: int, levels: NoiseLevels, numbers: Numbers) -> np.ndarray:
-        """What is added to rows of the mosaic, ADU (2, height, 1): to planes 0 and 1, and to 2 and 3."""
-        if "r" not in self:
-            return np.zeros((2, height, 1), np.float32)
-        return numbers.normal((2, height, 1), "row") * np.float32(max(levels.row, LEAST))
+    def row_noise(self, shape: Sequence[int], levels: NoiseLevels, numbers: Numbers) -> Any:
+        """What is added to rows of the mosaic in ADU, (..., 2, h, 1): to planes 0 and 1, and to 2 and 3."""
+        return numbers.normal(shape, "row") * (levels.row if "r" in self else 0.0)
 
-    def measure(
-        self, adu: np.ndarray, levels: NoiseLevels, numbers: Numbers, rows: np.ndarray, bias: float
-    ) -> np.ndarray:
-        """Expected ADU (h, w) of a plane -> measured ADU; `rows` (h, 1), `bias` in ADU. It may work in place."""
+    def measure(self, adu: Any, levels: NoiseLevels, numbers: Numbers, rows: Any) -> Any:
+        """Expected ADU -> measured ADU, of arrays or of tensors that levels and `rows` are broadcast against.
+
+        Quantisation is uniform noise, also in the physical order: it has the variance 1/12 of rounding
+        whatever other noise there is, and levels of black need not be whole.
+        """
         if "u" in self and self.order == "published":
-            adu += numbers.uniform(adu.shape)
-            adu -= np.float32(0.5)
-            np.maximum(adu, 0, out=adu)
-        adu = self._shot(adu, np.float32(levels.gain), numbers)
+            adu = (adu + numbers.uniform(adu.shape) - 0.5).clip(0)
+        if "P" in self:
+            adu = numbers.poisson(adu / levels.gain)
+            adu *= levels.gain
+        elif "p" in self:
+            adu = adu + (adu * levels.gain).clip(LEAST) ** 0.5 * numbers.normal(adu.shape, "shot")
         if "r" in self:
             adu += rows
-        if "g" in self:
-            adu += numbers.normal(adu.shape, "read") * np.float32(max(levels.gaussian, LEAST))
-        elif "G" in self:
-            adu += numbers.tukey(adu.shape, levels.shape) * np.float32(max(levels.tukey, LEAST))
+        if "g" in self or "G" in self:
+            normal = "g" in self
+            noise = numbers.normal(adu.shape, "read") if normal else numbers.tukey(adu.shape, levels.shape)
+            noise *= levels.gaussian if normal else levels.tukey
+            adu += noise
         if "B" in self:
-            adu += np.float32(bias)
+            adu += levels.bias
         if "u" in self and self.order == "physical":
             adu += numbers.uniform(adu.shape)
-            adu -= np.float32(0.5)
-        return adu
-
-    def _shot(self, adu: np.ndarray, gain: np.float32, numbers: Numbers) -> np.ndarray:
-        """Expected ADU -> ADU of counted photoelectrons."""
-        if "P" in self:
-            counts = numbers.poisson(adu / gain)
-            counts *= gain
-            return counts
-        if "p" in self:
-            deviation = np.sqrt(np.maximum(adu * gain, np.float32(LEAST)))
-            deviation *= numbers.normal(adu.shape, "shot")
-            adu += deviation
+            adu -= 0.5
         return adu
 
 
@@ -165,7 +162,7 @@ def levels_at(sensor: Sensor, gain: float, rng: np.random.Generator | None = Non
     lines = (sensor.read_gaussian, sensor.read_tukey, sensor.read_row)
     scales = [scale_of(line, gain, float(one)) for line, one in zip(lines, normal, strict=True)]
     index = len(sensor.tukey_shape) // 2 if rng is None else int(rng.integers(len(sensor.tukey_shape)))
-    return NoiseLevels(gain, *scales, sensor.tukey_shape[index], np.float32(sensor.colour_bias[index]))
+    return NoiseLevels(float(gain), *scales, sensor.tukey_shape[index], np.float32(sensor.colour_bias[index]))
 
 
 def scale_of(line: Line, gain: float, normal: float = 0.0) -> float:
