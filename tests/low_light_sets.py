@@ -70,12 +70,14 @@ def touch_benchmark(root: Path) -> None:
         (root / "short" / f"{scene}_00_{time}s.ARW").touch()
 
 
-def write_eld(root: Path, camera: str = "SonyA7S2", scenes: tuple[int, ...] = (1, 2)) -> None:
-    """The images of scenes that are evaluated and their references, by time and ISO 99.99 times apart."""
-    for scene, number in itertools.product(scenes, (1, 4, 5, 6, 9, 10, 11, 14, 15, 16)):
-        iso, time = {1: (100, 10.0), 4: (800, 1 / 80), 0: (800, 1 / 160)}[
-            1 if number in (1, 6, 11, 16) else 4 if number in (4, 9, 14) else 0
-        ]
+def write_eld(
+    root: Path, camera: str = "SonyA7S2", scenes: tuple[int, ...] = (1, 2), noise: float = 0.0
+) -> None:
+    """The images of scenes that are evaluated and their references, with noise of this deviation in ADU."""
+    rng = np.random.default_rng(0)
+    shots = dict.fromkeys((1, 6, 11, 16), (100, 10.0))
+    shots |= dict.fromkeys((4, 9, 14), (800, 1 / 80)) | dict.fromkeys((5, 10, 15), (800, 1 / 160))
+    for scene, (number, (iso, time)) in itertools.product(scenes, shots.items()):
         path = root / camera / f"scene-{scene}" / f"IMG_{number:04d}.dng"
         light = random_light(scene) * (1 if iso == 100 else time * 8 / 10)
-        write_frame(path, light, time, iso)
+        write_frame(path, light + rng.normal(0, noise, light.shape), time, iso)

@@ -20,7 +20,7 @@ WELL_EXPOSED = 0.8  # of the long frame: cells that lie below it are compared
 TELLING = 0.5  # correlation that noise must leave for a comparison, and share of it that is found at least
 BRIGHTNESS_TOLERANCE = 1.5  # factor
 OFFSET = 0.05  # of the amplified black level, where 1 is white
-NO_NOISE = 60.0  # dB between the amplified frame and the long one that no two shots reach
+ROUNDING = 0.4  # of stored values, root mean square: above that of whole numbers, below any read noise
 TIME_TOLERANCE = 1.1  # factor between names and EXIF
 
 
@@ -88,18 +88,16 @@ def pair_findings(short: Frame, long: Frame, ratio: float) -> Iterator[Finding]:
         yield Finding(short.path, f"is the same picture as {long.path.name}")
         return
     amplified, target = short.values * np.float32(ratio), long.values
-    if (alike := decibels(amplified, target)) > NO_NOISE:
-        yield Finding(
-            short.path,
-            f"is {long.path.name} made darker ({alike:.0f} dB when amplified): no two shots are so alike",
-        )
+    if _is_without_noise(short, amplified, target, ratio):
+        yield Finding(short.path, f"is {long.path.name} made darker: it has no noise of its own")
     yield from _compared(short.path, long.path, green(amplified), green(target), ratio)
 
 
-def decibels(amplified: np.ndarray, target: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of planes where 1 is white, clipped to [0, 1]."""
-    error = float(np.mean((np.clip(amplified, 0, 1) - np.clip(target, 0, 1)) ** 2))
-    return -10 * math.log10(error) if error else math.inf
+def _is_without_noise(short: Frame, amplified: np.ndarray, target: np.ndarray, ratio: float) -> bool:
+    """Whether an amplified frame (h, w, 4) differs from the long one by the rounding of its values alone."""
+    good = target < WELL_EXPOSED
+    rounding = ROUNDING * ratio / float((short.image.white - short.image.black).mean())
+    return bool(good.any()) and float(np.square(amplified - target)[good].mean()) < rounding**2
 
 
 def _compared(
