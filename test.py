@@ -143,7 +143,7 @@ def summarise(
     model: BaseModel, dataset: BaseDataset, label: str, facts: dict[str, Any], scores: MethodScores
 ) -> None:
     """Print the facts and the table, and write the scores."""
-    shown = {key: f"{value:,}" if isinstance(value, int) else value for key, value in facts.items()}
+    shown = {key: f"{value:,}" if type(value) is int else value for key, value in facts.items()}
     print("  ".join(f"{key} {value}" for key, value in shown.items()))
     made = provenance(model.opt, model.step)
     scores.write(model.folder / f"metrics_{model.opt.dataset_name}_{label}", facts | made)
