@@ -3,18 +3,18 @@
 import argparse
 import functools
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from data.augment import Augmentation, add_option, augment_cfa, augment_pixels
 from data.base_dataset import BaseDataset
 from data.draws import Draw, random_corner
-from data.reading.block_cache import BlockCache, Content
-from data.reading.exif import Shot, read_shot
+from data.reading.block_cache import BlockCache
+from data.reading.exif import Shot
 from data.reading.ldr_frames import RecentScenes
 from data.reading.named_exposures import Pair
-from data.reading.raw import RawImage, normalise, read_raw, size_from_red
+from data.reading.pair_files import ISO, NOTES, RawFile, check_alike, decode, read_recent, size_of
+from data.reading.raw import normalise
 from data.simulate.sensor_noise import C
 from data.simulate.sensors import SENSORS, Sensor, named_sensor, read_sensor
 from util.errors import UserError
@@ -23,19 +23,7 @@ from util.task import Task
 
 PUBLISHED_WHITE = 16383.0  # of all files
 CENTRE = 512  # packed px of a side that SID is scored on
-ISO, NOTES = 5, 6  # place in the notes of a file, and their number: black of four planes, white, ISO
 LEAST_SYN_RATIO = 100.0  # of --syn_noise
-
-
-class RawFile(NamedTuple):
-    """A raw file as `RecentScenes` takes it."""
-
-    path: Path
-
-    @property
-    def sources(self) -> list[Path]:
-        """The files that its content depends on."""
-        return [self.path]
 
 
 class PairDataset(BaseDataset):
@@ -256,31 +244,6 @@ class PairDataset(BaseDataset):
         else:
             sensor = self.own_sensor or self.sensor(pair)
         return sensor.gain_of_iso(iso) / C
-
-
-def decode(path: Path) -> Content:
-    """A whole raw file (1, h, w, 4) uint16 from its first red px on, and what a window of it must know."""
-    image, shot = read_file(path)
-    notes = np.float32([[*image.black, image.white, np.nan if shot.iso is None else shot.iso]])
-    return Content(image.planes[None], np.empty((0, 0, 4), np.float32), notes)
-
-
-def read_file(path: Path) -> tuple[RawImage, Shot]:
-    """A raw file from its first red px on, and how it was taken."""
-    return read_raw(path).from_red(), read_shot(path, is_raw=True)
-
-
-read_recent = functools.lru_cache(2)(read_file)  # a long frame belongs to several short ones
-size_of = functools.cache(size_from_red)
-
-
-def check_alike(pair: Pair) -> None:
-    """Raise a UserError if the files of a pair have different sizes."""
-    short, long = size_of(pair.short), size_of(pair.long)
-    if short != long:
-        raise UserError(
-            f"{pair.short} has {short[1]} x {short[0]} cells, {pair.long} {long[1]} x {long[0]}: not a pair"
-        )
 
 
 def sample(name: str, frame: np.ndarray, gt: np.ndarray, gain: float, ratio: float) -> dict:
