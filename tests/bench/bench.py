@@ -1,6 +1,6 @@
 """Times TMRNet and the loader against plain transcriptions of the published code, alternately in one run.
 
-python -m tests.bench.bench [loader inference training memory] [--sizes 128,256] [--rounds 5]
+python -m tests.bench.bench [loader inference training memory exposure] [--sizes 128,256] [--rounds 5]
 """
 
 import argparse
@@ -22,6 +22,7 @@ from data.draws import Draw
 from data.syn_dataset import EXPOSURES
 from models.losses import mu_law_l1
 from models.networks import create_network
+from tests.bench import exposure
 from tests.bench.published_tmrnet import published_forward
 from tests.golden.published_weights import fill_value
 from util.device import convert_channels_last, keep_memory
@@ -168,6 +169,21 @@ def peak(variant: str, side: int) -> None:
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 
 
+@torch.no_grad()
+def exposure_diffusion(rounds: int) -> None:
+    """An evaluation of a full frame by each network of exposure diffusion, and its peak memory."""
+    for name in exposure.PLAIN:
+        variants = exposure.estimators(name, exposure.FRAME)
+        error = float((variants["published"]() - variants["ours"]()).abs().max())
+        remarks = {"ours": f"largest difference {error:.1e}"}
+        show(f"{name}, 1x4x{exposure.FRAME[0]}x{exposure.FRAME[1]}", alternate(variants, rounds), remarks)
+        for variant in variants:
+            program = f"from tests.bench.exposure import peak; print(peak({name!r}, {variant!r}))"
+            command = [sys.executable, "-c", program]
+            grown = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            print(f"{variant:<18}{grown / 1e6:10.1f} MB above the loaded model")
+
+
 def loader(rounds: int) -> None:
     """A 128x128 patch of full-size samples from a warm file cache, against all images in memory.
 
@@ -253,11 +269,12 @@ def main() -> None:
         "training": lambda: training(args.rounds),
         "memory": lambda: memory(sizes),
         "loader": lambda: loader(args.rounds),
+        "exposure": lambda: exposure_diffusion(args.rounds),
         "peak": lambda: peak(args.variant, sizes[0]),
         "patches": lambda: patches(args.variant, args.data),
     }
     for part in args.parts:
-        if part in ("inference", "training"):  # as train.py and test.py do
+        if part in ("inference", "training", "exposure"):  # as train.py and test.py do
             keep_memory()
         calls[part]()
 
