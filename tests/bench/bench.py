@@ -22,7 +22,7 @@ from data.draws import Draw
 from data.syn_dataset import EXPOSURES
 from models.losses import mu_law_l1
 from models.networks import create_network
-from tests.bench import exposure
+from tests.bench.exposure import FRAME, PLAIN, estimators
 from tests.bench.published_tmrnet import published_forward
 from tests.golden.published_weights import fill_value
 from util.device import convert_channels_last, keep_memory
@@ -172,11 +172,11 @@ def peak(variant: str, side: int) -> None:
 @torch.no_grad()
 def exposure_diffusion(rounds: int) -> None:
     """An evaluation of a full frame by each network of exposure diffusion, and its peak memory."""
-    for name in exposure.PLAIN:
-        variants = exposure.estimators(name, exposure.FRAME)
+    for name in PLAIN:
+        variants = estimators(name, FRAME)
         error = float((variants["published"]() - variants["ours"]()).abs().max())
         remarks = {"ours": f"largest difference {error:.1e}"}
-        show(f"{name}, 1x4x{exposure.FRAME[0]}x{exposure.FRAME[1]}", alternate(variants, rounds), remarks)
+        show(f"{name}, 1x4x{FRAME[0]}x{FRAME[1]}", alternate(variants, rounds), remarks)
         for variant in variants:
             program = f"from tests.bench.exposure import peak; print(peak({name!r}, {variant!r}))"
             command = [sys.executable, "-c", program]
