@@ -25,8 +25,10 @@ class Series(NamedTuple):
     colour: int = 0
 
 
-def plot(title: str, axes: tuple[str, str], series: Sequence[Series]) -> np.ndarray:
-    """A picture (H, W, 3) uint8 of series whose axes have these names."""
+def plot(
+    title: str, axes: tuple[str, str], series: Sequence[Series], legend: Sequence[str] = ()
+) -> np.ndarray:
+    """A picture (H, W, 3) uint8 of series whose axes have these names; a `legend` names colours in turn."""
     picture = np.full((*SIZE, 3), 255, np.uint8)
     spans = []
     for place in (0, 1):
@@ -34,6 +36,9 @@ def plot(title: str, axes: tuple[str, str], series: Sequence[Series]) -> np.ndar
         low, high = float(values.min()), float(values.max())
         spans.append((low, high if high > low else low + 1))
     _frame(picture, title, axes, spans)
+    for number, text in enumerate(legend):
+        place = (SIZE[1] - MARGIN + 4, MARGIN + 15 * (number + 1))
+        _write(picture, text, place, COLOURS[number % len(COLOURS)])
     for one in series:
         colour = COLOURS[one.colour % len(COLOURS)]
         places = np.stack([_places(one[axis], spans[axis], axis) for axis in (0, 1)], axis=1)
@@ -61,7 +66,15 @@ def _frame(picture: np.ndarray, title: str, axes: tuple[str, str], spans: list[t
         texts += [(f"{x:.3g}", (int(MARGIN + share * (right - MARGIN)) - 15, bottom + 20))]
         texts += [(f"{y:.3g}", (4, int(bottom - share * (bottom - MARGIN)) + 5))]
     for text, place in texts:
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+        _write(picture, text, place, INK)
+
+
+def _write(picture: np.ndarray, text: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+
+
+def _isos(measured: Sequence[Measured]) -> list[str]:
+    return [f"{one.iso:g}" for one in measured]
 
 
 def write_pictures(stem: Path, measured: Sequence[Measured], sensor: Sensor) -> list[Path]:
@@ -87,7 +100,9 @@ def _transfer(measured: Sequence[Measured]) -> np.ndarray:
             np.log10(np.maximum(v, 1e-3)) for v in (means, variances, line.offset + line.gain * means)
         )
         series += [Series(x, y, False, number), Series(x, fit, True, number)]
-    return plot("photon transfer of each ISO", ("lg mean, ADU", "lg variance, ADU^2"), series)
+    return plot(
+        "photon transfer of each ISO", ("lg mean, ADU", "lg variance, ADU^2"), series, _isos(measured)
+    )
 
 
 def _histograms(measured: Sequence[Measured]) -> np.ndarray:
@@ -97,13 +112,13 @@ def _histograms(measured: Sequence[Measured]) -> np.ndarray:
         for counts, is_line in ((one.dark.counts, False), (one.dark.fitted(), True)):
             series.append(Series(x, np.log10(np.maximum(counts, 0.1)), is_line, number))
     names = ("standard deviations", "lg count")
-    return plot("read noise of each ISO, and Tukey's law", names, series)
+    return plot("read noise of each ISO, and Tukey's law", names, series, _isos(measured))
 
 
 def _rows(measured: Sequence[Measured]) -> np.ndarray:
     rows = [one.dark.rows[0] for one in measured]
     series = [Series(np.arange(len(row)), row, True, number) for number, row in enumerate(rows)]
-    return plot("means of rows, a dark of each ISO", ("row of the mosaic", "ADU"), series)
+    return plot("means of rows, a dark of each ISO", ("row of the mosaic", "ADU"), series, _isos(measured))
 
 
 def _scales(measured: Sequence[Measured], sensor: Sensor) -> np.ndarray:
@@ -121,5 +136,5 @@ def _scales(measured: Sequence[Measured], sensor: Sensor) -> np.ndarray:
             Series(gains, scales, False, number),
             Series(ends, line.slope * ends + line.bias, True, number),
         ]
-    title = "scales: normal red, Tukey green, rows blue"
-    return plot(title, ("ln K", "ln scale, ADU"), series)
+    names = ("normal", "Tukey", "rows")
+    return plot("scales of noise over gain", ("ln K", "ln scale, ADU"), series, names)

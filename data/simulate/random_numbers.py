@@ -4,7 +4,7 @@ All are functions of the generator that they are drawn with. Values are float32.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
@@ -13,9 +13,16 @@ from scipy.stats import poisson as poisson_law
 
 CELLS = 1 << 16  # of the unit interval, which a number of 16 bits chooses from
 TAIL = 8  # cells at each end whose values are not looked up but computed
+CHUNK = 1 << 15  # numbers that are worked on together
 SMALL = 64.0  # mean from which on a Poisson number is a rounded transformed normal one
 ROOTS = 32  # rows of the table of the Poisson law for each 1 of the root of the mean
-COLUMNS = 128  # counts in it: at a mean of SMALL, beyond there is less than 1e-11
+COLUMN_BITS = 7
+COLUMNS = 1 << COLUMN_BITS  # counts in it: at a mean of SMALL, beyond there is less than 1e-11
+
+
+def chunks(count: int) -> Iterator[slice]:
+    """Parts of an array that are worked on while they are in the cache."""
+    return (slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
 
 
 def quantile_table(quantile: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -31,7 +38,9 @@ def drawn_by(
     Those in the outer cells of the table are computed, so that tails are neither cut nor coarse.
     """
     cells = rng.bit_generator.random_raw(-(-count // 4)).view(np.uint16)[:count]
-    values = table.take(cells, mode="wrap")  # the quickest; all are inside
+    values = np.empty(count, np.float32)
+    for part in chunks(count):
+        table.take(cells[part], out=values[part], mode="wrap")  # the quickest; all are inside
     outside = np.flatnonzero((cells + np.uint16(TAIL)) < 2 * TAIL)  # 16 bits: it wraps around
     inner = np.minimum(cells[outside], np.uint16(CELLS - 1) - cells[outside])
     places = quantile((inner + rng.random(len(outside))) / CELLS)
@@ -95,7 +104,9 @@ class Drawn:
         """In [0, 1), in steps of 2^-16."""
         count = math.prod(shape)
         cells = self.rng.bit_generator.random_raw(-(-count // 4)).view(np.uint16)[:count]
-        return (cells * np.float32(1 / CELLS)).reshape(shape)
+        values = cells.astype(np.float32)
+        values *= np.float32(1 / CELLS)
+        return values.reshape(shape)
 
     def normal(self, shape: tuple[int, ...], use: str = "") -> np.ndarray:
         """Standard normal."""
@@ -126,22 +137,29 @@ class Drawn:
 
         The mean is met to 0.00025, and rows are so near that the variance grows by less than a thousandth.
         """
+        counts = np.empty(len(means), np.float32)
+        for part in chunks(len(means)):
+            counts[part] = self._looked_up(means[part])
+        return counts
+
+    def _looked_up(self, means: np.ndarray) -> np.ndarray:
         bits = self.rng.bit_generator.random_raw(-(-len(means) // 2)).view(np.uint32)[: len(means)]
         rows = np.sqrt(means)
-        rows *= np.float32(ROOTS)
-        beyond = bits.astype(np.float32)
-        beyond *= np.float32(2**-32)
-        rows += beyond
-        place = rows.astype(np.int32).view(np.uint32)
-        place *= np.uint32(COLUMNS)
-        place += (bits >> np.uint32(16)) & np.uint32(COLUMNS - 1)
+        rows *= np.float32(ROOTS << 16)
+        place = rows.astype(np.int32)  # 16 bits behind the point
+        upper = bits >> np.uint32(16)
+        place += upper.view(np.int32)
+        place >>= 16
+        place <<= COLUMN_BITS
+        upper &= np.uint32(COLUMNS - 1)
+        place += upper.view(np.int32)
         entry = _poisson_table().take(place, mode="wrap")
         bits &= np.uint32(CELLS - 1)
         shift = (bits >= entry >> np.uint32(16)).astype(np.uint32)
         shift <<= np.uint32(3)
         entry >>= shift
         entry &= np.uint32(0xFF)
-        return entry.astype(np.float32)
+        return entry
 
     def _large(self, means: np.ndarray) -> np.ndarray:
         """By the expansion of Cornish and Fisher around the normal law, rounded, of means from SMALL on.

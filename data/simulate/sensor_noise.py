@@ -4,7 +4,6 @@ A clean image in [0, 1] is as bright as the long exposure; ADU are counted at th
 G, B, of which two lie in each row of the mosaic: 0 and 1, 2 and 3.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -27,7 +26,6 @@ LETTERS = {
 ORDERS = ("physical", "published")
 GAINS = (0.1, 30.0)  # ADU per photoelectron, drawn uniformly in their logarithm
 RATIOS, CONTINUOUS_RATIOS = (100.0, 300.0), (20.0, 300.0)
-BLOCK = 1 << 16  # values of a plane that are worked on together
 LEAST = 1e-10  # variance of shot noise, ADU^2, as published
 
 
@@ -116,12 +114,10 @@ class NoiseModel:
         """As `add`, with given random numbers: those of row noise first, the others plane by plane."""
         result = np.empty(clean.shape, np.float32)
         rows = self.row_noise((2, clean.shape[1], 1), levels, numbers)
-        step = max(1, BLOCK // clean.shape[2])  # rows at a time, so that they stay in the cache
-        for plane, top in itertools.product(range(4), range(0, clean.shape[1], step)):
-            part = slice(top, top + step)
-            in_block = levels._replace(bias=float(levels.bias[plane]))
-            adu = self.measure(clean[plane, part] * float(C / ratio), in_block, numbers, rows[plane // 2, part])
-            np.multiply(adu, np.float32(ratio / C), out=result[plane, part])
+        for plane, image in enumerate(clean):
+            of_plane = levels._replace(bias=float(levels.bias[plane]))
+            adu = self.measure(image * float(C / ratio), of_plane, numbers, rows[plane // 2])
+            np.multiply(adu, np.float32(ratio / C), out=result[plane])
         return result
 
     def row_noise(self, shape: Sequence[int], levels: NoiseLevels, numbers: Numbers) -> Any:
@@ -131,16 +127,19 @@ class NoiseModel:
     def measure(self, adu: Any, levels: NoiseLevels, numbers: Numbers, rows: Any) -> Any:
         """Expected ADU -> measured ADU, of arrays or of tensors that levels and `rows` are broadcast against.
 
-        Quantisation is uniform noise, also in the physical order: it has the variance 1/12 of rounding
-        whatever other noise there is, and levels of black need not be whole.
+        It works in place. Quantisation is uniform noise, also in the physical order: it has the variance 1/12
+        of rounding whatever other noise there is, and levels of black need not be whole.
         """
         if "u" in self and self.order == "published":
-            adu = (adu + numbers.uniform(adu.shape) - 0.5).clip(0)
+            adu += numbers.uniform(adu.shape)
+            adu -= 0.5
+            adu = adu.clip(0)
         if "P" in self:
-            adu = numbers.poisson(adu / levels.gain)
+            adu /= levels.gain
+            adu = numbers.poisson(adu)
             adu *= levels.gain
         elif "p" in self:
-            adu = adu + (adu * levels.gain).clip(LEAST) ** 0.5 * numbers.normal(adu.shape, "shot")
+            adu += (adu * levels.gain).clip(LEAST) ** 0.5 * numbers.normal(adu.shape, "shot")
         if "r" in self:
             adu += rows
         if "g" in self or "G" in self:
