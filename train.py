@@ -100,7 +100,7 @@ def train_epoch(
 ) -> bool:
     """The steps of this epoch that are still to be made; False if the run was asked to stop."""
     opt, parts = model.opt, []
-    for sample in samples(loader):
+    for sample in samples(loader, model.place.device):
         parts.append(sample)
         if len(parts) < opt.accumulate:
             continue

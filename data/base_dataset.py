@@ -3,13 +3,16 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.draws import Draw
 from util.errors import UserError
 from util.task import Task
+
+if TYPE_CHECKING:
+    import torch
 
 
 class BaseDataset:
@@ -81,6 +84,10 @@ class BaseDataset:
     def patch(self, draw: Draw) -> dict:
         """The random training patch that `draw` names, its values as arrays."""
         raise NotImplementedError
+
+    def finish(self, batch: dict, device: "torch.device") -> dict:
+        """A batch of training patches with what is made on the device that trains."""
+        return batch
 
     def whole(self, index: int) -> dict:
         """Sample `index` as validation and testing see it, its values as arrays."""

@@ -88,8 +88,8 @@ def ground_truth(sample: dict) -> torch.Tensor:
     return sample["gt"]
 
 
-def samples(loader: DataLoader) -> Iterator[dict]:
-    """The batches of a loader.
+def samples(loader: DataLoader, device: torch.device | None = None) -> Iterator[dict]:
+    """The batches of a loader; those of training are finished on the `device` that trains.
 
     Raises:
         UserError: a sample is damaged; the message names its file.
@@ -97,4 +97,4 @@ def samples(loader: DataLoader) -> Iterator[dict]:
     for batch in loader:
         if isinstance(batch, list):
             raise batch[0]
-        yield batch
+        yield loader.dataset.dataset.finish(batch, device) if device else batch

@@ -1,6 +1,7 @@
 """Long exposures of See-in-the-Dark with drawn noise, to train on (specification, 3 and 4.5)."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +15,15 @@ from data.simulate.sensors import SENSORS, Sensor, named_sensor
 from util.errors import UserError
 from util.parser import boolean
 
+if TYPE_CHECKING:
+    import torch
+
 
 class SidSynDataset(SidDataset):
     """Training patches of long exposures, of which short ones are drawn; validation and testing as of `sid`.
 
-    All of a patch is a function of its `Draw`. With `--noise_on gpu` its frame is without noise, to which
-    `noise_seed` and `noise_levels` lead.
+    All of a patch is a function of its `Draw`. With `--noise_on gpu` its frame is without noise, which is
+    drawn when the batch is finished, by `noise_seed` and `noise_levels`.
     """
 
     @staticmethod
@@ -114,6 +118,18 @@ class SidSynDataset(SidDataset):
             noisy = self._noisy(clean, ratio, levels, rng)
         frame, gt = (planes.transpose(2, 0, 1) for planes in (noisy, clean))
         return sample(name, frame / np.float32(ratio), gt, gain, ratio)
+
+    def finish(self, batch: dict, device: "torch.device") -> dict:
+        """With `--noise_on gpu` the noise is drawn here: each sample's by its own seed."""
+        if "noise_seed" not in batch:
+            return batch
+        from data.simulate import sensor_noise_torch as on_device  # PyTorch is not needed before
+
+        levels = NoiseLevels(**{name: value.to(device) for name, value in batch.pop("noise_levels").items()})
+        drawn = on_device.generators(batch.pop("noise_seed").tolist(), device)
+        ratio, clean = batch["ratio"][:, 0].to(device), batch["gt"].to(device)
+        noisy = on_device.add(self.noise, clean, ratio, levels, drawn)
+        return batch | {"frames": (noisy / ratio[:, None, None, None])[:, None]}
 
     def _noisy(
         self, clean: np.ndarray, ratio: float, levels: NoiseLevels, rng: np.random.Generator

@@ -42,7 +42,8 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     top, left = (height - side) // 2, (width - side) // 2
     part = frames[..., top : top + side, left : left + side]
     tile = USUAL_TILE if model.opt.tile is None else model.opt.tile
-    is_tiled = bool(tile) and height * width > tile**2 and not getattr(network, "is_global", False)
+    is_whole = getattr(network, "is_global", False) or getattr(network, "works_by_strips", False)
+    is_tiled = bool(tile) and height * width > tile**2 and not is_whole
     with model.autocast():
         _tried(network, part, given)  # the first call makes plans
         whole, own = _tried(network, part, given)
@@ -51,6 +52,7 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     frame, inside = height * width / side**2, min(tile**2, height * width) / side**2 if is_tiled else 1.0
     inside = inside if is_tiled else frame
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
+    seconds = {part: model.steps * value for part, value in seconds.items()}
     working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
     kept = frames.shape[-3] * height * width * (RENDERING + 8)
     is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another

@@ -80,7 +80,7 @@ class ExposureDiffusionModel(EldModel):
         return ExposureProcess(self.network, self.opt.iter_num if learned else 0)
 
     def begin_step(self, seed: int) -> None:
-        """Random exposures of the step, and step weights that are none to be ashamed of."""
+        """Begin the random numbers of the step; bring learnt step weights back to where all are 0 or more."""
         self.rng = np.random.default_rng(seed)
         weight = self.trained.step_weight
         if weight is not None and self.opt.adaptive_loss == "True":
@@ -89,14 +89,16 @@ class ExposureDiffusionModel(EldModel):
                 weight.div_(weight.sum().clamp(min=1))
 
     def set_input(self, sample: dict[str, Any]) -> None:
+        """Take a training batch, and draw the exposures of its steps."""
         super().set_input(sample)
-        self.gain, self.ratio = (self._light(sample, name) for name in ("gain", "ratio"))
+        self.gain = self._gain(sample)
+        exposures = SCHEDULES[self.opt.schedule](sample["ratio"][:, 0], self.opt.iter_num, self.rng)
+        self.exposures = exposures.to(self.place.device, non_blocking=True)
 
     def forward(self) -> None:
-        exposures = SCHEDULES[self.opt.schedule](self.ratio[:, 0], self.opt.iter_num, self.rng)
         settle = (lambda image: corrected(image.float(), self.gt)) if self.opt.rescale else None
         start = self.frames[:, 0]
-        self.estimates = self.parallel(start, self.given, exposures, self.gain, settle=settle)
+        self.estimates = self.parallel(start, self.given, self.exposures, self.gain, settle=settle)
 
     def compute_loss(self) -> torch.Tensor:
         losses = torch.stack([self.step_loss(estimate) for estimate in self.estimates])
@@ -125,9 +127,9 @@ class ExposureDiffusionModel(EldModel):
             with torch.no_grad():
                 weight.copy_(saved)
 
-    def _light(self, sample: Mapping[str, Any], name: str) -> torch.Tensor:
-        """Gain or ratio (N, 1) of the frames of a sample."""
-        return sample[name].to(self.place.device, torch.float32)
+    def _gain(self, sample: Mapping[str, Any]) -> torch.Tensor:
+        """That of the frames of a sample, (N, 1)."""
+        return sample["gain"].to(self.place.device, torch.float32, non_blocking=True)
 
     # Using
 
@@ -159,12 +161,12 @@ class ExposureDiffusionModel(EldModel):
         tell: Tell | None,
     ) -> torch.Tensor:
         """The last estimate of the process; each evaluation is tiled by itself, photons are the frame's."""
-        start, gain, ratio = frames[:, 0], self._light(sample, "gain"), self._light(sample, "ratio")
+        start, gain, ratio = frames[:, 0], self._gain(sample), sample["ratio"]
         if self.opt.oracle:
             ratio = ratio.floor()
         for each in ratio.flatten().tolist():
             check_steps(self.steps - 1, each)
-        exposures = even_schedule(ratio[:, 0], self.steps - 1)
+        exposures = even_schedule(ratio[:, 0], self.steps - 1).to(self.place.device)
         given = self.carried(sample) | {"gain": gain, "ratio": exposures[:, -1:], "origin": frames}
         done = 0
 

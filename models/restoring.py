@@ -28,6 +28,7 @@ class Restoring:
     place: Place
     task: Task
     network: nn.Module
+    steps = 1  # evaluations of the network for one result
     ema: AveragedModel | None
 
     def normalised(self, sample: dict[str, Any]) -> torch.Tensor:

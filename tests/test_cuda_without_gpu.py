@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -20,10 +21,12 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel
 from torchvision.models.vgg import cfgs, make_layers
 
-from models import model_class, model_names
-from models.base_model import DTYPES, BaseModel
+from models import exposure_process, model_class, model_names
+from models.base_model import BaseModel
+from models.eld_model import EldModel
 from models.networks import create_network, exposure_merge, network_class, takes
 from models.networks.exposure_merge import ExposureMerge
+from models.restoring import DTYPES
 from models.syn_model import SynModel
 from tests.fake_gpu import GPU, Watch, backward, pretend
 from tests.selfhdr_training import TASK, options
@@ -74,18 +77,20 @@ def suited(name: str, task: Task) -> Task:
     )
 
 
-def build(name: str, task: Task) -> nn.Module:
+def build(name: str, task: Task, count: int = FRAMES) -> nn.Module:
     """The smallest preset of a network, on the CPU."""
     preset = getattr(network_class(name), "sizes", {}).get("tiny", {}) | ONCE.get(name, {})
-    facts = {"num_frames": FRAMES, "scale": task.scale, "reference": task.reference}
+    facts = {"num_frames": count, "scale": task.scale, "reference": task.reference}
     planes = {"in_channels": task.channels, "out_channels": task.planes_out}
     return create_network(name, **facts, **planes, **preset).eval()
 
 
-def batch(task: Task, size: tuple[int, int] = SIZE, targets: Iterable[str] = ()) -> dict[str, Any]:
+def batch(
+    task: Task, size: tuple[int, int] = SIZE, targets: Iterable[str] = (), count: int = FRAMES
+) -> dict[str, Any]:
     """Two samples as a data loader hands them over, on the CPU, with all that samples can carry."""
-    frames = torch.rand(2, FRAMES, task.channels, *size)
-    of_frames = {key: torch.rand(2, FRAMES) for key in ("exposure", "gain", "ratio")}
+    frames = torch.rand(2, count, task.channels, *size)
+    of_frames = {key: torch.rand(2, count) for key in ("exposure", "gain", "ratio")}
     of_px = {"noise_map": torch.rand_like(frames), "mask": torch.rand_like(frames[:, 0])}
     of_result = {
         key: torch.rand(2, task.planes_out, *(task.scale * side for side in size)) for key in targets
@@ -130,21 +135,33 @@ def let_motion_be_zero(network: nn.Module) -> None:
     network.halo = halo_of_zeros
 
 
+def even_steps(ratio: torch.Tensor, iter_num: int, _rng: np.random.Generator) -> torch.Tensor:
+    """In the place of a schedule that looks at the ratio, which it may on the CPU alone."""
+    assert ratio.device.type == "cpu"
+    return torch.linspace(1, 100, iter_num + 2).expand(len(ratio), -1)
+
+
 def options_of(model: type[BaseModel], **changes: Any) -> argparse.Namespace:
     """Options of a model, its own by default, for what is run here."""
     parser = Parser(prog="x")
     model.modify_commandline_options(parser, True)
-    own, here = vars(parser.parse_strictly([])), {"patch_size": min(SIZE), "frame_num": FRAMES}
+    own, here = vars(parser.parse_strictly([])), {"patch_size": min(SIZE), "frame_num": frames_of(model)}
     usual = {"model": model.__name__, "structure_loss": "gradient", "ema_decay": 0.9}
     return options(**(own | here | usual | changes))
+
+
+def frames_of(model: type[BaseModel]) -> int:
+    """Frames of a sample that a model learns from."""
+    return 1 if issubclass(model, EldModel) else FRAMES
 
 
 def ready(kind: type[BaseModel], task: Task, folder: Path, **changes: Any) -> BaseModel:
     """A model that has been given weights, ready to train on the GPU."""
     opt = options_of(kind, **changes)
     vars(opt).update(ONCE.get(opt.net, {}))
-    task, path = suited(opt.net, task._replace(scale=kind.scale)), folder / "start.pth"
-    network = build(opt.net, task)
+    task = task._replace(scale=kind.scale, white=1.0 if issubclass(kind, EldModel) else task.white)
+    task, path = suited(opt.net, task), folder / "start.pth"
+    network = build(opt.net, task, opt.frame_num)
     checkpoint.save_weights(path, network.state_dict(), network.arguments)
     model = kind(opt, Place(GPU), task)
     model.build(path)
@@ -156,7 +173,7 @@ def train_step(model: BaseModel) -> None:
     """A step of train.py, without what it reads of losses and norm for the log; all must stay on the GPU."""
     model.optimizer.zero_grad(set_to_none=True)
     model.begin_step(0)
-    model.set_input(batch(model.task, targets=model.targets))
+    model.set_input(batch(model.task, targets=model.targets, count=model.opt.frame_num))
     with Watch() as watch:
         with model.autocast():
             model.forward()
@@ -250,7 +267,10 @@ def test_training_network(name: str, gpu: FakeTensorMode) -> None:
 
 @pytest.mark.parametrize("name", model_names())
 @every_precision
-def test_model(name: str, precision: str, gpu: FakeTensorMode, tmp_path: Path) -> None:
+def test_model(
+    name: str, precision: str, gpu: FakeTensorMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(exposure_process.SCHEDULES, "distinct", even_steps)
     model = ready(model_class(name), Task(), tmp_path, precision=precision)
     with gpu:
         train_step(model)

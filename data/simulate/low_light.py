@@ -21,8 +21,8 @@ SHORT_TIMES = {"0.1": 1 / 10, "0.04": 1 / 25, "0.033": 1 / 30}
 ISOS = (800, 1600, 3200)
 BLACK, WHITE = 512, 16383
 NOISE = NoiseModel("P+G+r")  # rounding to whole numbers does the rest
-BRIGHT = 0.98  # share of the photosites that are darker than the bright parts
-LEVELS = (0.3, 1.0)  # of these parts in the long exposure
+BRIGHT = 0.9  # share of the photosites that are darker than the bright parts
+LEVELS = (0.15, 0.5)  # of these parts in the long exposure
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scipy.stats import poisson as poisson_law
 
 CELLS = 1 << 16  # of the unit interval, which a number of 16 bits chooses from
 TAIL = 8  # cells at each end whose values are not looked up but computed
-CHUNK = 1 << 15  # numbers that are worked on together
+CHUNK = 1 << 14  # numbers that are worked on together
 SMALL = 64.0  # mean from which on a Poisson number is a rounded transformed normal one
 ROOTS = 32  # rows of the table of the Poisson law for each 1 of the root of the mean
 COLUMN_BITS = 7
@@ -143,19 +143,17 @@ class Drawn:
         return counts
 
     def _looked_up(self, means: np.ndarray) -> np.ndarray:
-        bits = self.rng.bit_generator.random_raw(-(-len(means) // 2)).view(np.uint32)[: len(means)]
-        rows = np.sqrt(means)
-        rows *= np.float32(ROOTS << 16)
-        place = rows.astype(np.int32)  # 16 bits behind the point
-        upper = bits >> np.uint32(16)
-        place += upper.view(np.int32)
-        place >>= 16
-        place <<= COLUMN_BITS
-        upper &= np.uint32(COLUMNS - 1)
-        place += upper.view(np.int32)
+        bits = self.rng.bit_generator.random_raw(-(-len(means) // 2)).view(np.uint16)
+        place, lower = bits[: len(means)], bits[len(means) : 2 * len(means)].astype(np.uint32)
+        roots = np.sqrt(means)
+        roots *= np.float32(ROOTS * COLUMNS)
+        row = roots.astype(np.uint16)  # and behind the point as many bits as a column has
+        row += place >> np.uint16(16 - COLUMN_BITS)
+        row &= np.uint16(CELLS - COLUMNS)
+        place &= np.uint16(COLUMNS - 1)
+        place += row
         entry = _poisson_table().take(place, mode="wrap")
-        bits &= np.uint32(CELLS - 1)
-        shift = (bits >= entry >> np.uint32(16)).astype(np.uint32)
+        shift = (lower >= entry >> np.uint32(16)).astype(np.uint32)
         shift <<= np.uint32(3)
         entry >>= shift
         entry &= np.uint32(0xFF)
