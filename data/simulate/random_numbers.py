@@ -13,7 +13,7 @@ from scipy.stats import poisson as poisson_law
 
 CELLS = 1 << 16  # of the unit interval, which a number of 16 bits chooses from
 TAIL = 8  # cells at each end whose values are not looked up but computed
-CHUNK = 1 << 14  # numbers that are worked on together
+CHUNK = 1 << 15  # numbers that are worked on together
 SMALL = 64.0  # mean from which on a Poisson number is a rounded transformed normal one
 ROOTS = 32  # rows of the table of the Poisson law for each 1 of the root of the mean
 COLUMN_BITS = 7
