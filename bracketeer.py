@@ -5,7 +5,7 @@
     image = bracketeer.load("weights.pth").restore(scene)     # load() is the merge, which needs no weights
     image.write("night.png"); image.write("night.exr")
 
-The command `bracketeer train|test|restore|simulate|check|align|compare` hands its arguments to the program of
+The command `bracketeer train|test|restore|simulate|check|align|calibrate|compare` hands its arguments to the program of
 that name. The project's rooms (`data`, `models`, `options`, `util`) are imported under these names.
 """
 
@@ -33,6 +33,7 @@ MODULES = {
     "simulate": "data.simulate",
     "check": "data.check",
     "align": "data.align",
+    "calibrate": "data.calibrate",
     "compare": "util.compare",
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from models.base_model import BaseModel
+from models.eld_model import EldModel
 from models.restoring import Method
 from util.scores.baselines import BASELINES, reference_frame
 from util.scores.denoised import non_local_means
@@ -24,7 +25,8 @@ def create_baselines(model: BaseModel) -> dict[str, Method]:
     methods: dict[str, Method] = {name: partial(_of_exposures, baseline) for name, baseline in simple.items()}
     if opt.net != MERGE:
         settings = argparse.Namespace(**vars(opt) | {"net": MERGE, "size": None})
-        merge = BaseModel(settings, model.place, model.task)  # in one pass, whatever the strategy
+        strategy = EldModel if "ratio" in model.task.carries else BaseModel  # one pass, of dark frames too
+        merge = strategy(settings, model.place, model.task)
         merge.scale = scale
         merge.build()
         methods["exposure merge"] = merge.restore

@@ -52,11 +52,13 @@ class Restorer:
         return self.models[key]
 
     def _options_for(self, scene: Scene) -> argparse.Namespace:
-        """The options for as many frames, and for no more steps than a small ratio has room for."""
+        """The options for as many frames; of a dark one, for no more steps than its ratio has room for."""
         changed = {"frame_num": len(scene.frames)}
         if scene.light and "iter_num" in self.opt:
             room = max(int(scene.light["ratio"]) - 2, 0)
             changed["iter_num"] = [min(number, room) for number in self.opt.iter_num]
+        elif scene.light:
+            changed["model"] = "eld"  # which amplifies
         return argparse.Namespace(**vars(self.opt) | changed)
 
     def expect(self, scene: Scene) -> Expectation:

@@ -1,4 +1,4 @@
-"""The simulated exposure: schedules, the photons between evaluations, step weights, illumination correction."""
+"""The simulated exposure: schedules, photons between evaluations, step weights, illumination correction."""
 
 import numpy as np
 import pytest

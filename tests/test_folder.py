@@ -171,7 +171,7 @@ def test_rendering_follows_the_shortest_frame_and_the_border(tmp_path: Path) -> 
 @pytest.mark.parametrize("times", [(), (1,)])
 def test_a_single_picture_or_none_is_refused(tmp_path: Path, times: tuple) -> None:
     folder = write_stack(tmp_path / "a", times)
-    message = "holds a single picture, 1.jpg: brackets are 2 or more" if times else "holds no pictures; expected"
+    message = "a single picture, 1.jpg: brackets are 2 or more" if times else "holds no pictures; expected"
     with pytest.raises(UserError, match=message):
         opened(folder)
 

@@ -20,7 +20,8 @@ from util import checkpoint, tiling
 from util.scores.complexity import parameter_count
 
 FRAMES = 3  # that the networks under test are built for
-GAINS = {"ahdrnet": 1.0, "fshdr": 1.5, "unet": 1.5}  # of weights, where those of 0.5 damp what depends on the frames
+# Of weights, where those of 0.5 damp what depends on the frames.
+GAINS = {"ahdrnet": 1.0, "fshdr": 1.5, "unet": 1.5}
 
 
 @pytest.fixture(autouse=True)

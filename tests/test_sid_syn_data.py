@@ -120,7 +120,7 @@ def test_noise_that_is_refused(root: Path, words: tuple[str, ...], message: str)
 
 
 def test_noise_that_is_drawn_when_a_batch_is_finished(root) -> None:
-    """By the seed of each sample: the same in every batch, as noisy as the law says, at the scale of frames."""
+    """By the seed of each sample: the same in every batch, as noisy as the law says, on their scale."""
     dataset = opened(root, "sid_syn", "train", "--noise_on", "gpu", "--noise", "P+g")
     samples = [dataset[draw(position=place)] for place in (1, 2)]
     device = torch.device("cpu")

@@ -86,7 +86,8 @@ def test_initial_values() -> None:
     for weight in (block.mlp.fc1.weight, block.attn.relative_position_bias_table):
         assert abs(float(weight.detach().std()) - 0.02) < 0.002
     assert not block.mlp.fc1.bias.any() and (block.norm1.weight == 1).all()
-    rates = [block.drop_path.drop_prob for group in network.layers for block in group.residual_group["blocks"]]
+    blocks = [block for group in network.layers for block in group.residual_group["blocks"]]
+    rates = [block.drop_path.drop_prob for block in blocks]
     assert_allclose(rates, [k / 17 * 0.1 for k in range(18)], atol=1e-7)
     shifts = [block.shift for block in network.layers[2].residual_group["blocks"]]
     assert shifts == [0, 4, 0, 4, 0, 4]
