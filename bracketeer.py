@@ -5,8 +5,8 @@
     image = bracketeer.load("weights.pth").restore(scene)     # load() is the merge, which needs no weights
     image.write("night.png"); image.write("night.exr")
 
-The command `bracketeer train|test|restore|simulate|check|align|calibrate|compare` hands its arguments to the program of
-that name. The project's rooms (`data`, `models`, `options`, `util`) are imported under these names.
+The command `bracketeer train|test|restore|simulate|check|align|calibrate|compare` hands its arguments to the
+program of that name. The project's rooms (`data`, `models`, `options`, `util`) are imported under these names.
 """
 
 import importlib
