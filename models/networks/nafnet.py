@@ -49,7 +49,7 @@ class NAFBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps (N, H, W, C), float32 -> the same shape; without gradients `x` is changed."""
-        channels = 4 * x.shape[-1]
+        channels = 8 * x.shape[-1]
         features = by_strips(self._features, x, channels=channels, halo=1)
         mean = features.mean((1, 2), keepdim=True, dtype=torch.float32)
         weights = pointwise(self.sca[1], mean)
@@ -173,7 +173,8 @@ class NAFNet(Estimator):
             x = convolved_by_strips(down, skips[-1], channels=2 * x.shape[-1], step=2)
         x = self._run(self.middle_blks, x)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
-            x = self._run(blocks, self._enlarged(up, skips.pop(), x))
+            x = self._enlarged(up, skips.pop(), x)  # the maps before are freed before the blocks work
+            x = self._run(blocks, x)
         last = nn.Sequential(*self.upsample, self.ending)
         halo, large = (1, 1) if self.scale == 1 else (2, 4 * self.scale**2)
         return convolved_by_strips(last, x, channels=2 * width * large, halo=halo)

@@ -108,13 +108,14 @@ class UNet(Estimator):
             skip = self.run(first, *sources)
             return self.run(self._last, skip, self._inner(pooled(skip)))
         strip = {"channels": 4 * width, "step": 2}
-        x = by_strips(lambda *rows: pooled(first(*rows)), *sources, halo=REACH, **strip)
 
         def last(*rows: torch.Tensor) -> torch.Tensor:
             return self._last(first(*rows[:-1]), rows[-1])
 
         halo = 2 * REACH + (2 if self.scale > 1 else 0)
-        return by_strips(last, *sources, self._inner(x), halo=halo, **strip)
+        # Nothing but `_inner` holds the pooled maps, which are freed once they have been used.
+        inner = self._inner(by_strips(lambda *rows: pooled(first(*rows)), *sources, halo=REACH, **strip))
+        return by_strips(last, *sources, inner, halo=halo, **strip)
 
     def _inner(self, x: torch.Tensor) -> torch.Tensor:
         """All between the first level, pooled, and the last, which is twice as large."""
