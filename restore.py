@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
     from util.tiling import Tell
 
 CKPT = Path(__file__).resolve().parent / "ckpt"
-SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "NAFNet_model_dark.pth"
+SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "UNet_model_dark.pth"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 
 

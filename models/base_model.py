@@ -22,6 +22,9 @@ from util.errors import UserError
 from util.provenance import provenance
 from util.task import Task
 
+# Weights that come with the project, by planes of a frame and value of white.
+SHIPPED = {(4, 16.0): "ckpt/small/TMRNet_model_small.pth", (4, 1.0): "ckpt/dark/UNet_model_dark.pth"}
+
 
 class BaseModel(Restoring):
     """A training strategy. A subclass says what is minimised (`compute_loss`) and which network it makes.
@@ -138,7 +141,7 @@ class BaseModel(Restoring):
             published = path.with_name(f"{name}_model_{iteration}.pth")
             path = published if published.exists() and not path.exists() else path
         if not path.exists():
-            shipped = "--load_path ckpt/small/TMRNet_model_small.pth, or " if self.task.channels == 4 else ""
+            shipped = f"--load_path {SHIPPED[kind]}, or " if (kind := self.task[:2]) in SHIPPED else ""
             raise UserError(f"no checkpoint {path}: try {shipped}--net exposure_merge, which needs none")
         self.build(path)
         most = self.network.arguments.get("num_frames", self.opt.frame_num)
