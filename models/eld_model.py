@@ -76,7 +76,8 @@ class EldModel(BaseModel):
         return given | ({"exposure": torch.ones_like(given["exposure"])} if "exposure" in given else {})
 
     def forward(self) -> None:
-        self.estimates = self.parallel(self.frames[:, 0], self.given, exposures=self.frames.new_ones(1, 2))
+        exposures = self.frames.new_ones(1, 2)
+        self.estimates = self.parallel(self.frames[:, 0], self.given, exposures).estimates
 
     def compute_loss(self) -> torch.Tensor:
         loss = self.step_loss(self.estimates[0])

@@ -98,13 +98,13 @@ class ExposureDiffusionModel(EldModel):
     def forward(self) -> None:
         settle = (lambda image: corrected(image.float(), self.gt)) if self.opt.rescale else None
         start = self.frames[:, 0]
-        self.estimates = self.parallel(start, self.given, self.exposures, self.gain, settle=settle)
+        self.made = self.parallel(start, self.given, self.exposures, self.gain, settle=settle)
 
     def compute_loss(self) -> torch.Tensor:
-        losses = torch.stack([self.step_loss(estimate) for estimate in self.estimates])
+        losses = torch.stack([self.step_loss(estimate) for estimate in self.made.estimates])
         names = [f"step{number}" for number in range(1, len(losses) + 1)]
         self.losses = dict.fromkeys(self.loss_names, 0.0) | dict(zip(names, losses.detach(), strict=True))
-        return total_loss(losses, self.trained.step_weight, self.opt.adaptive_loss == "published")
+        return total_loss(losses, self.made.step_weight, self.opt.adaptive_loss == "published")
 
     @property
     def loss_names(self) -> tuple[str, ...]:

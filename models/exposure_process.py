@@ -7,6 +7,7 @@ before it is amplified.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -119,6 +120,13 @@ def estimate_of(
     return Estimate(network(image[:, None], **known), None, None, None)
 
 
+class RollOut(NamedTuple):
+    """All estimates of a process, and the weights of their losses, if they are learnt."""
+
+    estimates: list[Estimate]
+    step_weight: torch.Tensor | None
+
+
 class ExposureProcess(nn.Module):
     """A network in the process that it is trained in, so that its gradients are shared between processes.
 
@@ -139,7 +147,7 @@ class ExposureProcess(nn.Module):
         gain: torch.Tensor | None = None,
         photons: Photons = poisson,
         settle: Settle | None = None,
-    ) -> list[Estimate]:
+    ) -> RollOut:
         """All estimates, as `roll_out`; `given` goes to the network."""
         if gain is not None:
             given = {**given, "gain": gain, "ratio": exposures[:, -1:]}
@@ -147,4 +155,6 @@ class ExposureProcess(nn.Module):
         def estimate(image: torch.Tensor, reached: torch.Tensor) -> Estimate:
             return estimate_of(self.network, image, start, reached, given)
 
-        return list(roll_out(estimate, start, gain, exposures, photons, settle))
+        estimates = list(roll_out(estimate, start, gain, exposures, photons, settle))
+        # A product, and of this pass: processes share gradients of what a pass has made.
+        return RollOut(estimates, None if self.step_weight is None else 1 * self.step_weight)

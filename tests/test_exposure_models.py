@@ -11,6 +11,7 @@ import torch
 from data.simulate.brackets import Settings, make_dataset
 from data.simulate.sources import built_in
 from tests.programs import largest_difference, log_rows, run, succeed
+from tests.test_distributed import torchrun, wait
 
 CONDITIONS = "--with_photon --concat_origin --adaptive_res_and_x0"
 LATEST, STATE = "UNet_model_latest.pth", "train_state.pth"
@@ -104,6 +105,19 @@ def test_resumed_with_step_weights(training, tmp_path: Path, adaptive_loss: str)
     assert largest_difference(whole / LATEST, tmp_path / "run" / LATEST) == 0
     result = run("train.py", *words, "--resume", "True", "--iter_num", 1)
     assert (result.status, "another --adaptive_loss or --iter_num" in result.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_two_processes(training, tmp_path: Path) -> None:
+    """Both learn the same weights, those of the network and those of the steps."""
+    words = (*training, "--model", "exposure_diffusion", *CONDITIONS.split(), "--adaptive_loss", "True")
+    words = (*words, "--lr_policy", "step")
+    succeed("train.py", *words, "--name", "one")
+    status, _, err = wait(torchrun(*words, "--name", "two"))
+    assert status == 0, err
+    one, two = (torch.load(tmp_path / name / STATE, weights_only=True)["model"] for name in ("one", "two"))
+    torch.testing.assert_close(one["step_weight"], two["step_weight"], atol=0.01, rtol=0)
+    assert not two["step_weight"].equal(torch.full((2,), 1 / 3))
 
 
 MISTAKES = {

@@ -139,10 +139,10 @@ def test_any_network_takes_part():
 
     start, exposures = image(2, 4, 4, 4), even_schedule(torch.tensor([100.0, 200.0]), 1)
     process = ExposureProcess(Halves())
-    estimates = process(start, {}, exposures, GAIN.expand(2, 1), photons=torch.Tensor.float)
+    made = process(start, {}, exposures, GAIN.expand(2, 1), photons=torch.Tensor.float)
     reached = exposures[:, 1, None, None, None]
     second = (start + start / 2 * (reached - 1)) / reached
-    torch.testing.assert_close(estimates[1].image, second / 2)
+    torch.testing.assert_close(made.estimates[1].image, second / 2)
 
 
 def test_step_weights():

@@ -58,8 +58,10 @@ def check_loop(data) -> None:
     }
     left, right, top, bottom = sides
     for name, (photons, settle) in variants.items():
-        estimates = process(padded, {}, exposures, gain, photons=photons, settle=settle)
-        output = estimates[-1].image[..., top : padded.shape[-2] - bottom, left : padded.shape[-1] - right]
+        made = process(padded, {}, exposures, gain, photons=photons, settle=settle)
+        output = made.estimates[-1].image[
+            ..., top : padded.shape[-2] - bottom, left : padded.shape[-1] - right
+        ]
         if data["evaluated_with_padding"]:
             output = corrected(output, target)
             expected = [data[f"{name}_psnr"], data[f"{name}_ssim"]]
@@ -81,7 +83,7 @@ def check_training(data) -> None:
         opt = argparse.Namespace(loss="l1", auxloss=name != "plain", checkpoints_dir=".", name="golden")
         step_loss = partial(ExposureDiffusionModel.step_loss, argparse.Namespace(opt=opt, gt=target))
         settle = partial(corrected, target=target)
-        estimates = process(start, {}, exposures, gain, photons=torch.Tensor.float, settle=settle)
+        estimates = process(start, {}, exposures, gain, photons=torch.Tensor.float, settle=settle).estimates
         outputs = torch.stack([estimate.image for estimate in estimates])
         assert_allclose(outputs.detach().numpy(), data["outputs"], atol=2e-5)
         loss = total_loss(torch.stack([step_loss(each) for each in estimates]), process.step_weight, True)
