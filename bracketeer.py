@@ -6,7 +6,7 @@
     image.write("night.png"); image.write("night.exr")
 
 The command `bracketeer train|test|restore|simulate|check|align|calibrate|compare` hands its arguments to the
-program of that name. The project's rooms (`data`, `models`, `options`, `util`) are imported under these names.
+program of that name. The project's rooms (`data`, `models`, `options`, `util`) are imported by these names.
 """
 
 import importlib
