@@ -303,8 +303,7 @@ def test_folder_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_data_set_without_checks() -> None:
-    with pytest.raises(
-        UserError, match="no checks for data set 'template'; there are for: real, sig17align, syn"
-    ):
+    known = "eld, real, sid, sig17align, syn"
+    with pytest.raises(UserError, match=f"no checks for data set 'template'; there are for: {known}"):
         check.check_of("template")
     assert check.check_of("synplus")[0] is check.check_of("syn")[0]
