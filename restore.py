@@ -47,7 +47,9 @@ def main() -> int:
             scene = read_scene(folder, request.reading)
             weights = None if chooses_network(request.words) else weights_for(scene)
             if weights not in restorers:
-                restorers[weights] = bracketeer.restorer(weights, request.words)
+                # The small weights for dark frames are best after one evaluation; options may ask for more.
+                best = ["--iter_num=0"] if weights == DARK else []
+                restorers[weights] = bracketeer.restorer(weights, [*best, *request.words])
             restore(scene, folder, restorers[weights], request)
         except UserError as error:  # the others may be well
             print(f"error: {error}", file=sys.stderr)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class BaseDataset:
         scores: what is scored: "picture", 16-bit pictures, "radiance", linear light, "raw", packed planes,
             or "srgb", a simple view of these.
         targets: keys under which training patches hold what is learnt from.
+        without_effect: published options that decide nothing here, and why.
         one_per_scene: whether files of results are named by the scene alone.
     """
 
@@ -37,6 +38,7 @@ class BaseDataset:
     scores = "picture"
     targets: tuple[str, ...] = ("gt",)
     one_per_scene = False
+    without_effect: ClassVar[dict[str, str]] = {}
 
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:

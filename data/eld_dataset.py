@@ -3,6 +3,7 @@
 import argparse
 import re
 from pathlib import Path
+from typing import ClassVar
 
 from data.low_light import PairDataset
 from data.reading.exif import Shot
@@ -22,6 +23,7 @@ class EldDataset(PairDataset):
     """Dark frames and the nearest reference of their scene; the ratio is what EXIF says of time and ISO."""
 
     centre = False
+    without_effect: ClassVar[dict[str, str]] = {"noise": "noise is that of the real dark frames"}
 
     @staticmethod
     def camera_help() -> str:

@@ -105,7 +105,13 @@ class FolderDataset(BaseDataset):
         if alone := {len(scene.files) == 1 for scene in self.scenes}:
             if len(alone) > 1:
                 raise UserError(f"{self.root} has scenes of one frame and of several: restore them apart")
-            if alone.pop():
+            if not (is_alone := alone.pop()):
+                for name in ("ratio", "camera"):
+                    if getattr(opt, name) is not None:
+                        count = len(self.scenes[0].files)
+                        holds = f"{self.scenes[0].folder} holds {count}"
+                        raise UserError(f"--{name} is for a single raw file, and {holds}")
+            if is_alone:
                 self.task = self.task._replace(white=1.0, carries=("gain", "ratio"))
         self.sensor = read_sensor(Path(opt.camera)) if opt.camera else None
         self.inner = opt.border // 2 * 2  # px of a mosaic left out: whole cells

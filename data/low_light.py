@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,8 @@ class PairDataset(BaseDataset):
         if self.split != "train" or self.opt.patches == "random":
             return 1
         rows, columns = (side // self.opt.patch_size for side in size_of(self.pairs[0].long))
+        if not rows * columns:
+            raise UserError(f"--patch_size {self.opt.patch_size} is larger than {self.pairs[0].long}")
         return rows * columns
 
     def check_patch(self) -> None:
@@ -191,7 +194,7 @@ class PairDataset(BaseDataset):
         short, notes = self.window(pair.short, *place)
         long, _ = self.window(pair.long, *place)
         frame, gt = self.augmented(np.stack([short, long]), Augmentation.draw(rng)).transpose(0, 3, 1, 2)
-        gain, ratio = self.gain(pair, float(notes[ISO])), pair.ratio
+        gain, ratio = self.gain(pair, float(notes[ISO])) / self.span(notes), pair.ratio
         if self.opt.syn_noise:
             frame, ratio = longer(frame, gt, gain, ratio, rng)
         return sample(f"{pair.scene}-{pair.frame}", frame, gt, gain, ratio)
@@ -207,7 +210,8 @@ class PairDataset(BaseDataset):
             self.values(image.planes[window], image.black, image.white).transpose(2, 0, 1)
             for image in (short, long)
         )
-        gain, ratio = self.gain(pair, shot.iso), self.ratio(pair, shot, long_shot)
+        gain = self.gain(pair, shot.iso) / self.span((*short.black, short.white))
+        ratio = self.ratio(pair, shot, long_shot)
         return sample(f"{pair.scene}-{pair.frame}", frame, gt, gain, ratio) | {
             "meta": long.cropped(*window).meta(),
             "scene": pair.scene,
@@ -236,14 +240,23 @@ class PairDataset(BaseDataset):
         return named_sensor("SonyA7S2")
 
     def gain(self, pair: Pair, iso: float | None) -> float:
-        """Values per photoelectron of the short frame, by its ISO; UserError if that is not known."""
+        """ADU per photoelectron of the short frame, by its ISO; UserError if that is not known."""
         if not (iso and np.isfinite(iso)):
             raise UserError(f"{pair.short} does not tell its ISO, by which the gain is known")
         if self.opt.include is not None:
             sensor = named_sensor(SENSORS[self.opt.include])
         else:
             sensor = self.own_sensor or self.sensor(pair)
-        return sensor.gain_of_iso(iso) / C
+        return sensor.gain_of_iso(iso)
+
+    def span(self, notes: Sequence[float]) -> float:
+        """ADU between 0 and 1: those of the published physics, or with `--white_level file` the file's own.
+
+        Args:
+            notes: black of the four planes, white.
+        """
+        published = self.opt.white_level == "published"
+        return C if published else float(notes[4]) - float(np.mean(notes[:4]))
 
 
 def sample(name: str, frame: np.ndarray, gt: np.ndarray, gain: float, ratio: float) -> dict:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from data.low_light import PairDataset
 from data.reading.named_exposures import (
@@ -29,10 +30,17 @@ class SidDataset(PairDataset):
     are not there. The ratio is that of the names, at most 300.
     """
 
+    without_effect: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("noise", "continuous_noise", "exclude"), "noise is that of the real short frames"
+    )
+    patches_per_epoch = 2240  # published, of real pairs
+
     @classmethod
     def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:
         super().modify_commandline_options(parser, is_train)
         parser.set_defaults(dataroot=ROOT)
+        if is_train:
+            parser.set_defaults(epoch_iters=cls.patches_per_epoch)
 
     @classmethod
     def add_training_options(cls, parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """Long exposures of See-in-the-Dark with drawn noise, to train on (specification, 3 and 4.5)."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,9 @@ class SidSynDataset(SidDataset):
     drawn when the batch is finished, by `noise_seed` and `noise_levels`.
     """
 
+    without_effect: ClassVar[dict[str, str]] = {"syn_noise": "it is for real pairs, --dataset_name sid"}
+    patches_per_epoch = 1288
+
     @staticmethod
     def camera_help() -> str:
         """As of the base class, and for training."""
@@ -45,6 +48,13 @@ class SidSynDataset(SidDataset):
             type=int,
             choices=range(len(SENSORS)),
             help="camera whose noise is not drawn; default: none",
+        )
+        parser.add_argument(
+            "--gains",
+            choices=("published", "camera"),
+            default="published",
+            help="gains that are drawn: 0.1 to 30 ADU per photoelectron for all cameras, or its own from ISO "
+            "100 to 6400",
         )
         parser.add_argument(
             "--continuous_noise",
@@ -100,10 +110,11 @@ class SidSynDataset(SidDataset):
     def patch(self, draw: Draw) -> dict:
         pair, cell = self.pairs[draw.index // self.cells], draw.index % self.cells
         rng = draw.generator()
-        clean, _ = self.window(pair.long, *self.corner(rng, pair.long, cell))
+        clean, notes = self.window(pair.long, *self.corner(rng, pair.long, cell))
         how = Augmentation.draw(rng)
         ratio = self.noise.draw_ratio(rng, self.opt.continuous_noise)
-        levels = self.noise.draw_levels(rng, self.sensors)
+        levels = self.noise.draw_levels(rng, self.sensors, self.opt.gains == "camera")
+        levels = levels.scaled(C / self.span(notes))
         name, gain = f"{pair.scene}-{pair.frame}", levels.gain / C
         if self.opt.noise_on == "gpu":
             clean = np.ascontiguousarray(self.augmented(clean, how).transpose(2, 0, 1))

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -34,6 +34,7 @@ class BaseModel(Restoring):
         scale: factor of super-resolution.
         targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
+        without_effect: published options that decide nothing here, and why.
         datasets: data set of training and of testing where `--dataset_name` does not name one.
     """
 
@@ -42,6 +43,7 @@ class BaseModel(Restoring):
     targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
     datasets: tuple[str, str] = ("syn", "syn")
+    without_effect: ClassVar[dict[str, str]] = {}
 
     @classmethod
     def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,10 @@ class EldModel(BaseModel):
     loss_names = ("fidelity",)
     default_net = "unet"
     datasets = ("sid_syn", "sid")
+    without_effect: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("iter_num", "adaptive_loss"), "the network is evaluated once"),
+        "resid": "it is for --net unet without --adaptive_res_and_x0",
+    }
 
     @classmethod
     def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:

@@ -165,7 +165,7 @@ class ExposureDiffusionModel(EldModel):
         if self.opt.oracle:
             ratio = ratio.floor()
         for each in ratio.flatten().tolist():
-            check_steps(self.steps - 1, each)
+            check_steps(self.steps - 1, each, f"{sample['name'][0]}: ")
         exposures = even_schedule(ratio[:, 0], self.steps - 1).to(self.place.device)
         given = self.carried(sample) | {"gain": gain, "ratio": exposures[:, -1:], "origin": frames}
         done = 0

@@ -6,6 +6,7 @@ of the target, (N, C, H, W) in [0, 1]; `gain` is what a photoelectron adds to a 
 before it is amplified.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -23,13 +24,14 @@ Photons = Callable[[torch.Tensor], torch.Tensor]  # from expected to counted ele
 Settle = Callable[[torch.Tensor], torch.Tensor]  # what is done to the image of each estimate
 
 
-def check_steps(iter_num: int, ratio: float) -> None:
-    """Raise a UserError if there are not `iter_num` whole exposures between 1 and the ratio."""
-    if ratio <= 1:
-        raise UserError(f"a ratio of {ratio:g}: nothing is to be amplified, a target is exposed longer")
+def check_steps(iter_num: int, ratio: float, sample: str = "") -> None:
+    """Raise a UserError, about a `sample`, if there are not `iter_num` exposures between 1 and the ratio."""
+    if not 1 <= ratio < math.inf:
+        raise UserError(f"{sample}a ratio of {ratio:g}: a target is exposed as long as its frame or longer")
     most = max(int(ratio) - 2, 0)
     if iter_num > most:
-        raise UserError(f"--iter_num {iter_num}: a ratio of {ratio:g} has room for {most} exposures between")
+        room = f"a ratio of {ratio:g} has room for {most} exposures between"
+        raise UserError(f"{sample}--iter_num {iter_num}: {room}")
 
 
 def even_schedule(ratio: torch.Tensor, iter_num: int) -> torch.Tensor:
@@ -73,7 +75,8 @@ SCHEDULES = {"distinct": drawn_schedule, "published": drawn_schedule_published}
 def poisson(expected: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
     """A draw of the law of this mean, float32, whose gradient is that of the mean (straight-through)."""
     expected = expected.float()
-    return expected + (torch.poisson(expected.detach(), generator) - expected.detach())
+    drawn = torch.poisson(expected.detach().nan_to_num(), generator)  # what is no number is met elsewhere
+    return expected + (drawn - expected.detach())
 
 
 def roll_out(

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,20 @@ def arguments_of_checkpoint(
 
 
 def held_by_published(opt: argparse.Namespace, state: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """What a checkpoint without a record is taken for: the options' network, made as the published one."""
+    """What a checkpoint without a record is taken for: the options' network, made as the published one.
+
+    What its names and shapes tell counts: options that say otherwise are taken out of `opt`, with a note.
+    """
     network = network_class(opt.net)
     held = {"num_frames": opt.frame_num} | getattr(network, "published_arguments", {})
-    held |= getattr(network, "arguments_of", lambda _: {})(state)
-    return {"name": opt.net, **held, **_asked(opt)}
+    told = getattr(network, "arguments_of", lambda _: {})(state)
+    for key, value in told.items():
+        if getattr(opt, key, None) not in (None, value):
+            print(
+                f"note: --{key} {getattr(opt, key)}: the weights have {value}, which counts", file=sys.stderr
+            )
+            setattr(opt, key, None)
+    return {"name": opt.net, **held, **told, **_asked(opt)}
 
 
 def _asked(opt: argparse.Namespace) -> dict[str, Any]:

@@ -144,7 +144,11 @@ class BaseOptions:
         if chosen.load_path or chosen.load_iter:  # not the data set's choice for who has no weights
             parser.set_defaults(net=trained_net)
         decided["net"] = {"size"} | self._add_network_options(parser, chosen.net or parser.get_default("net"))
-        for name, reason in (PUBLISHED_ONLY | self.elsewhere).items():
+        own = (
+            models.model_class(chosen.model).without_effect
+            | data.dataset_class(chosen.dataset_name).without_effect
+        )
+        for name, reason in (PUBLISHED_ONLY | self.elsewhere | own).items():
             parser.add_without_effect(name, reason, *PUBLISHED_FLAGS.get(name, ()))
         parser.add_argument(
             "-h", "--help", action="help", default=argparse.SUPPRESS, help="show this and exit"

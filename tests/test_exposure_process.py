@@ -67,7 +67,8 @@ def test_published_schedule():
     ("iter_num", "ratio", "message"),
     [
         (3, 4.9, "--iter_num 3: a ratio of 4.9 has room for 2 exposures"),
-        (0, 1.0, "a ratio of 1: nothing is to be amplified"),
+        (0, 0.9, "a ratio of 0.9: a target is exposed as long as its frame or longer"),
+        (0, float("inf"), "a ratio of inf: a target is exposed"),
     ],
 )
 def test_impossible_steps(iter_num, ratio, message):
@@ -174,3 +175,9 @@ def test_illumination_that_nothing_decides(level, target):
     """A black image, and a target that is white everywhere: left as it is, not NaN."""
     output = torch.full((1, 4, 3, 3), level)
     assert corrected(output, torch.full_like(output, target)).equal(output)
+
+
+def test_estimates_that_are_no_numbers_stay_so():
+    """They end a step or a run by what looks at losses and results, not inside the draw."""
+    drawn = poisson(torch.tensor([float("nan"), 5.0]))
+    assert drawn[0].isnan() and drawn[1] >= 0

@@ -69,3 +69,23 @@ def test_ignored_options_say_why(capsys: pytest.CaptureFixture) -> None:
 )
 def test_translated(given: str, expected: str) -> None:
     assert translated(given.split()) == expected.split()
+
+
+SURFACE = (
+    "--iter_num 2 --adaptive_res_and_x0 --with_photon --concat_origin --resid --chop --no-log --debug --gt_wb"
+)
+OF_TRAINING = (
+    "--adaptive_loss --auxloss -b 1 --lr 1e-4 --wd 0 --loss l1 --noise P+g --continuous_noise --syn_noise"
+)
+
+
+@pytest.mark.parametrize("model", ["eld_model", "eld_iter_model"])
+@pytest.mark.parametrize("net", ["unet", "naf"])
+def test_every_option_is_known_everywhere(model: str, net: str) -> None:
+    """What decides nothing for a model, network or data set is a note, not a mistake."""
+    common = f"--name sid --model {model} --netG {net} --include 4 {SURFACE}"
+    for dataset in ("sid", "sid_syn"):
+        opt = TrainOptions().parse(f"{common} {OF_TRAINING} --dataset_name {dataset}".split())
+        assert opt.epoch_iters == {"sid": 2240, "sid_syn": 1288}[dataset]
+    for dataset in ("sid", "eld"):
+        TestOptions().parse(f"{common} --noise P+g -r -re 3 --dataset_name {dataset} --dataroot data".split())

@@ -192,3 +192,31 @@ def test_calibrations_that_lack_something_are_refused(tmp_path) -> None:
         read_sensor(path)
     with pytest.raises(UserError, match="no calibration"):
         read_sensor(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"read_row": [1, 2, 3]},
+        {"read_row": None},
+        {"read_tukey": {"slope": 1, "bias": float("nan"), "sigma": 0}},
+        {"read_tukey": {"slope": 1, "bias": 0, "sigma": -3}},
+        {"gain_max": float("inf")},
+        {"tukey_shape": [float("nan")] * 16},
+        {"colour_bias": 3},
+    ],
+)
+def test_values_that_cannot_be(tmp_path, changes) -> None:
+    content = json.loads((FOLDER / "NikonD850.json").read_text())
+    (tmp_path / "camera.json").write_text(json.dumps(content | changes))
+    with pytest.raises(UserError, match="holds a value that cannot be"):
+        read_sensor(tmp_path / "camera.json")
+
+
+def test_own_gains_and_scaled_levels() -> None:
+    model, sensor = NoiseModel("P+g"), named_sensor("SonyA7S2")
+    drawn = [model.draw_levels(np.random.default_rng(seed), [sensor], True).gain for seed in range(200)]
+    assert sensor.gain_min <= min(drawn) < 0.15 and 4 < max(drawn) <= sensor.gain_max
+    scaled = LEVELS.scaled(4.0)
+    assert (scaled.gain, scaled.row, scaled.shape) == (4 * GAIN, 4 * ROW, LAMBDA)
+    np.testing.assert_allclose(scaled.bias, 4 * LEVELS.bias)

@@ -254,3 +254,14 @@ def test_longer_exposures_are_drawn_with_their_ratio(root: Path) -> None:
     sample = opened(root, "sid", "train", "--syn_noise")[draw(index=0)]
     assert 100 <= float(sample["ratio"]) < 300
     assert_allclose(sample["exposure"] * sample["ratio"], [1], rtol=1e-6)
+
+
+def test_gain_by_the_levels_of_the_file(tmp_path: Path) -> None:
+    """Values per photoelectron are on the scale of the frames, whose white is that of the file."""
+    write_scene(tmp_path, "10001", 0)
+    published, own = (
+        opened(tmp_path, "sid", "test", "--white_level", level)[0] for level in ("published", "file")
+    )
+    electrons = [sample["frames"] / sample["gain"] for sample in (published, own)]
+    assert electrons[0].mean().item() == pytest.approx(electrons[1].mean().item() * 15583 / 15871, rel=2e-2)
+    assert published["gain"].item() != own["gain"].item()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import bracketeer
 from data.reading.frame_noise import measured_gain
 from data.simulate.dng import write_dng
 from data.simulate.sensors import named_sensor
@@ -101,3 +102,30 @@ def test_restored_by_the_merge(tmp_path: Path) -> None:
     assert 0.3 < np.quantile(light[..., 1], 0.99) < 1.2
     result = run("restore.py", folder, "--ratio", "0.5", "--gpu_ids", -1)
     assert result.status == 2 and "expected a number, 1 or more" in result.err
+
+
+def test_restored_by_the_weights_that_come_along(tmp_path: Path) -> None:
+    """Nearer to the light than the amplified frame is, by the program and by the Python door."""
+    folder = write_dark(tmp_path / "night")
+    done = succeed("restore.py", folder, "--ratio", 80, "--gpu_ids", -1, "--save_imgs", "False")
+    assert "by UNet, 80 times brighter" in done.out
+    assert read_exr(folder / "restored" / "night.exr").shape == (192, 256, 3)
+    scene, green = bracketeer.read(folder, ratio=80.0), dark_light()[1::2, ::2] * 80
+    noise = np.abs(scene.frames[0, 2] * 80 - green).mean()
+    for steps, share in ((0, 0.7), (2, 1)):
+        restorer = bracketeer.load("ckpt/dark/UNet_model_dark.pth", gpu_ids="-1", iter_num=steps)
+        assert np.abs(restorer.restore(scene).image[0, 2].numpy() - green).mean() < share * noise
+
+
+def test_a_bright_file_needs_no_amplification(tmp_path: Path) -> None:
+    folder = write_dark(tmp_path / "day", light=0.1 + 78 * dark_light())
+    done = succeed("restore.py", folder, "--gpu_ids", -1, "--save_imgs", "False", "--iter_num", 2)
+    assert "1 times brighter" in done.out
+
+
+def test_options_of_a_single_file_are_not_for_brackets(tmp_path: Path) -> None:
+    for number in (1, 4):
+        write_dark(tmp_path / "two", exposure_time=float(number))
+        (tmp_path / "two" / "dark.dng").rename(tmp_path / "two" / f"{number}.dng")
+    with pytest.raises(UserError, match=r"--ratio is for a single raw file, and .*two holds 2"):
+        opened(tmp_path / "two", ratio=50.0)

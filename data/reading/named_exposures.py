@@ -3,6 +3,7 @@
 ExposureDiffusion specification, 4.2: `short/` and `long/` with files `<id>_<burst>_<t>s.<suffix>`.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -92,10 +93,10 @@ def pair_of(short: NamedExposure, long: NamedExposure, ratio: float | None = Non
     """A pair with the ratio of the times in the names, at most 300, or with another.
 
     Raises:
-        UserError: the ratio is below 1.
+        UserError: the ratio is not above 1.
     """
     ratio = min(long.seconds / short.seconds, LARGEST_RATIO) if ratio is None else ratio
-    if not ratio >= 1:
+    if not 1 < ratio < math.inf:
         raise UserError(f"{short.path.name} was not exposed shorter than {long.path.name}: ratio {ratio:g}")
     return Pair(short.path, long.path, ratio, short.scene, f"{short.burst}_{short.time}s")
 

@@ -46,6 +46,11 @@ class NoiseLevels(NamedTuple):
     shape: Any
     bias: Any
 
+    def scaled(self, factor: float) -> "NoiseLevels":
+        """The same noise where values have `factor` times as many ADU."""
+        parts = ("gain", "gaussian", "tukey", "row", "bias")
+        return self._replace(**{name: factor * getattr(self, name) for name in parts})
+
 
 class Numbers(Protocol):
     """Where random numbers come from: arrays of NumPy, float32, or tensors."""
@@ -92,10 +97,16 @@ class NoiseModel:
     def __contains__(self, letter: str) -> bool:
         return letter in self.letters
 
-    def draw_levels(self, rng: np.random.Generator, sensors: Sequence[Sensor]) -> NoiseLevels:
-        """A camera of these and levels of its noise at a random gain (specification, 3.2)."""
+    def draw_levels(
+        self, rng: np.random.Generator, sensors: Sequence[Sensor], own_gains: bool = False
+    ) -> NoiseLevels:
+        """A camera of these and levels of its noise at a random gain (specification, 3.2).
+
+        The gain is from the same wide range for all cameras, as published, or one that the camera has.
+        """
         sensor = sensors[rng.integers(len(sensors))]
-        return levels_at(sensor, float(np.exp(rng.uniform(*np.log(GAINS)))), rng)
+        gains = (sensor.gain_min, sensor.gain_max) if own_gains else GAINS
+        return levels_at(sensor, float(np.exp(rng.uniform(*np.log(gains)))), rng)
 
     def draw_ratio(self, rng: np.random.Generator, continuous: bool) -> float:
         """How many times longer the clean image was exposed."""

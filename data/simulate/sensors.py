@@ -4,6 +4,7 @@ ExposureDiffusion specification, 3.2 to 3.5; calibrations of ELD (Wei et al., CV
 """
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,16 +80,31 @@ def read_sensor(path: Path) -> Sensor:
 
 
 def _sensor(content: dict[str, Any]) -> Sensor:
-    lines = {name: Line(**{key: float(value) for key, value in content[name].items()}) for name in LINES}
-    shapes = tuple(float(shape) for shape in content["tukey_shape"])
-    biases = tuple(tuple(float(value) for value in row) for row in content["colour_bias"])
+    lines = {name: _line(name, content[name]) for name in LINES}
+    shapes = tuple(_number(shape) for shape in content["tukey_shape"])
+    biases = tuple(tuple(_number(value) for value in row) for row in content["colour_bias"])
     if not shapes or len(biases) != len(shapes) or {len(row) for row in biases} != {4}:
         raise ValueError("each tukey_shape has a colour_bias of 4 planes")
-    low, high = float(content["gain_min"]), float(content["gain_max"])
+    low, high = _number(content["gain_min"]), _number(content["gain_max"])
     if not 0 < low <= high:
         raise ValueError(f"gains {low:g} to {high:g}")
     models = tuple(str(model).upper() for model in content.get("models", ()))
     return Sensor(str(content["name"]), models, low, high, shapes, biases, **lines)
+
+
+def _line(name: str, content: Any) -> Line:
+    if not isinstance(content, dict) or set(content) != set(Line._fields):
+        raise ValueError(f"{name} has {', '.join(Line._fields)}")
+    line = Line(**{key: _number(value) for key, value in content.items()})
+    if line.sigma < 0:
+        raise ValueError(f"sigma {line.sigma:g} of {name}")
+    return line
+
+
+def _number(value: Any) -> float:
+    if not math.isfinite(float(value)):
+        raise ValueError(f"{value} is no number")
+    return float(value)
 
 
 @cache
