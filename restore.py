@@ -106,7 +106,7 @@ def chooses_network(words: list[str]) -> bool:
 def restore(scene: Scene, folder: Path, restorer: "Restorer", request: Request) -> None:
     """Restore one scene, showing how far it is, and write its results."""
     opt, expected = restorer.opt, restorer.expect(scene)
-    kind = "raw files" if scene.is_raw else "pictures"
+    kind = "raw file" if scene.light else "raw files" if scene.is_raw else "pictures"
     network = type(restorer.model_for(scene).network).__name__
     memory = f", {expected.memory / 2**30:.1f} GB of memory" if expected.memory else ""
     what = f"{len(scene.frames)} {kind} of {scene.megapixels:.1f} MP by {network}"
