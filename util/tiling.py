@@ -63,9 +63,9 @@ def restore(
 ) -> torch.Tensor:
     """`network(frames, **given)` for frames (N, T, C, H, W), in tiles if they have more px than one.
 
-    A network that works by strips (see models.networks) is given the whole frame all the same. What another
-    needs of the whole frame (`whole_frame`) is computed once. A tile is
-    restored with `overlap` px around it, or more (`halo`), and neighbours are blended over half of that.
+    One that works by strips is given the whole frame all the same. What another needs of the whole frame
+    (`whole_frame`, see models.networks) is computed once. A tile is restored with `overlap` px around it, or
+    more (`halo`), and neighbours are blended over half of that.
 
     Args:
         tile: largest side of a tile with its surroundings, but for motion over 3/8 of it, SMALLEST_TILE or
