@@ -9,7 +9,7 @@ docs/calibration.md tells how to take the frames.
 
 import argparse
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     groups = find_groups(options.dark, options.flat)
     frames = read_frames([file for group in groups for file in group.files()])
     first = next(frames)
-    frames = _chained(first, frames)
+    frames = chain([first], frames)
     measured, remarks = [], []
     for group in groups:
         one, lines = measure(group, frames)
@@ -98,11 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"note: {line}")
     print(f"{options.out}: {sensor.name}; fits in {', '.join(file.name for file in pictures)}")
     return 0
-
-
-def _chained(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
-    yield first
-    yield from rest
 
 
 if __name__ == "__main__":
