@@ -25,6 +25,7 @@ class Task(NamedTuple):
         period: rows and columns after which the arrangement of a plane's px repeats: crops and tiles begin at
             multiples of it. (1, 1) for packed and RGB planes, (2, 2) for a Bayer mosaic as one plane.
         carries: names in CARRIED that every sample has.
+        bracketed: whether the frames of a sample differ in exposure.
     """
 
     channels: int = 4
@@ -34,6 +35,7 @@ class Task(NamedTuple):
     scale: int | None = 1
     period: tuple[int, int] = (1, 1)
     carries: tuple[str, ...] = ()
+    bracketed: bool = True
 
     @property
     def planes_out(self) -> int:
