@@ -20,12 +20,17 @@ def warp(
     Channel 0 of the flow is x, 1 is y, in px. `top` is the row of `image` at which row 0 of the flow lies, so
     that a strip of rows can be warped by itself. Outside lies zero or, with "border", the nearest pixel.
     """
-    height, width = image.shape[-2:]
+    grid = sampling_grid(flow, image.shape[-2:], top)
+    return F.grid_sample(image.float(), grid, mode=mode, padding_mode=padding_mode, align_corners=True)
+
+
+def sampling_grid(flow: torch.Tensor, size: tuple[int, int], top: int = 0) -> torch.Tensor:
+    """Where `warp` samples an image of `size`, as PyTorch counts with aligned corners: (N, h, W, 2)."""
+    height, width = size
     rows, columns = _indices(flow, top)
     x = (flow[:, 0] + columns) * (2 / max(width - 1, 1)) - 1
     y = (flow[:, 1] + rows) * (2 / max(height - 1, 1)) - 1
-    grid = torch.stack((x, y), dim=-1)  # (N, h, W, 2)
-    return F.grid_sample(image.float(), grid, mode=mode, padding_mode=padding_mode, align_corners=True)
+    return torch.stack((x, y), dim=-1)
 
 
 def _indices(like: torch.Tensor, top: int) -> tuple[torch.Tensor, torch.Tensor]:
