@@ -1,0 +1,183 @@
+"""Steepest descent with exact line search, unrolled, in the space of features.
+
+What is minimised (Deep-Rep specification, 1): sum_i || w_i (G phi_i z - e_i) ||^2 + lambda || z - z0 ||^2 of
+frames i with features e_i and weights w_i, phi_i the warp of z from the base to the frame, G a convolution.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.networks.parts.burst_blocks import ConvBlock
+from models.networks.parts.motion import Motion
+
+BURST = 8.0  # frames by which the published networks divide the weight of the prior, however many there are
+SMALLEST = 1e-8  # of what a step is divided by
+
+
+class Evidence(NamedTuple):
+    """What a frame says: features (N, F, h, w), the squares of their weights, and where the base went.
+
+    `motion` is None for the base itself.
+    """
+
+    features: torch.Tensor
+    squares: torch.Tensor
+    motion: Motion | None
+
+
+class Powers(NamedTuple):
+    """Of a direction g: ||g||^2, and what the objective rises by along it, (N,) each."""
+
+    direction: torch.Tensor
+    rise: torch.Tensor
+
+    @property
+    def step(self) -> torch.Tensor:
+        """How far along the direction the minimum lies, (N,)."""
+        return self.direction / self.rise.clamp(min=SMALLEST)
+
+
+class DegradationOperator(nn.Module):
+    """G: a 3x3 convolution without bias from the latent image to features, and its transpose."""
+
+    def __init__(self, latent: int, features: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.ds = nn.Sequential(ConvBlock(latent, features, stride=stride, bias=False, relu=False))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """(N, C, s h, s w) -> (N, F, h, w)."""
+        return self.ds(z)
+
+    def transposed(self, values: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> (N, C, s h, s w)."""
+        return F.conv_transpose2d(
+            values, self.ds[0][0].weight, None, self.stride, padding=1, output_padding=self.stride - 1
+        )
+
+
+class SteepestDescent(nn.Module):
+    """The optimiser of a burst network.
+
+    Args:
+        latent, features: channels of z and e. stride: of G: z is so many times as large as e.
+        weight_predictor: that the published optimiser owns.
+        prior: whether lambda is learnt: |feat_reg_w| / 8; else it is 0.
+    """
+
+    def __init__(
+        self, latent: int, features: int, stride: int, weight_predictor: nn.Module, prior: bool
+    ) -> None:
+        super().__init__()
+        self.degradation_operator = DegradationOperator(latent, features, stride)
+        self.weight_predictor, self.prior = weight_predictor, prior
+        if prior:
+            self.feat_reg_w = nn.Parameter(torch.ones(1))
+        else:
+            self.register_buffer("feat_reg_w", torch.ones(1))  # published weights hold it, idle
+
+    def forward(
+        self,
+        z0: torch.Tensor,
+        evidence: Sequence[Evidence],
+        steps: int,
+        lengths: Sequence[torch.Tensor] = (),
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """z (N, C, s h, s w) after so many steps from z0, and their lengths (N,).
+
+        Args:
+            lengths: of the first steps, where they are known; the others are found.
+        """
+        state = self.begin(z0, evidence)
+        found = list(lengths[:steps])
+        for number in range(steps):
+            is_last = number == steps - 1
+            state, length = self.step(
+                z0, state, evidence, found[number] if number < len(found) else None, is_last
+            )
+            if number == len(found):
+                found.append(length)
+        return state[0], found
+
+    def begin(self, z0: torch.Tensor, evidence: Sequence[Evidence]) -> list[torch.Tensor]:
+        """z, and of each frame by how much what it predicts is off."""
+        return [z0, *(self._seen(z0, frame) - frame.features for frame in evidence)]
+
+    def step(
+        self,
+        z0: torch.Tensor,
+        state: list[torch.Tensor],
+        evidence: Sequence[Evidence],
+        length: torch.Tensor | None,
+        is_last: bool = False,
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """The state after a step, and the length of that. After the last one only z counts."""
+        direction = self.gradient(z0, state, evidence)
+        rises: list[torch.Tensor] = []
+        if length is None or not is_last:
+            rises = [self._seen(direction, frame) for frame in evidence]
+        if length is None:
+            length = self.powers(direction, rises, evidence).step
+        scale = length.view(-1, 1, 1, 1)
+        # G phi_i is linear: how far predictions are off after a step follows from what was found for its length.
+        off = (
+            []
+            if is_last
+            else [
+                torch.addcmul(old, rise, scale, value=-1) for old, rise in zip(state[1:], rises, strict=True)
+            ]
+        )
+        return [torch.addcmul(state[0], direction, scale, value=-1), *off], length
+
+    def gradient(
+        self, z0: torch.Tensor, state: Sequence[torch.Tensor], evidence: Sequence[Evidence]
+    ) -> torch.Tensor:
+        """Half the gradient of the objective, (N, C, s h, s w), frame by frame."""
+        total = self._prior * (state[0] - z0) if self.prior else torch.zeros_like(z0)
+        for off, frame in zip(state[1:], evidence, strict=True):
+            back = self.degradation_operator.transposed(frame.squares * off)
+            total = total + (back if frame.motion is None else frame.motion.splat(back))
+        return total
+
+    def powers(
+        self,
+        direction: torch.Tensor,
+        rises: Sequence[torch.Tensor],
+        evidence: Sequence[Evidence],
+        margin: int = 0,
+    ) -> Powers:
+        """Of a direction, without `margin` px of the features on each side."""
+        power = _sum(direction.square(), margin * self.degradation_operator.stride)
+        rise = self._prior * power if self.prior else 0.0
+        for seen, frame in zip(rises, evidence, strict=True):
+            rise = rise + _sum(frame.squares * seen.square(), margin)
+        return Powers(power, rise)
+
+    def objective(
+        self, z0: torch.Tensor, state: Sequence[torch.Tensor], evidence: Sequence[Evidence]
+    ) -> torch.Tensor:
+        """What is minimised, (N,)."""
+        total = self._prior * _sum((state[0] - z0).square(), 0) if self.prior else 0.0
+        for off, frame in zip(state[1:], evidence, strict=True):
+            total = total + _sum(frame.squares * off.square(), 0)
+        return total
+
+    @property
+    def _prior(self) -> torch.Tensor:
+        """lambda"""
+        return self.feat_reg_w.abs() / BURST
+
+    def _seen(self, z: torch.Tensor, frame: Evidence) -> torch.Tensor:
+        """G phi_i z: what a frame would show of z, (N, F, h, w)."""
+        return self.degradation_operator(z if frame.motion is None else frame.motion.warp(z))
+
+
+def _sum(values: torch.Tensor, margin: int) -> torch.Tensor:
+    """Sums (N,) of (N, C, H, W) without `margin` px on each side."""
+    if margin:
+        values = values[..., margin:-margin, margin:-margin]
+    return values.sum((1, 2, 3))
