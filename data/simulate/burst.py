@@ -56,9 +56,9 @@ def _squared(matrix: np.ndarray) -> np.ndarray:
 
 
 def sampled(
-    picture: np.ndarray, matrix: np.ndarray, step: int = 1, corner: tuple[int, int] = (0, 0)
+    plane: np.ndarray, matrix: np.ndarray, step: int = 1, corner: tuple[int, int] = (0, 0)
 ) -> np.ndarray:
-    """Px of the frame that a moved picture (H, W) or (H, W, C) gives, float32 or uint8 as the picture is.
+    """Px of the frame that a moved plane (H, W) gives, float32 or uint8 as it is.
 
     Every `step`-th px each way from (row, column) `corner` on; what is not asked for is not computed. Numbers
     are rounded as by two steps, the moved picture and its reduction.
@@ -66,7 +66,7 @@ def sampled(
     Args:
         matrix: of `Motion.matrix`.
     """
-    height, width = (-(-((side - 2 * BORDER) // FACTOR) // step) for side in picture.shape[:2])
+    height, width = (-(-((side - 2 * BORDER) // FACTOR) // step) for side in plane.shape)
     inverse = cv2.invertAffineTransform(matrix)
     stride = FACTOR * step
     total = None
@@ -79,22 +79,22 @@ def sampled(
             ]
         )
         moved = cv2.warpAffine(
-            picture, inverse @ place, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            plane, inverse @ place, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
         if total is None:
-            total = moved.astype(np.uint16 if picture.dtype == np.uint8 else np.float32, copy=False)
+            total = moved.astype(np.uint16 if plane.dtype == np.uint8 else np.float32, copy=False)
         else:
             total += moved
-    if picture.dtype == np.uint8:
+    if plane.dtype == np.uint8:
         return ((total + 2) >> 2).astype(np.uint8)
     return total * np.float32(0.25)
 
 
-def sampled_planes(channels: list[np.ndarray], matrix: np.ndarray) -> np.ndarray:
-    """The frame (4, h, w) of a mosaic RGGB, from the three colours (H, W) of a picture."""
+def sampled_planes(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The frame (4, h, w) of a mosaic RGGB, from a picture (3, H, W)."""
     return np.stack(
         [
-            sampled(channels[colour], matrix, 2, corner)
+            sampled(picture[colour], matrix, 2, corner)
             for corner, colour in zip(PLANES["RGGB"], COLOURS, strict=True)
         ]
     )
@@ -121,12 +121,12 @@ def quantised(picture: np.ndarray, bits: int | None) -> np.ndarray:
 
 
 def frames(picture: np.ndarray, motions: list[Motion], bits: int | None = None) -> Iterator[np.ndarray]:
-    """Noise-free frames (4, h, w) float32 in [0, 1] of a linear picture (H, W, 3), one for each motion.
+    """Noise-free frames (4, h, w) float32 in [0, 1] of a linear picture (3, H, W), one for each motion.
 
     `bits` None computes with the picture as it is; 8 truncates it to 8 bits first, as published.
     """
-    height, width = picture.shape[:2]
-    channels = list(cv2.split(quantised(picture, bits)))
+    height, width = picture.shape[1:]
+    rounded = quantised(picture, bits)
     for motion in motions:
-        planes = sampled_planes(channels, motion.matrix(height, width))
+        planes = sampled_planes(rounded, motion.matrix(height, width))
         yield planes if bits is None else planes / np.float32(255)

@@ -1,7 +1,7 @@
 """The camera of synthetic bursts: photographs to linear raw and back (DeepRep specification, section 3).
 
-Pictures are RGB (H, W, 3) float32 in [0, 1]. After Brooks et al., Unprocessing Images for Learned Raw
-Denoising, CVPR 2019.
+Pictures are sRGB (H, W, 3) in [0, 1], what a sensor measures are planes (3, H, W). After Brooks et al.,
+Unprocessing Images for Learned Raw Denoising, CVPR 2019.
 """
 
 from dataclasses import dataclass
@@ -96,26 +96,31 @@ def expand_gamma(picture: np.ndarray) -> np.ndarray:
     return np.maximum(picture, DARKEST) ** GAMMA
 
 
-def invert_gains(colours: np.ndarray, camera: SrgbCamera) -> np.ndarray:
-    """Balanced camera RGB (H, W, 3) -> what the sensor measures; highlights keep the more of their value
+def invert_gains(planes: np.ndarray, camera: SrgbCamera) -> np.ndarray:
+    """Balanced camera RGB (3, H, W) -> what the sensor measures; highlights keep the more of their value
     the brighter they are, so that what is white stays at the white level.
     """
-    kept = np.maximum(colours.mean(axis=2, keepdims=True) - np.float32(PROTECTED), 0)
-    kept = (kept / np.float32(1 - PROTECTED)) ** 2
-    inverse = 1 / camera.gains
-    return colours * np.maximum(kept + (1 - kept) * inverse, inverse)
+    kept = planes.mean(axis=0)
+    kept -= np.float32(PROTECTED)
+    np.maximum(kept, 0, out=kept)
+    kept *= np.float32(1 / (1 - PROTECTED))
+    kept *= kept
+    measured = np.empty_like(planes)
+    for colour, inverse in enumerate(1 / camera.gains):
+        np.multiply(kept, max(1 - inverse, 0), out=measured[colour])  # brighter than it was: all the same
+        measured[colour] += inverse
+    measured *= planes
+    return measured
 
 
 def unprocess(picture: np.ndarray, camera: SrgbCamera) -> np.ndarray:
-    """A photograph (H, W, 3) -> linear camera RGB in [0, 1], before white balance."""
+    """A photograph (H, W, 3) -> linear camera RGB (3, H, W) in [0, 1], before white balance."""
     return sensed(expand_gamma(invert_smoothstep(picture)), camera)
 
 
 def unprocess_codes(codes: np.ndarray, camera: SrgbCamera) -> np.ndarray:
     """`unprocess` of a photograph (H, W, 3) of uint8 or uint16 whose largest number is 1, by a table."""
-    table = _linear_table(codes.dtype.type)
-    light = cv2.LUT(codes, table) if codes.dtype == np.uint8 else table.take(codes)
-    return sensed(light, camera)
+    return sensed(cv2.LUT(codes, _linear_table(codes.dtype.type)), camera)
 
 
 @lru_cache(maxsize=2)
@@ -126,19 +131,21 @@ def _linear_table(kind: type) -> np.ndarray:
 
 
 def sensed(light: np.ndarray, camera: SrgbCamera) -> np.ndarray:
-    """Linear sRGB float32 (H, W, 3) -> camera RGB in [0, 1], before white balance."""
-    return np.clip(invert_gains(cv2.transform(light, camera.rgb2cam), camera), 0, 1)
+    """Linear sRGB float32 (H, W, 3) -> camera RGB (3, H, W) in [0, 1], before white balance."""
+    planes = invert_gains(np.stack(cv2.split(cv2.transform(light, camera.rgb2cam))), camera)
+    return np.clip(planes, 0, 1, out=planes)
 
 
 # Sensor -> picture
 
 
 def display(linear: np.ndarray, meta: dict) -> np.ndarray:
-    """Linear camera RGB (H, W, 3) -> the published picture in [0, 1]: sRGB with a smoothstep.
+    """Linear camera RGB (3, H, W) -> the published picture (H, W, 3) in [0, 1]: sRGB with a smoothstep.
 
     `meta` is that of `SrgbCamera.meta`.
     """
-    balanced = np.clip(linear * (meta["white_balance"] * meta["rgb_gain"]), 0, 1).astype(np.float32)
+    gains = meta["white_balance"] * meta["rgb_gain"]
+    balanced = np.clip(linear.transpose(1, 2, 0) * gains, 0, 1).astype(np.float32)
     picture = np.clip(cv2.transform(balanced, meta["cam2rgb"]), 0, 1)
     if meta["gamma"]:
         picture = np.maximum(picture, DARKEST) ** (1 / GAMMA)
