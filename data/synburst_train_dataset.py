@@ -99,4 +99,4 @@ def random_part(codes: np.ndarray, side: int, rng: np.random.Generator) -> np.nd
         codes = cv2.resize(deep, (width, height), interpolation=cv2.INTER_LINEAR)
     top, left = random_corner(rng, [length - side + 1 for length in codes.shape[:2]])
     part = codes[top : top + side, left : left + side]
-    return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
+    return cv2.flip(part, 1) if rng.random() < 0.5 else np.ascontiguousarray(part)

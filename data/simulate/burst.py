@@ -15,6 +15,7 @@ from util.imaging.bayer import PLANES
 FACTOR = 4  # px of the picture per px of a frame
 BORDER = 24  # px of the picture that are cut away on each side after it has moved
 LARGEST_SHIFT, LARGEST_ANGLE = 24.0, 1.0  # px of the picture, degrees
+CENTRE = ((1, 1), (1, 2), (2, 1), (2, 2))  # rows and columns of 4x4 px whose mean a px of a frame is
 COLOURS = (0, 1, 1, 2)  # of the four planes
 
 
@@ -66,28 +67,16 @@ def sampled(
     Args:
         matrix: of `Motion.matrix`.
     """
-    height, width = (-(-((side - 2 * BORDER) // FACTOR) // step) for side in plane.shape)
+    size = tuple(-(-((side - 2 * BORDER) // FACTOR) // step) for side in plane.shape[::-1])
     inverse = cv2.invertAffineTransform(matrix)
-    stride = FACTOR * step
-    total = None
-    for row, column in ((1, 1), (1, 2), (2, 1), (2, 2)):
-        place = np.array(
-            [
-                [stride, 0, BORDER + FACTOR * corner[1] + column],
-                [0, stride, BORDER + FACTOR * corner[0] + row],
-                [0, 0, 1.0],
-            ]
-        )
-        moved = cv2.warpAffine(
-            plane, inverse @ place, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        )
-        if total is None:
-            total = moved.astype(np.uint16 if plane.dtype == np.uint8 else np.float32, copy=False)
-        else:
-            total += moved
-    if plane.dtype == np.uint8:
-        return ((total + 2) >> 2).astype(np.uint8)
-    return total * np.float32(0.25)
+    place = inverse * (FACTOR * step)
+    moved = []
+    for row, column in CENTRE:
+        x, y = BORDER + FACTOR * corner[1] + column, BORDER + FACTOR * corner[0] + row
+        place[:, 2] = inverse @ (x, y, 1)
+        moved.append(cv2.warpAffine(plane, place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP))
+    total = np.add.reduce(moved, dtype=np.uint16 if plane.dtype == np.uint8 else np.float32)
+    return ((total + 2) >> 2).astype(np.uint8) if plane.dtype == np.uint8 else total * np.float32(0.25)
 
 
 def sampled_planes(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
