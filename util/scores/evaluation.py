@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from util.files import write_atomically
 from util.imaging.rendering import to_png16
+from util.scores.burst_metrics import BURST_METRICS
 from util.scores.learned_metrics import NO_REFERENCE, prepare
 from util.scores.metrics import ABSOLUTE, crop_border
 from util.scores.picture_metrics import METRICS
@@ -17,18 +19,20 @@ from util.scores.radiance_metrics import RADIANCE_METRICS
 from util.scores.raw_metrics import RAW_METRICS, SRGB_METRICS
 
 # What is scored of an image: the 16-bit picture that is written, its linear light, its raw planes, or a view
-# of these.
+# of these; of bursts, linear values of 14 bits, these as a display shows them, or aligned to another camera.
 SCORED = {
     "picture": METRICS,
     "radiance": RADIANCE_METRICS,
     "raw": RAW_METRICS,
     "srgb": SRGB_METRICS,
+    **BURST_METRICS,
 }
 USUAL = {
     "picture": ["psnr_mu", "ssim_mu"],
     "radiance": ["psnr_l", "psnr_mu", "ssim_l", "ssim_mu"],
     "raw": ["psnr_raw", "ssim_raw"],
     "srgb": ["psnr_srgb", "ssim_srgb"],
+    **{kind: list(metrics)[:2] for kind, metrics in BURST_METRICS.items()},
 }
 VALIDATED = USUAL | {"radiance": ["psnr_mu", "ssim_mu"]}  # in training; the first says which weights are best
 
@@ -79,10 +83,29 @@ class Evaluation:
         )
 
     def mean(self, group: str | None = None) -> dict[str, float]:
-        """Mean of each metric over the images (of a group) that have it; what none has is left out."""
+        """Mean of each metric over the images (of a group) that have it; what none has is left out.
+
+        Over the finite values, as published, if there are any: `left_out` counts the others.
+        """
+        means = {}
+        for metric, column in self._columns(group).items():
+            finite = [value for value in column if math.isfinite(value)]
+            means[metric] = float(np.mean(finite or column))
+        return means
+
+    def left_out(self) -> dict[str, int]:
+        """By metric, of how many images the score is not finite: of a perfect one, or with nothing valid."""
+        counts = {
+            metric: sum(not math.isfinite(value) for value in column)
+            for metric, column in self._columns().items()
+        }
+        return {metric: count for metric, count in counts.items() if count}
+
+    def _columns(self, group: str | None = None) -> dict[str, list[float]]:
+        """The scores of each metric that any of the images (of a group) has."""
         rows = [row for row in self.rows if group in (None, row.get("group"))]
         columns = {metric: [row[metric] for row in rows if metric in row] for metric in self.metrics}
-        return {metric: float(np.mean(column)) for metric, column in columns.items() if column}
+        return {metric: column for metric, column in columns.items() if column}
 
     def write(self, path: Path, facts: dict[str, Any]) -> None:
         """Write `path`.csv, a row per image and the mean, and `path`.json, which states `facts` as well."""
@@ -98,6 +121,8 @@ class Evaluation:
             writer.writeheader()
             writer.writerows(rows)
         content = {**facts, "mean": self.mean(), "images": self.rows}
+        if left_out := self.left_out():
+            content["not_finite"] = left_out
         if groups:
             content["groups"] = {group: self.mean(group) for group in groups}
         with write_atomically(path.with_name(f"{path.name}.json")) as temporary:
@@ -113,7 +138,7 @@ def prepared(
         UserError: an optional package or its weights cannot be had.
     """
     settings = {metric: {"peak_luminance": peak_luminance} for metric in ABSOLUTE}
-    for metric in ("lpips", "cvvdp", *NO_REFERENCE):
+    for metric in ("cvvdp", *NO_REFERENCE, *(name for name in metrics if name.startswith("lpips"))):
         settings.setdefault(metric, {})["device"] = device
     for metric in metrics:
         prepare(metric, device)

@@ -16,6 +16,7 @@ import torch
 from util.errors import UserError
 from util.scores.metrics import PNG16, check_shapes
 
+MS_SSIM_SIDE = 160  # px, above which five scales have a window each
 GRID, TILE_SIDE = 4, 224  # of the metrics without reference: tiles per side, and the smallest tile in px
 
 
@@ -25,14 +26,43 @@ def lpips_distance(output: np.ndarray, target: np.ndarray, *, device: str | torc
     Raises:
         UserError: the shapes differ, or the package `lpips` or its weights cannot be had.
     """
+    pictures = (picture.astype(np.float32) / 32767.5 - 1 for picture in (output, target))
+    return lpips_of_values(*pictures, device=device)
+
+
+def lpips_of_values(output: np.ndarray, target: np.ndarray, *, device: str | torch.device = "cpu") -> float:
+    """LPIPS (AlexNet, version 0.1) of float images (H, W, 3), or (H, W, 1) as gray, as they are; 0 is equal.
+
+    The network was made for values in [-1, 1].
+
+    Raises:
+        UserError: the shapes differ, or the package `lpips` or its weights cannot be had.
+    """
     check_shapes(output, target)
     network = _lpips_network(torch.device(device))
     with torch.inference_mode():
-        pictures = [
-            torch.from_numpy(picture.astype(np.float32) / 32767.5 - 1).permute(2, 0, 1)[None].to(device)
-            for picture in (output, target)
-        ]
-        return float(network(*pictures))
+        return float(
+            network(*(_planes(image).expand(-1, 3, -1, -1).to(device) for image in (output, target)))
+        )
+
+
+def ms_ssim(output: np.ndarray, target: np.ndarray) -> float:
+    """MS-SSIM of images (H, W, C) in [0, 1] by its usual definition: five scales (Wang et al. 2003).
+
+    Raises:
+        UserError: the shapes differ, a side has 160 px or fewer, or the package `pytorch-msssim` is missing.
+    """
+    check_shapes(output, target)
+    if min(output.shape[:2]) <= MS_SSIM_SIDE:
+        size = f"{output.shape[1]}x{output.shape[0]}"
+        raise UserError(f"MS-SSIM needs pictures of more than {MS_SSIM_SIDE} px on a side, got {size}")
+    library = _package("pytorch_msssim", "ms_ssim", "pytorch-msssim")
+    return float(library.ms_ssim(_planes(output), _planes(target), data_range=1.0))
+
+
+def _planes(image: np.ndarray) -> torch.Tensor:
+    """An image (H, W, C) as float32 (1, C, H, W)."""
+    return torch.from_numpy(np.float32(image)).permute(2, 0, 1)[None]
 
 
 @cache
@@ -134,9 +164,11 @@ def prepare(metric: str, device: str | torch.device) -> None:
     Raises:
         UserError: the package or its weights cannot be had.
     """
-    if metric == "lpips":
+    if metric.startswith("lpips"):
         _lpips_network(torch.device(device))
     elif metric in NO_REFERENCE:
         _pyiqa_network(metric, torch.device(device))
+    elif metric.startswith("ms_ssim"):
+        _package("pytorch_msssim", metric, "pytorch-msssim")
     elif metric == "cvvdp":
         _package("pycvvdp", "cvvdp", "cvvdp")

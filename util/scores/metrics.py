@@ -7,6 +7,7 @@ pictures and of linear images. Borders are cut by `crop_border` before.
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from skimage.metrics import structural_similarity
@@ -33,8 +34,10 @@ def crop_border(img: np.ndarray, border: int) -> np.ndarray:
     return img[border : height - border, border : width - border]
 
 
-def psnr(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
+def psnr(a: np.ndarray, b: np.ndarray, data_range: float, *, mask: np.ndarray | None = None) -> float:
     """10 log10(data_range^2 / mean squared difference) over all pixels and channels; infinite if equal.
+
+    With a `mask` (H, W) over the pixels where it is not 0; NaN where there is none.
 
     Raises:
         UserError: the shapes differ.
@@ -42,9 +45,13 @@ def psnr(a: np.ndarray, b: np.ndarray, data_range: float) -> float:
     check_shapes(a, b)
     total = 0.0
     for rows in _strips(a):
-        difference = np.subtract(a[rows], b[rows], dtype=np.float64).ravel()
+        difference = np.subtract(a[rows], b[rows], dtype=np.float64)
+        difference = (difference if mask is None else difference[mask[rows] != 0]).ravel()
         total += float(np.dot(difference, difference))
-    return math.inf if total == 0 else float(10 * np.log10(data_range**2 / (total / a.size)))
+    size = a.size if mask is None else np.count_nonzero(mask) * a.shape[-1]
+    if size == 0:
+        return math.nan
+    return math.inf if total == 0 else float(10 * np.log10(data_range**2 / (total / size)))
 
 
 def ssim(
@@ -54,12 +61,14 @@ def ssim(
     *,
     sample_covariance: bool = True,
     window: str = "gaussian",
+    mask: np.ndarray | None = None,
 ) -> float:
     """Structural similarity of (H, W, C) channel by channel, then the mean (Wang et al. 2004).
 
     K1 0.01, K2 0.03; half a window at the border left out. `window`: "gaussian", sigma 1.5 and 11 px, or
     "uniform", 7 px. `sample_covariance` multiplies (co)variances by n / (n - 1) for the n px of a window as
-    scikit-image does by default; Wang et al. do not.
+    scikit-image does by default; Wang et al. do not. With a `mask` (H, W) the mean is over the windows whose
+    middle it has not as 0; NaN where there is none.
 
     Raises:
         UserError: the shapes differ or a side is shorter than the window.
@@ -69,26 +78,28 @@ def ssim(
     if min(a.shape[:2]) < side:
         raise UserError(f"SSIM needs pictures of {side}x{side} px or more, got {a.shape[1]}x{a.shape[0]}")
     margin = side - 1
-    inner = a[margin:]
+    inside = slice(margin // 2, -(margin // 2))
+    valid = np.ones((len(a) - margin, a.shape[1] - margin)) if mask is None else mask[inside, inside] != 0
+    if not valid.any():
+        return math.nan
+    similarity = partial(
+        structural_similarity,
+        data_range=data_range,
+        gaussian_weights=window == "gaussian",
+        win_size=side,
+        sigma=1.5,
+        use_sample_covariance=sample_covariance,
+        K1=0.01,
+        K2=0.03,
+        full=True,
+    )
     total = 0.0
-    for rows in _strips(inner):
+    for rows in _strips(valid):
         strip = slice(rows.start, rows.stop + margin)  # windows lie within the strip: nothing else changes
-        channels = [
-            structural_similarity(
-                a[strip, :, channel].astype(np.float64),
-                b[strip, :, channel].astype(np.float64),
-                data_range=data_range,
-                gaussian_weights=window == "gaussian",
-                win_size=side,
-                sigma=1.5,
-                use_sample_covariance=sample_covariance,
-                K1=0.01,
-                K2=0.03,
-            )
-            for channel in range(a.shape[-1])
-        ]
-        total += (rows.stop - rows.start) * float(np.mean(channels))
-    return total / len(inner)
+        for channel in range(a.shape[-1]):
+            pair = (image[strip, :, channel].astype(np.float64) for image in (a, b))
+            total += float((similarity(*pair)[1][inside, inside] * valid[rows]).sum())
+    return total / (np.count_nonzero(valid) * a.shape[-1])
 
 
 def _strips(picture: np.ndarray) -> Iterator[slice]:

@@ -23,7 +23,6 @@ IMPROVEMENT = 0.9  # share of the squared difference of two views that a flow mu
 SURROUNDINGS = 48.0  # px, standard deviation of the neighbourhood that a flow follows
 STIFFNESS = 2.0  # texture that makes a flow follow itself as much as its surroundings, in variances of noise
 SMALLEST = 64  # px, sides below are extended for DIS
-BRIGHT = 99  # percentile of a picture that is white in its view
 
 
 def chained_flow(
@@ -63,22 +62,6 @@ def chained_flow(
         if tell:
             tell(done / (len(light) - 1))
     return torch.cat((flows[:reference], flows[reference + 1 :]))
-
-
-@torch.no_grad()
-def picture_flow(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Flow (N, 2, H, W) in px, x first, on the target's grid: warp(source, flow) ~ target.
-
-    Of linear pictures (N, C, H, W) with little noise, whose brightness and colours may differ.
-    """
-    flows = [_dis(*map(_bright_view, pair)) for pair in zip(target, source, strict=True)]
-    return torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).to(source.device)
-
-
-def _bright_view(picture: torch.Tensor) -> np.ndarray:
-    """The view of a linear picture (C, H, W) in gray, white at its own BRIGHT percentile."""
-    gray = picture.float().cpu().mean(0)
-    return _view(gray, max(float(np.percentile(gray, BRIGHT)), 1e-6))
 
 
 def _outwards(reference: int, number: int) -> list[tuple[int, int]]:
