@@ -18,6 +18,7 @@ from models.cost import Cost
 from models.demosaicing import create_demosaicer
 from models.methods import create_baselines
 from models.networks import needs_weights
+from models.spatial_colour import create_align
 from models.structure_labels import write_structure_labels
 from options.test_options import TestOptions
 from util.device import join
@@ -53,7 +54,7 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
     opt, references = model.opt, set()
     others = model.variants() | (create_baselines(model) if opt.baselines else {})
     cost, demosaic = Cost(model, alone=not others), create_demosaicer(opt, model.place)
-    judge = create_judge(dataset)
+    judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
     scores, output = create_scores(model, dataset), create_output(model, dataset, label)
     for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
         frames, given = model.normalised(sample), dataset.picture(index)
@@ -68,9 +69,7 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
             pictures[TRUTH] = given
         if TRUTH in pictures:
             references.add(reference_of(opt, dataset, given is not None))
-        judged = pictures
-        if judge.kind != "picture":
-            judged = {method: judge.image(view, image, images.get(TRUTH)) for method, image in images.items()}
+        judged = pictures if judge.kind == "picture" else judge.images(view, images, frames)
         row = scores.add(sample["name"][0], judged, dataset.group(sample))
         output.write(sample, frames, view, images, pictures, row)
     facts = facts_of(model, dataset, label, judge, references) | cost.facts() | {"images": len(dataset)}

@@ -18,6 +18,7 @@ from data.loading import create_loader, create_validation_loader, ground_truth, 
 from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
+from models.spatial_colour import create_align
 from options.record import FILE as RECORD
 from options.run_folder import open_run
 from options.train_options import TrainOptions
@@ -33,6 +34,7 @@ from util.schedule import learning_rate
 from util.scores.complexity import parameter_count
 from util.scores.evaluation import VALIDATED, Evaluation, unbatched
 from util.scores.judged import create_judge
+from util.scores.method_scores import RESTORED, TRUTH
 from util.scores.picture_metrics import published_validation_psnr
 from util.stop import StopRequest
 
@@ -154,15 +156,18 @@ def validate(
 ) -> float:
     """Score the validation set as test.py does; returns the mean PSNR."""
     opt, dataset = model.opt, loader.dataset
-    metrics, judge = VALIDATED[dataset.scores], create_judge(dataset)
+    metrics = VALIDATED[dataset.scores]
+    judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
     evaluation = Evaluation(metrics, dataset.border, kind=dataset.scores)
     views = []
     for sample in samples(loader):
         name = sample["name"][0]
-        restored = model.restore(model.normalised(sample), sample).float().cpu()
+        frames = model.normalised(sample)
+        restored = model.restore(frames, sample).float().cpu()
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
         pair = restored, ground_truth(sample)
-        evaluation.add(name, *(judge.image(view, image, pair[1]) for image in pair))
+        judged = judge.images(view, dict(zip((RESTORED, TRUTH), pair, strict=True)), frames)
+        evaluation.add(name, judged[RESTORED], judged[TRUTH])
         if dataset.scores == "picture" and model.task.channels == 4:  # the published view is of mosaics
             views.append(published_validation_psnr(*(image.numpy() for image in pair)))
         if opt.save_imgs:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -92,6 +93,17 @@ def _smoothed(images: torch.Tensor) -> torch.Tensor:
 def _recoloured(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """Images (N, 3, H, W) whose colours, as rows, are multiplied by matrices (N, 3, 3)."""
     return torch.einsum("nchw,ncd->ndhw", images, matrix)
+
+
+def create_align(
+    opt: argparse.Namespace, device: torch.device, kind: str
+) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Aligned] | None:
+    """`align` by the flow of the options, where the scores are of the kind "aligned"; else None.
+
+    Raises:
+        UserError: as `create_flow`.
+    """
+    return partial(align, flow=create_flow(opt, device)) if kind == "aligned" else None
 
 
 def create_flow(opt: argparse.Namespace, device: torch.device) -> Flow:

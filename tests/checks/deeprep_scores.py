@@ -17,9 +17,8 @@ def check_metrics(data) -> None:
     border = int(data["boundary_ignore"])
     for metric in ("l1", "charbonnier", "l2_sqrt"):
         assert_allclose(pixelwise(metric, output, target, border), data[f"output_{metric}"], rtol=2e-5)
-    pairs = [
-        tuple(image.transpose(1, 2, 0) for image in pair) for pair in zip(output.numpy(), target.numpy())
-    ]
+    arrays = [image.permute(0, 2, 3, 1).numpy() for image in (output, target)]
+    pairs = list(zip(*arrays, strict=True))
     cropped = [tuple(crop_border(image, border) for image in pair) for pair in pairs]
     quantised = [(quantised14(image), wanted) for image, wanted in cropped]
     for images, key in ((cropped, ""), (pairs, "_no_boundary"), (quantised, "_quantised")):

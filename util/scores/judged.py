@@ -1,20 +1,29 @@
 """What is compared with the ground truth, by the kind of a data set's scores."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from util.imaging.pictures import Pictures
+from util.scores.burst_metrics import BURST_METRICS, quantised14
+from util.scores.method_scores import TRUTH
 from util.scores.raw_metrics import raw_image, srgb_view
 
 if TYPE_CHECKING:
     from data.base_dataset import BaseDataset
 
+# Output, target (N, 3, sH, sW) and frames (N, T, 4, H, W) -> the output aligned to the target, and where it
+# is valid, bool (N, 1, sH, sW).
+Align = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
-def create_judge(dataset: "BaseDataset") -> "Judge":
-    """The judge of what a data set scores, as its options say."""
-    return Judge(dataset.scores, getattr(dataset.opt, "illumination_correction", False))
+
+def create_judge(dataset: "BaseDataset", align: Align | None = None) -> "Judge":
+    """The judge of what a data set scores, as its options say; `align` is for the kind "aligned"."""
+    names = {"raw": "illumination_correction", "srgb": "illumination_correction", "aligned": "sca_flow"}
+    name = names.get(dataset.scores)
+    return Judge(dataset.scores, {name: getattr(dataset.opt, name, False)} if name else {}, align)
 
 
 class Judge:
@@ -22,24 +31,61 @@ class Judge:
 
     Args:
         kind: "picture": 16-bit mu-law pictures; "radiance": linear light; "raw": packed planes, and "srgb": a
-            simple view of these, in 0..255.
-        illumination_correction: of raw and srgb: compare at the brightness of the target.
+            simple view of these, in 0..255. Of bursts, whose results are taken with 14 bits as published:
+            "linear14": linear values; "display": these by a display's curve, at the white level of the
+            sample; "aligned": these aligned to the target by `align`.
+        settings: what a table must say besides the kind: `illumination_correction` of raw and srgb, whether
+            they are compared at the brightness of the target; `sca_flow` of aligned, by which flow.
     """
 
-    def __init__(self, kind: str, illumination_correction: bool = False) -> None:
-        self.kind, self.correct = kind, illumination_correction
+    def __init__(self, kind: str, settings: Mapping[str, Any], align: Align | None = None) -> None:
+        self.kind, self.settings, self.align = kind, settings, align
 
-    def image(self, view: Pictures, image: torch.Tensor, target: torch.Tensor | None) -> np.ndarray:
-        """The image (1, C, h, w) of a sample as it is scored; `target` likewise, its ground truth."""
+    def images(
+        self, view: Pictures, images: Mapping[str, torch.Tensor], frames: torch.Tensor
+    ) -> dict[str, np.ndarray]:
+        """The images (1, C, h, w) of a sample by method, and TRUTH if it has one, as they are scored.
+
+        `frames` are its normalised ones.
+        """
+        target = images.get(TRUTH)
+        if self.kind in BURST_METRICS:
+            images = {
+                name: image if name == TRUTH else torch.from_numpy(quantised14(image.cpu().numpy()))
+                for name, image in images.items()
+            }
+        if self.kind == "aligned" and target is not None:
+            return {
+                name: _pixels(image) if name == TRUTH else self._aligned(image, target, frames)
+                for name, image in images.items()
+            }
+        return {name: self._image(view, image, target) for name, image in images.items()}
+
+    def _image(self, view: Pictures, image: torch.Tensor, target: torch.Tensor | None) -> np.ndarray:
         if self.kind == "picture":
             return view.picture(image)
         if self.kind == "radiance":
             return view.light(image, saturates=False)
+        if self.kind == "display":
+            from util.imaging.tonemap import denoising_display
+
+            return denoising_display(_pixels(image), float(view.meta["white_level"]))
+        if self.kind in BURST_METRICS:
+            return _pixels(image)
         planes, truth = (None if one is None else one[0].cpu().numpy() for one in (image, target))
-        truth = truth if self.correct else None
+        truth = truth if self.settings["illumination_correction"] else None
         return raw_image(planes, truth) if self.kind == "raw" else srgb_view(planes, truth, view.meta)
+
+    def _aligned(self, image: torch.Tensor, target: torch.Tensor, frames: torch.Tensor) -> np.ndarray:
+        """The image on the grid and in the colours of the target, and where it is valid: (h, w, 4)."""
+        aligned = self.align(*(values.to(frames.device) for values in (image, target)), frames)
+        return np.concatenate([_pixels(part) for part in aligned], axis=2)
 
     def facts(self) -> dict[str, Any]:
         """What a table must say of it."""
-        is_raw = self.kind in ("raw", "srgb")
-        return {"scored": self.kind} | ({"illumination_correction": self.correct} if is_raw else {})
+        return {"scored": self.kind, **self.settings}
+
+
+def _pixels(image: torch.Tensor) -> np.ndarray:
+    """An image (1, C, h, w) as float32 (h, w, C)."""
+    return image[0].float().cpu().numpy().transpose(1, 2, 0)
