@@ -3,21 +3,17 @@
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from data.base_dataset import BaseDataset
-from data.draws import Draw, random_corner
+from data.draws import Draw
 from data.reading.photographs import LAYOUT, find_photographs
-from data.simulate import burst
-from data.simulate.burst import BORDER, REFERENCE, Motion
-from data.simulate.unprocessing import NoiseLevels, SrgbCamera, unprocess_codes
+from data.simulate.burst import take_burst
 from data.synburst_dataset import SynburstDataset
 from util.imaging.images import read_picture
 
 PATCH = 54  # packed px of a frame
 FIXED = 0  # seed of what is validated and tested on
-TO_16_BIT = 257  # of codes of 8 bits
 
 
 class SynburstTrainDataset(BaseDataset):
@@ -53,8 +49,7 @@ class SynburstTrainDataset(BaseDataset):
         super().__init__(opt, split)
         self.paths = find_photographs(self.root, split)[: opt.max_dataset_size]
         self.bits = None if opt.burst_bits == "float" else int(opt.burst_bits)
-        patch = opt.patch_size if opt.is_train else PATCH
-        self.side = patch * self.task.scale + 2 * BORDER  # px of the picture that a burst is made of
+        self.patch_size = opt.patch_size if opt.is_train else PATCH
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -68,35 +63,14 @@ class SynburstTrainDataset(BaseDataset):
 
     def _sample(self, path: Path, rng: np.random.Generator, with_meta: bool = False) -> dict:
         """A burst of a random part of a photograph."""
-        place, shake, noise = rng.spawn(3)  # so that the first frames do not depend on how many there are
-        codes = random_part(read_picture(path), self.side, place)
-        camera, levels = SrgbCamera.draw(place), NoiseLevels.draw(place)
-        linear = unprocess_codes(codes, camera)
-        motions = [REFERENCE, *(Motion.draw(shake) for _ in range(self.opt.frame_num - 1))]
-        frames = np.stack(list(burst.frames(linear, motions, self.bits)))
-        frames = levels.add(frames, noise.standard_normal(frames.shape, np.float32))
+        size = (self.patch_size, self.patch_size)
+        burst = take_burst(read_picture(path), size, self.opt.frame_num, rng, self.bits)
         sample = {
-            "frames": np.clip(frames, 0, 1, out=frames),
-            "exposure": np.ones(len(frames), np.float32),
-            "gt": np.ascontiguousarray(linear[:, BORDER:-BORDER, BORDER:-BORDER]),
+            "frames": burst.frames,
+            "exposure": np.ones(len(burst.frames), np.float32),
+            "gt": burst.gt,
             "name": f"{self.split}-{path.stem}",
         }
         if with_meta:
-            sample |= {"scene": self.split, "frame": path.stem, "meta": camera.meta()}
+            sample |= {"scene": self.split, "frame": path.stem, "meta": burst.camera.meta()}
         return sample
-
-
-def random_part(codes: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A random square of `side` px of a photograph (H, W, 3) of uint8 or uint16, mirrored or not.
-
-    A photograph that is smaller is enlarged so that it just holds the square, as published, and is uint16
-    then.
-    """
-    if min(codes.shape[:2]) < side:
-        factor = side / min(codes.shape[:2])
-        width, height = (max(side, round(factor * length)) for length in codes.shape[1::-1])
-        deep = codes if codes.dtype == np.uint16 else codes.astype(np.uint16) * np.uint16(TO_16_BIT)
-        codes = cv2.resize(deep, (width, height), interpolation=cv2.INTER_LINEAR)
-    top, left = random_corner(rng, [length - side + 1 for length in codes.shape[:2]])
-    part = codes[top : top + side, left : left + side]
-    return cv2.flip(part, 1) if rng.random() < 0.5 else np.ascontiguousarray(part)

@@ -4,19 +4,24 @@ Frames are small: a px of a frame is the mean of the 2x2 px in the middle of 4x4
 which a photosite keeps one colour.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from data.draws import random_corner
+from data.simulate.unprocessing import NoiseLevels, SrgbCamera, unprocess_codes
 from util.imaging.bayer import PLANES
 
+SCALE = 8  # px of the picture per packed px
 FACTOR = 4  # px of the picture per px of a frame
 BORDER = 24  # px of the picture that are cut away on each side after it has moved
 LARGEST_SHIFT, LARGEST_ANGLE = 24.0, 1.0  # px of the picture, degrees
 CENTRE = ((1, 1), (1, 2), (2, 1), (2, 2))  # rows and columns of 4x4 px whose mean a px of a frame is
 COLOURS = (0, 1, 1, 2)  # of the four planes
+MIRRORED = 0.5  # share of the photographs
+TO_16_BIT = 257  # of codes of 8 bits
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def quantised(picture: np.ndarray, bits: int | None) -> np.ndarray:
     return picture if bits is None else (255 * picture).astype(np.uint8)
 
 
-def frames(picture: np.ndarray, motions: list[Motion], bits: int | None = None) -> Iterator[np.ndarray]:
+def frames(picture: np.ndarray, motions: Sequence[Motion], bits: int | None = None) -> Iterator[np.ndarray]:
     """Noise-free frames (4, h, w) float32 in [0, 1] of a linear picture (3, H, W), one for each motion.
 
     `bits` None computes with the picture as it is; 8 truncates it to 8 bits first, as published.
@@ -119,3 +124,50 @@ def frames(picture: np.ndarray, motions: list[Motion], bits: int | None = None) 
     for motion in motions:
         planes = sampled_planes(rounded, motion.matrix(height, width))
         yield planes if bits is None else planes / np.float32(255)
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What a camera took: `frames` (T, 4, h, w) in [0, 1] with noise, `gt` (3, 8h, 8w) that frame 0 shows."""
+
+    frames: np.ndarray
+    gt: np.ndarray
+    camera: SrgbCamera
+    levels: NoiseLevels
+
+
+def take_burst(
+    codes: np.ndarray, size: tuple[int, int], count: int, rng: np.random.Generator, bits: int | None = None
+) -> Burst:
+    """A burst of `count` frames of a random part of a photograph, at a random camera and noise.
+
+    The first frames do not depend on how many there are.
+
+    Args:
+        codes: uint8 or uint16 (H, W, 3). size: packed height and width of a frame. bits: as of `frames`.
+    """
+    place, shake, noise = rng.spawn(3)
+    part = random_part(codes, tuple(SCALE * side + 2 * BORDER for side in size), place)
+    camera, levels = SrgbCamera.draw(place), NoiseLevels.draw(place)
+    linear = unprocess_codes(part, camera)
+    motions = [REFERENCE, *(Motion.draw(shake) for _ in range(count - 1))]
+    taken = np.stack(list(frames(linear, motions, bits)))
+    taken = levels.add(taken, noise.standard_normal(taken.shape, np.float32))
+    gt = np.ascontiguousarray(linear[:, BORDER:-BORDER, BORDER:-BORDER])
+    return Burst(np.clip(taken, 0, 1, out=taken), gt, camera, levels)
+
+
+def random_part(codes: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A random part of `size` px of a photograph (H, W, 3) of uint8 or uint16, mirrored or not.
+
+    A photograph that is smaller is enlarged so that it just holds the part, as published, and is uint16 then.
+    """
+    whole = codes.shape[:2]
+    factor = max(needed / side for needed, side in zip(size, whole, strict=True))
+    if factor > 1:
+        whole = tuple(max(needed, round(factor * side)) for needed, side in zip(size, whole, strict=True))
+        deep = codes if codes.dtype == np.uint16 else codes.astype(np.uint16) * np.uint16(TO_16_BIT)
+        codes = cv2.resize(deep, whole[::-1], interpolation=cv2.INTER_LINEAR)
+    top, left = random_corner(rng, [side - needed + 1 for needed, side in zip(size, whole, strict=True)])
+    part = codes[top : top + size[0], left : left + size[1]]
+    return cv2.flip(part, 1) if rng.random() < MIRRORED else np.ascontiguousarray(part)
