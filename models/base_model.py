@@ -31,7 +31,7 @@ class BaseModel(Restoring):
 
     Attributes:
         loss_names: names of the losses that `compute_loss` leaves in `losses`, for the log.
-        scale: factor of super-resolution.
+        scale: factor of super-resolution; None = that of the data's targets.
         targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
         without_effect: published options that decide nothing here, and why.
@@ -39,7 +39,7 @@ class BaseModel(Restoring):
     """
 
     loss_names: tuple[str, ...] = ()
-    scale = 1
+    scale: int | None = 1
     targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
     datasets: tuple[str, str] = ("syn", "syn")
@@ -58,6 +58,7 @@ class BaseModel(Restoring):
     def __init__(self, opt: argparse.Namespace, place: Place, task: Task) -> None:
         self.opt, self.place, self.task = opt, place, task
         self.white = task.white
+        self.scale = self.scale or task.scale or 1
         self.folder = Path(opt.checkpoints_dir) / opt.name
         self.losses: dict[str, torch.Tensor] = {}
         self.ema: AveragedModel | None = None
@@ -114,9 +115,10 @@ class BaseModel(Restoring):
                 kind = f"this {type(self.network).__name__} needs the {name} of each sample"
                 raise UserError(f"{kind}, which --dataset_name {self.opt.dataset_name} has not")
 
-    def _asked(self) -> dict[str, int]:
+    def _asked(self) -> dict[str, int | bool]:
         """Arguments of a network that follow from the task of the data and the scale of this strategy."""
         asked = {"in_channels": self.task.channels, "out_channels": self.task.planes_out, "scale": self.scale}
+        asked["bracketed"] = self.task.bracketed
         return asked if self.task.reference is None else asked | {"reference": self.task.reference}
 
     def _settle_network(self) -> None:
@@ -177,7 +179,7 @@ class BaseModel(Restoring):
             self.network.gradient_checkpointing = True
         self.trained = self.trained_module()
         self.optimizer = torch.optim.AdamW(
-            self.trained.parameters(),
+            [parameter for parameter in self.trained.parameters() if parameter.requires_grad],
             lr=opt.lr,
             betas=(opt.beta1, opt.beta2),
             weight_decay=opt.weight_decay,

@@ -45,11 +45,13 @@ def arguments_of_checkpoint(
     if takes_reference and task.get("reference", shown) != shown:
         wanted = f"--dataset_name {opt.dataset_name} asks for frame {task['reference'] + 1}"
         raise UserError(f"{path} holds a network that restores frame {shown + 1}, {wanted}: {ANY_FRAMES}")
-    for key, value in _asked(opt).items():
-        if held.get(key) != value:
+    asked, settable = _asked(opt), getattr(network_class(opt.net), "settable", ())
+    for key, value in asked.items():
+        if held.get(key) != value and key not in settable:
             has = f"{path} holds a {held['name']} with {key} {held.get(key)}"
             raise UserError(f"{has}, not {value} as the options ask")
-    return {key: value for key, value in held.items() if key != "name"} | task
+    set_now = {key: value for key, value in asked.items() if key in settable}
+    return {key: value for key, value in held.items() if key != "name"} | set_now | task
 
 
 def held_by_published(opt: argparse.Namespace, state: dict[str, torch.Tensor]) -> dict[str, Any]:

@@ -10,8 +10,12 @@ from util.errors import UserError
 from util.task import CARRIED, Task
 
 
-def check_pair(opt: argparse.Namespace, model_scale: int, task: Task) -> None:
-    """Raise a UserError if `--model`, which enlarges by `model_scale`, or `--net` cannot do the task."""
+def check_pair(opt: argparse.Namespace, model_scale: int | None, task: Task) -> None:
+    """Raise a UserError if `--model`, which enlarges by `model_scale`, or `--net` cannot do the task.
+
+    A `model_scale` of None is that of the targets.
+    """
+    model_scale = model_scale or task.scale or 1
     data = f"--dataset_name {opt.dataset_name}"
     if task.scale not in (None, model_scale):
         pair = f"--model {opt.model} enlarges by {model_scale}"

@@ -108,5 +108,6 @@ class Restoring:
         """`network(frames, **given)`, in tiles by `--tile`."""
         tile = self.opt.tile
         if tile is None:
-            tile = 0 if getattr(network, "is_global", False) else tiling.USUAL_TILE
+            tile = getattr(network, "usual_tile", tiling.USUAL_TILE)
+            tile = 0 if getattr(network, "is_global", False) else tile
         return tiling.restore(network, frames, tile, self.opt.tile_overlap, self.task.period, tell, **given)

@@ -168,7 +168,7 @@ class BaseOptions:
         for part in getattr(parts, "pretrained_parts", {}):
             group.add_argument(
                 f"--{part}_path",
-                help=f"file of the published pretrained {part}; default: none, it is learnt from scratch",
+                help=f"file of the published pretrained {part}; default: none",
             )
         return set(settings)
 

@@ -8,7 +8,7 @@ import data
 import models
 from options.base_options import BaseOptions
 from util.errors import UserError
-from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole
+from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole, whole_numbers
 from util.schedule import POLICIES
 
 TARGETS = {  # what users call the keys of a sample
@@ -104,6 +104,12 @@ def add_optimisation(parser: Parser) -> None:
     group.add_argument("--lr_policy", choices=POLICIES, default="cosine_warmup", help="schedule per epoch")
     group.add_argument(
         "--lr_decay_iters", type=positive, default=200, help="epochs between halvings of the step policy"
+    )
+    group.add_argument(
+        "--lr_milestones",
+        type=whole_numbers,
+        default=[300, 400],
+        help="epochs of the milestones policy: 300,400",
     )
     group.add_argument("--beta1", type=fraction, default=0.9, help="of AdamW")
     group.add_argument("--beta2", type=fraction, default=0.999, help="of AdamW")

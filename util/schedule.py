@@ -4,10 +4,11 @@ import argparse
 import math
 from collections.abc import Sequence
 
-POLICIES = ("cosine_warmup", "cosine", "step", "halves", "linear", "plateau")
+POLICIES = ("cosine_warmup", "cosine", "step", "halves", "milestones", "linear", "plateau")
 FLOOR = 1e-6  # where both cosines end
 WARMUP_EPOCHS = 5
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.2, 5
+MILESTONE_FACTOR = 0.2
 
 
 def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] = ()) -> float:
@@ -18,6 +19,7 @@ def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] =
     * cosine: from lr to 1e-6 over niter epochs;
     * step: halved every lr_decay_iters epochs;
     * halves: half of it from the middle of niter epochs on, a tenth in their last tenth (ExposureDiffusion);
+    * milestones: times 0.2 after each of the epochs lr_milestones (Deep-Rep);
     * linear: lr for niter epochs, then linearly to zero over niter_decay;
     * plateau: times 0.2 whenever `scores`, one per validation so far, have had no new best for more than
     five.
@@ -28,13 +30,20 @@ def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] =
         return lr * (0.1 + 0.9 * done / WARMUP_EPOCHS)
     if policy in ("cosine_warmup", "cosine"):
         return FLOOR + 0.5 * (lr - FLOOR) * (1 + math.cos(math.pi * min(done / niter, 1)))
-    if policy == "step":
-        return lr * 0.5 ** (done // opt.lr_decay_iters)
+    if policy in ("step", "milestones"):
+        return lr * _stepped(opt, done)
     if policy == "halves":
         return lr * (1.0 if done < niter // 2 else 0.5 if done < int(0.9 * niter) else 0.1)
     if policy == "linear":
         return lr * (1 - max(0, epoch - niter) / (opt.niter_decay + 1))
     return lr * PLATEAU_FACTOR ** _plateaus(scores)
+
+
+def _stepped(opt: argparse.Namespace, done: int) -> float:
+    """Share of the rate that is left after so many epochs."""
+    if opt.lr_policy == "step":
+        return 0.5 ** (done // opt.lr_decay_iters)
+    return MILESTONE_FACTOR ** sum(done >= milestone for milestone in opt.lr_milestones)
 
 
 def _plateaus(scores: Sequence[float]) -> int:

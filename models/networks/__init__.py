@@ -3,7 +3,7 @@
 A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`,
 where frames are divided by their exposures and in rising order of them. Of the task's arguments
 (`num_frames, in_channels, out_channels, scale, reference`: the number of the frame, from 0, that the result
-shows) it takes those that matter to it. It may have:
+shows; `bracketed`: whether frames differ in exposure) it takes those that matter to it. It may have:
 
 * `max_frames`: the largest T that it takes, if there is one;
 * `exact_frames = True`: it takes neither more nor fewer frames than it was made for;
@@ -24,7 +24,10 @@ shows) it takes those that matter to it. It may have:
 * a keyword `outputs` of `forward`: numbers of frames, for which it returns (N, len(outputs), C', sH, sW), the
   results after so many frames; `--model real` needs that;
 * `sizes`: dict, preset name -> keyword arguments (`--size`); "full" is the published network;
-* `pretrained_parts`: dict, submodule -> function from a published file's name of a parameter to ours;
+* `pretrained_parts`: dict, part -> function from a published file's name of a parameter to ours; the part is
+  a submodule of that name, or what `part(name)` returns: None, where the network was made without it;
+* `settable`: names of arguments on which no weights depend: options may set them for trained weights;
+* `usual_tile`: px of a tile's sides where `--tile` does not tell;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
 * `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);
   `forward` then takes them, cut to a tile, as keywords, together with `window=(top, left, H, W)`; with a
@@ -42,7 +45,7 @@ from typing import Any
 from torch import nn
 
 # These follow from model and data, not from options.
-TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale", "reference")
+TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale", "reference", "bracketed")
 
 
 def network_names() -> list[str]:

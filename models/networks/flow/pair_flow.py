@@ -1,13 +1,17 @@
 """Optical flow between images, and between the frames of a burst and its base."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 MULTIPLE = 64  # px of which the sides of images are made multiples
 UNIT = 20.0  # px of flow that networks count as one
+AT_ONCE = 2**20  # px of frames whose flow is computed at once
 
 Features = list[torch.Tensor]
+Tell = Callable[[float], None]
 
 
 class PairFlow(nn.Module):
@@ -16,6 +20,10 @@ class PairFlow(nn.Module):
     A subclass has `features` of images, whose sides are multiples of 64, and `between` features. `forward`
     gives flow on the grid of the target that points into the source: warp(source, flow) ~ target.
     """
+
+    def view(self, images: torch.Tensor) -> torch.Tensor:
+        """What it looks at of images (..., C, H, W): colours, as pictures have them."""
+        return colours(images)
 
     def features(self, images: torch.Tensor) -> Features:
         """Features (N, C, h, w), a list, of images (N, C, H, W)."""
@@ -27,29 +35,37 @@ class PairFlow(nn.Module):
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> flow (N, 2, H, W) in px, x first."""
-        prepared = [self.features(resized(image)) for image in (source, target)]
+        prepared = [self.features(resized(self.view(image))) for image in (source, target)]
         return in_px(self.between(prepared[1], prepared[0]), source.shape[-2:])
 
-    def into_base(self, frames: torch.Tensor) -> torch.Tensor:
-        """Frames (N, T, C, H, W) -> flow (N, T-1, 2, H, W) on the grids of frames 1 .. into frame 0."""
-        return self._of_burst(frames, base_is_target=False)
+    def into_base(self, frames: torch.Tensor, tell: Tell | None = None) -> torch.Tensor:
+        """Frames (N, T, C, H, W) -> flow (N, T-1, 2, H, W) on the grids of frames 1 .. into frame 0.
 
-    def from_base(self, frames: torch.Tensor) -> torch.Tensor:
+        `tell` is told which part is done.
+        """
+        return self._of_burst(frames, False, tell)
+
+    def from_base(self, frames: torch.Tensor, tell: Tell | None = None) -> torch.Tensor:
         """Frames (N, T, C, H, W) -> flow (N, T-1, 2, H, W) on the grid of frame 0 into frames 1 .."""
-        return self._of_burst(frames, base_is_target=True)
+        return self._of_burst(frames, True, tell)
 
-    def _of_burst(self, frames: torch.Tensor, base_is_target: bool) -> torch.Tensor:
-        """All flows of a burst at once; the features of its base are computed once."""
+    def _of_burst(self, frames: torch.Tensor, base_is_target: bool, tell: Tell | None) -> torch.Tensor:
+        """All flows of a burst, of small frames many at once; features of the base are computed once."""
         number, others, size = len(frames), frames.shape[1] - 1, frames.shape[-2:]
         if others == 0:
             return frames.new_zeros(number, 0, 2, *size)
-        base = [
-            level[:, None].expand(-1, others, -1, -1, -1).flatten(0, 1)
-            for level in self.features(resized(frames[:, 0]))
-        ]
-        rest = self.features(resized(frames[:, 1:].flatten(0, 1)))
-        target, source = (base, rest) if base_is_target else (rest, base)
-        return in_px(self.between(target, source), size).unflatten(0, (number, others))
+        frames = self.view(frames)
+        base, flows = self.features(resized(frames[:, 0])), []
+        at_once = max(1, AT_ONCE // (number * size[0] * size[1]))
+        for part in frames[:, 1:].split(at_once, dim=1):
+            count = part.shape[1]
+            repeated = [level[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1) for level in base]
+            own = self.features(resized(part.flatten(0, 1)))
+            target, source = (repeated, own) if base_is_target else (own, repeated)
+            flows.append(in_px(self.between(target, source), size).unflatten(0, (number, count)))
+            if tell:
+                tell(sum(flow.shape[1] for flow in flows) / others)
+        return torch.cat(flows, dim=1)
 
 
 def resized(images: torch.Tensor) -> torch.Tensor:

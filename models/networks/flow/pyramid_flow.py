@@ -42,6 +42,10 @@ class PyramidFlow(PairFlow):
             for radius in RADII
         )
 
+    def view(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (..., C, H, W) as they are."""
+        return images
+
     def features(self, images: torch.Tensor) -> Features:
         trunk = self.offset_res_layers(self.init_layer(images))
         fine = self.offsetfeat_layers[0](trunk)

@@ -105,7 +105,7 @@ class SteepestDescent(nn.Module):
 
     def begin(self, z0: torch.Tensor, evidence: Sequence[Evidence]) -> list[torch.Tensor]:
         """z, and of each frame by how much what it predicts is off."""
-        return [z0, *(self._seen(z0, frame) - frame.features for frame in evidence)]
+        return [z0, *(self.seen(z0, frame) - frame.features for frame in evidence)]
 
     def step(
         self,
@@ -119,18 +119,12 @@ class SteepestDescent(nn.Module):
         direction = self.gradient(z0, state, evidence)
         rises: list[torch.Tensor] = []
         if length is None or not is_last:
-            rises = [self._seen(direction, frame) for frame in evidence]
+            rises = [self.seen(direction, frame) for frame in evidence]
         if length is None:
             length = self.powers(direction, rises, evidence).step
-        scale = length.view(-1, 1, 1, 1)
-        # G phi_i is linear: how far predictions are off after a step follows from what was found for its length.
-        off = (
-            []
-            if is_last
-            else [
-                torch.addcmul(old, rise, scale, value=-1) for old, rise in zip(state[1:], rises, strict=True)
-            ]
-        )
+        scale, off = length.view(-1, 1, 1, 1), []
+        if not is_last:  # G phi_i is linear: what was found for the length tells the rest
+            off = [_stepped(old, rise, scale) for old, rise in zip(state[1:], rises, strict=True)]
         return [torch.addcmul(state[0], direction, scale, value=-1), *off], length
 
     def gradient(
@@ -148,22 +142,25 @@ class SteepestDescent(nn.Module):
         direction: torch.Tensor,
         rises: Sequence[torch.Tensor],
         evidence: Sequence[Evidence],
-        margin: int = 0,
+        inner: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> Powers:
-        """Of a direction, without `margin` px of the features on each side."""
-        power = _sum(direction.square(), margin * self.degradation_operator.stride)
+        """Of a direction, as far as it lies within rows and columns of the features."""
+        stride = self.degradation_operator.stride
+        fine = (slice(*(stride * end for end in (side.start or 0, side.stop or 0))) for side in inner)
+        power = direction[..., *fine] if inner[0].stop else direction
+        power = _sum(power.square())
         rise = self._prior * power if self.prior else 0.0
         for seen, frame in zip(rises, evidence, strict=True):
-            rise = rise + _sum(frame.squares * seen.square(), margin)
+            rise = rise + _sum(frame.squares[..., *inner] * seen[..., *inner].square())
         return Powers(power, rise)
 
     def objective(
         self, z0: torch.Tensor, state: Sequence[torch.Tensor], evidence: Sequence[Evidence]
     ) -> torch.Tensor:
         """What is minimised, (N,)."""
-        total = self._prior * _sum((state[0] - z0).square(), 0) if self.prior else 0.0
+        total = self._prior * _sum((state[0] - z0).square()) if self.prior else 0.0
         for off, frame in zip(state[1:], evidence, strict=True):
-            total = total + _sum(frame.squares * off.square(), 0)
+            total = total + _sum(frame.squares * off.square())
         return total
 
     @property
@@ -171,13 +168,18 @@ class SteepestDescent(nn.Module):
         """lambda"""
         return self.feat_reg_w.abs() / BURST
 
-    def _seen(self, z: torch.Tensor, frame: Evidence) -> torch.Tensor:
+    def seen(self, z: torch.Tensor, frame: Evidence) -> torch.Tensor:
         """G phi_i z: what a frame would show of z, (N, F, h, w)."""
         return self.degradation_operator(z if frame.motion is None else frame.motion.warp(z))
 
 
-def _sum(values: torch.Tensor, margin: int) -> torch.Tensor:
-    """Sums (N,) of (N, C, H, W) without `margin` px on each side."""
-    if margin:
-        values = values[..., margin:-margin, margin:-margin]
+def _stepped(old: torch.Tensor, rise: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """old - scale rise; in place where no gradient asks for the old."""
+    if torch.is_grad_enabled():
+        return torch.addcmul(old, rise, scale, value=-1)
+    return old.addcmul_(rise, scale, value=-1)
+
+
+def _sum(values: torch.Tensor) -> torch.Tensor:
+    """Sums (N,) of (N, C, H, W)."""
     return values.sum((1, 2, 3))
