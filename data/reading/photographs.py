@@ -9,7 +9,7 @@ FOLDERS = {"train": "train", "val": "test", "test": "test"}
 HELD_OUT = 10  # of as many photographs of one folder, one is not trained on
 LAYOUT = (
     f"photographs ({' '.join(SUFFIXES)}) in train/ and test/, or in train/canon/ and test/canon/, or all in "
-    f"one folder, of which every {HELD_OUT}th is for validation"
+    f"one folder, of which every {HELD_OUT}th, or else the last, is for validation"
 )
 
 
@@ -24,7 +24,7 @@ def find_photographs(root: Path, split: str) -> list[Path]:
         found = _pictures(folder / "canon") or _pictures(folder)
     else:
         folder, everything = root, _pictures(root)
-        held_out = everything[HELD_OUT - 1 :: HELD_OUT]
+        held_out = everything[HELD_OUT - 1 :: HELD_OUT] or everything[1:][-1:]
         found = sorted(set(everything) - set(held_out)) if split == "train" else held_out
     if not found:
         hint = "; --val_freq 0 trains without validation" if split == "val" else ""

@@ -1,17 +1,19 @@
-"""Makes raw brackets, LDR triples, or long and short exposures of footage or photographs, as published.
+"""Makes raw brackets, LDR triples, long and short exposures, or bursts of photographs, as published.
 
     python -m data.simulate --out datasets/demo
     python -m data.simulate --out datasets/mine --source my_footage/ --split 0.1 --workers 8
     python -m data.simulate --layout kalantari --out datasets/demo_ldr
     python -m data.simulate --layout sid --out datasets/demo_sid
+    python -m data.simulate --layout synburst --out datasets/demo_burst
 
 Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
 taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what the
 middle frame would have stored with a white level high enough. In low light a scene stands still before a
-tripod, and the target is a long exposure. Every draw is a function of (seed, split,
-scene, number of the sample), so the data depend neither on the order in which samples are made nor on which
-of them existed already. Layout and physics: specification of BracketIRE, sections 5 and 9; of LDR triples,
-specification of SelfHDR, 8.1, and data/simulate/ldr.py; of low light, data/simulate/low_light.py.
+tripod, and the target is a long exposure. A burst is taken of a photograph as it is; those to train on are
+left so. Every draw is a function of (seed, split, scene, number of the sample), so the data depend neither on
+the order in which samples are made nor on which of them existed already. Layout and physics: specification of
+BracketIRE, sections 5 and 9; of LDR triples, specification of SelfHDR, 8.1, and data/simulate/ldr.py; of low
+light, data/simulate/low_light.py; of bursts, data/simulate/burst.py.
 """
 
 import argparse
@@ -29,8 +31,10 @@ from data.simulate.settings import (
     LDR,
     LDR_SIZE,
     LOW_LIGHT,
+    OF_PHOTOGRAPHS,
     SMALLEST,
     STEPS_PER_FRAME,
+    SYNBURST_SIZE,
     Settings,
 )
 from data.simulate.sources import COLOURS, KINDS, built_in, describe, find_sources, split_sources
@@ -65,10 +69,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             raise UserError(
                 f"--size {length}: must be a multiple of 4 from {SIZES[0]} to {SIZES[-1]} packed pixels"
             )
-    is_ldr, is_other = options.layout == LDR, options.layout in (LDR, LOW_LIGHT)
+    is_ldr, is_other = options.layout == LDR, options.layout in (LDR, LOW_LIGHT, *OF_PHOTOGRAPHS)
     for name in ("clip", "x4", "published"):
         if is_other and getattr(options, name):
             raise UserError(f"--{name} is for raw brackets: leave it out with --layout {options.layout}")
+    if options.foreground and options.layout in OF_PHOTOGRAPHS:
+        raise UserError(f"--foreground: nothing moves before photographs with --layout {options.layout}")
     if options.frames_per_scene is None:
         options.frames_per_scene = 3 if is_other else 5
     if options.foreground is None:
@@ -116,7 +122,7 @@ def add_amount_options(parser: Parser) -> None:
     parser.add_argument(
         "--frames_per_scene",
         type=positive,
-        help=f"samples of each photograph; default: 5, or 3 with --layout {LDR} or {LOW_LIGHT}",
+        help="samples of each photograph; default: 5 of raw brackets, 3 of other layouts",
     )
     parser.add_argument(
         "--size",
@@ -126,7 +132,7 @@ def add_amount_options(parser: Parser) -> None:
         help="of a packed sample, multiples of 4: a part of the picture at a random zoom; "
         f"default: all of it, {BUILT_IN_SIZE[0]} {BUILT_IN_SIZE[1]} for the built-in photographs; with "
         f"--layout {LDR} pictures have twice as many pixels each way, so 500 752 gives 1000x1504, and the "
-        f"default is {LDR_SIZE[0]} {LDR_SIZE[1]}",
+        f"default is {LDR_SIZE[0]} {LDR_SIZE[1]}; a burst is {SYNBURST_SIZE[0]} {SYNBURST_SIZE[1]}",
     )
     parser.add_argument(
         "--foreground",
@@ -171,7 +177,7 @@ def add_physics_options(parser: Parser) -> None:
         default="bracketire",
         help="of the files: as the published synthetic data; DNG as the published real ones; three LDR "
         "frames of a day as the data of Kalantari and Ramamoorthi, with true labels; long and short DNG as "
-        "those of SID",
+        "those of SID; bursts as those of SyntheticBurst, and photographs to train on",
     )
 
 

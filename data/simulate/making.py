@@ -8,12 +8,13 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
+from data.simulate.burst_sets import SourcePhotograph, StoredBurst, photographed
 from data.simulate.camera import draw_camera
 from data.simulate.ldr import Triple, take_triple
 from data.simulate.low_light import Exposures, take_exposures
 from data.simulate.sampling import Sample, Scene, take
 from data.simulate.scenes import Photograph, SceneCut, Shot, Source, Video
-from data.simulate.settings import LDR, LOW_LIGHT, VERSION, Settings
+from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, VERSION, Settings
 from data.simulate.sources import built_in
 from data.simulate.storage import (
     check_dataset,
@@ -35,15 +36,21 @@ class Job(NamedTuple):
     shot: Shot
 
 
-def simulate(source: Source, start: int, shot: Shot) -> tuple[Sample | Triple | Exposures, dict]:
+Taken = Sample | Triple | Exposures | SourcePhotograph | StoredBurst
+
+
+def simulate(source: Source, start: int, shot: Shot) -> tuple[Taken, dict]:
     """A sample, the same for the same arguments, always; and all that was drawn for it, in JSON's types.
 
     Raises:
         SceneCut: the frames show two scenes.
         UserError: a file cannot be read or does not fit.
     """
-    scene, drawn = source.scene(start, shot)
-    sample, measured = TAKERS.get(shot.settings.layout, _bracket)(scene, shot)
+    if shot.settings.layout in OF_PHOTOGRAPHS:
+        (sample, measured), drawn = photographed(source.codes(start), shot), {}
+    else:
+        scene, drawn = source.scene(start, shot)
+        sample, measured = TAKERS.get(shot.settings.layout, _bracket)(scene, shot)
     parameters = {
         "version": VERSION,
         "seed": shot.settings.seed,
@@ -162,8 +169,9 @@ def find_jobs(
     jobs = []
     for split, found in sources.items():
         places = itertools.count()
+        copies = 1 if split == "Train" and settings.layout in OF_PHOTOGRAPHS else frames_per_scene
         for source in found:
-            starts = source.samples(settings, frames_per_scene)
+            starts = source.samples(settings, copies)
             folders = {
                 n: sample_folder(out, split, source.name, n, settings.layout, next(places)) for n in starts
             }

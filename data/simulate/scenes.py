@@ -20,6 +20,7 @@ from data.simulate.sampling import SPANS, STEPS, HandHeld, Scene
 from data.simulate.settings import LOW_LIGHT, SMALLEST, Settings
 from data.simulate.window import Window, centred_window, draw_window
 from util.errors import UserError
+from util.imaging.tonemap import srgb_encode
 
 DAY_MEDIANS = (0.05, 0.5)  # of a moving patch by day, where 1 is the reference's white
 DAY_EXTENTS = (0.3, 0.7)  # of the view's shorter side: its sides, as of people
@@ -81,6 +82,9 @@ class Source(Protocol):
     def scene(self, start: int, shot: Shot) -> tuple[Scene, dict]:
         """The scene of a sample, and what was drawn for it, in JSON's types."""
 
+    def codes(self, start: int) -> np.ndarray:
+        """The picture at a position as a camera would have developed it: sRGB codes uint8 (H, W, 3)."""
+
 
 @dataclass(frozen=True)
 class BuiltIn:
@@ -113,6 +117,9 @@ class BuiltIn:
         scene, drawn = hand_held(light, size, shot)
         return scene, made_of | drawn
 
+    def codes(self, start: int) -> np.ndarray:
+        return as_codes(read_photograph(self.name))
+
 
 @dataclass(frozen=True)
 class _Files:
@@ -125,6 +132,9 @@ class _Files:
     @property
     def source(self) -> str:
         return str(self.frames.path)
+
+    def codes(self, start: int) -> np.ndarray:
+        return as_codes(srgb_encode(np.clip(read_light(self.frames, start, self.alexa), 0, 1)))
 
 
 class Photograph(_Files):
@@ -195,6 +205,11 @@ class Video(_Files):
         if interpolator := shot.settings.find_interpolator():
             return Footage(frames, per_frame, interpolator), drawn
         return MotionFootage(frames, per_frame, shot.device), drawn
+
+
+def as_codes(coded: np.ndarray) -> np.ndarray:
+    """Coded values in [0, 1] -> uint8."""
+    return np.rint(255 * coded).astype(np.uint8)
 
 
 def read_light(frames: Frames, index: int, alexa: bool) -> np.ndarray:

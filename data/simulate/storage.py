@@ -1,7 +1,7 @@
 """A simulated data set on disk: samples that are complete or absent, and records of what was drawn for them.
 
 Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files; of SelfHDR, 8.1, for LDR;
-of ExposureDiffusion, 4.2, for low light.
+of ExposureDiffusion, 4.2, for low light; of DeepRep, 6, for bursts.
 """
 
 import json
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from data.simulate.burst_sets import SourcePhotograph, StoredBurst
 from data.simulate.dng import write_real_sample
 from data.simulate.ldr import Triple
 from data.simulate.low_light import Exposures, write_exposures
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
-from data.simulate.settings import LDR, LOW_LIGHT, Settings
+from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, Settings
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
 from util.imaging.demosaic import menon
@@ -28,13 +29,13 @@ from util.json_record import differences, read_json
 RECORD = "simulation.json"  # of the settings, at the root of a data set
 PARAMETERS = "parameters.json"  # of what was drawn, in each sample
 MANIFEST = "manifest.jsonl"  # all parameters, at the root
-RECORDS = "records"  # folder with those of low light
+RECORDS = "records"  # folder with those of layouts whose files lie in folders that all samples share
 SPLIT_DIGITS = {"Train": 0, "Test": 1}  # which names of low light begin with
 
 
 def split_folder(out: Path, split: str, layout: str) -> Path:
-    """Where the samples of "Train" or "Test" are; of low light, where their records are."""
-    if layout == LOW_LIGHT:
+    """Where the samples of "Train" or "Test" are, or their records."""
+    if layout in (LOW_LIGHT, *OF_PHOTOGRAPHS):
         return out / RECORDS / split
     return out / ("Training" if layout == LDR and split == "Train" else split)
 
@@ -42,9 +43,12 @@ def split_folder(out: Path, split: str, layout: str) -> Path:
 def sample_folder(out: Path, split: str, scene: str, number: int, layout: str, place: int = 0) -> Path:
     """Where a sample is: in a folder of its scene; but in the layouts of real data each is one by itself.
 
-    Samples of low light are numbered by their `place` among those of the split; the first digit tells it.
+    Samples of low light, and bursts, are numbered by their `place` among those of the split; in low light
+    the first digit tells it.
     """
     folder = split_folder(out, split, layout)
+    if layout in OF_PHOTOGRAPHS:
+        return folder / (f"{place:04d}" if split == "Test" else f"{scene}_{number:06d}")
     if layout == LOW_LIGHT:
         return folder / f"{SPLIT_DIGITS[split]}{place:04d}"
     if layout == LDR:
@@ -56,13 +60,14 @@ def sample_folder(out: Path, split: str, scene: str, number: int, layout: str, p
 
 def write_sample(
     folder: Path,
-    sample: Sample | Triple | Exposures,
+    sample: Sample | Triple | Exposures | SourcePhotograph | StoredBurst,
     layout: str = "bracketire",
     parameters: dict | None = None,
 ) -> None:
     """Write a sample and what was drawn for it into a new folder, which appears when all files are there.
 
-    The files of low light lie in folders that all samples share, the new one has the record alone.
+    The files of low light and of bursts lie in folders that all samples share, the new one has the record
+    alone.
 
     Raises:
         UserError: it cannot be written.
@@ -73,6 +78,9 @@ def write_sample(
         elif isinstance(sample, Exposures):
             partial.mkdir()
             write_exposures(folder.parents[2], folder.name, sample)
+        elif isinstance(sample, SourcePhotograph | StoredBurst):
+            partial.mkdir()
+            sample.write(folder.parents[2], folder.name)
         elif layout == "real":
             write_real_sample(partial, sample)
         else:

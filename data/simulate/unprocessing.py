@@ -71,9 +71,9 @@ class SrgbCamera:
             "white_balance": np.float32([self.red_gain, 1, self.blue_gain]),
             "cam2rgb": self.cam2rgb,
             "cfa": "RGGB",
-            "rgb_gain": np.float32(self.rgb_gain).reshape(()),
-            "smoothstep": np.float32(1).reshape(()),
-            "gamma": np.float32(1).reshape(()),
+            "rgb_gain": np.array(self.rgb_gain, np.float32),
+            "smoothstep": np.array(1, np.float32),
+            "gamma": np.array(1, np.float32),
         }
 
 
