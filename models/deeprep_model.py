@@ -146,12 +146,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         "--burst_loss",
         choices=(*METRICS, "aligned"),
         default="l1",
-        help="of result and target in linear light; aligned: l1 after alignment in place and colour (BurstSR)",
+        help="of result and target in linear light; aligned: l1 after alignment in place and colour",
     )
     parser.add_argument(
         "--loss_border",
         type=whole,
-        help="px of results that the loss leaves out; default: 40, of scale 1: 4",
+        help="px that the loss leaves out on each side; default: 40, scale 1: 4",
     )
     parser.add_argument(
         "--flow_weight", type=amount, default=1.0, help="of the loss of a flow network that is trained along"
