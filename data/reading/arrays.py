@@ -7,17 +7,12 @@ import resource
 import time
 import tokenize
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from util.errors import UserError
-
-ADMITTED_GLOBALS = {  # what a pickled dict of arrays consists of
-    *((module, "_reconstruct") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
-    *((module, "scalar") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-}
+from util.inert_pickle import DAMAGE, InertUnpickler
 
 
 def _open_maps_limit() -> int:
@@ -81,10 +76,10 @@ class MappedArray:
         self._map.madvise(mmap.MADV_DONTNEED, first, length)
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str):
-        if (module, name) in ADMITTED_GLOBALS:
-            return super().find_class(module, name)
+class _ArraysAlone(InertUnpickler):
+    """Refuses what is not plain, since all of the metadata is needed."""
+
+    def foreign(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no metadata needs; not opened")
 
 
@@ -102,23 +97,10 @@ def read_metadata(path: Path) -> dict[str, np.ndarray]:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         header(stream)
-        content = _RestrictedUnpickler(stream).load()
+        content = _ArraysAlone(stream).load()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (
-        pickle.UnpicklingError,
-        tokenize.TokenError,
-        ValueError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        OverflowError,
-        MemoryError,
-        RuntimeError,
-        SystemError,
-    ) as error:
+    except (*DAMAGE, tokenize.TokenError) as error:
         raise UserError(f"{path}: damaged or unsafe metadata: {error}") from None
     content = content.item() if isinstance(content, np.ndarray) else content
     if not isinstance(content, dict):
