@@ -26,12 +26,12 @@ from util.errors import run
 from util.imaging.demosaic import Demosaicer
 from util.imaging.pictures import Pictures
 from util.provenance import provenance
+from util.scores.burst_output import create_output
 from util.scores.evaluation import prepared, table, unbatched
 from util.scores.judged import Judge, create_judge
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.method_scores import RESTORED, TRUTH, MethodScores
 from util.scores.metrics import ABSOLUTE
-from util.scores.output import Output
 
 
 def main() -> None:
@@ -55,7 +55,8 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
     others = model.variants() | (create_baselines(model) if opt.baselines else {})
     cost, demosaic = Cost(model, alone=not others), create_demosaicer(opt, model.place)
     judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
-    scores, output = create_scores(model, dataset), create_output(model, dataset, label)
+    scores = create_scores(model, dataset)
+    output = create_output(dataset, model.folder, label, model.scale)
     for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
         frames, given = model.normalised(sample), dataset.picture(index)
         images = {RESTORED: cost.restore(frames, sample)}
@@ -68,7 +69,7 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
         if given is not None:
             pictures[TRUTH] = given
         if TRUTH in pictures:
-            references.add(reference_of(opt, dataset, given is not None))
+            references.add(judge.reference(opt.demosaic, given is not None))
         judged = pictures if judge.kind == "picture" else judge.images(view, images, frames)
         row = scores.add(sample["name"][0], judged, dataset.group(sample))
         output.write(sample, frames, view, images, pictures, row)
@@ -84,19 +85,6 @@ def create_scores(model: BaseModel, dataset: BaseDataset) -> MethodScores:
     return MethodScores(metrics, dataset.border, settings, dataset.scores)
 
 
-def create_output(model: BaseModel, dataset: BaseDataset, label: str) -> Output:
-    """Writes the files of these weights into the folder of the run."""
-    return Output(
-        model.folder,
-        model.opt,
-        label,
-        kind=dataset.scores,
-        border=dataset.border,
-        scale=model.scale,
-        one_per_scene=dataset.one_per_scene,
-    )
-
-
 def create_view(
     opt: argparse.Namespace,
     dataset: BaseDataset,
@@ -110,14 +98,8 @@ def create_view(
     """
     fixed_white = has_truth or opt.isp == "published"
     white = dataset.task.white if fixed_white else 1 / float(sample["exposure"].min())
-    return Pictures(demosaic, unbatched(sample["meta"]), white=white, border=dataset.border, isp=opt.isp)
-
-
-def reference_of(opt: argparse.Namespace, dataset: BaseDataset, is_given: bool) -> str:
-    """What an image is compared with, in words."""
-    if dataset.scores != "picture":
-        return {"radiance": "true radiance"}.get(dataset.scores, "long exposure")
-    return "pictures of the data set" if is_given else f"ground truth rendered with {opt.demosaic}"
+    border = dataset.border if dataset.scores == "picture" else 0  # of others it is in the images
+    return Pictures(demosaic, unbatched(sample["meta"]), white=white, border=border, isp=opt.isp)
 
 
 def facts_of(
@@ -133,7 +115,7 @@ def facts_of(
         facts |= {"reference": ", ".join(sorted(references)) or "none"}
     if references and set(ABSOLUTE) & set(opt.metrics):
         facts["peak_luminance"] = opt.peak_luminance
-    if dataset.task.channels == 4:
+    if dataset.task.planes_out == 4:
         facts |= {"demosaic": opt.demosaic, "isp": opt.isp}
     return facts
 

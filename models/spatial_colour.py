@@ -112,7 +112,7 @@ def create_flow(opt: argparse.Namespace, device: torch.device) -> Flow:
     Raises:
         UserError: PWC-Net without a file of weights, or one that does not fit.
     """
-    if opt.sca_flow == "dis":
+    if getattr(opt, "sca_flow", "dis") == "dis":  # --model deeprep has the option
         return _dis
     if not getattr(opt, "pwcnet_path", None):  # of networks that have one
         raise UserError(

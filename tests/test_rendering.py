@@ -216,8 +216,8 @@ def test_wrong_metadata_is_a_clear_error(changed):
 
 
 def test_a_picture_that_is_not_packed_is_a_clear_error():
-    with pytest.raises(UserError, match=r"\(4, h, w\).*\(3, 8, 8\)"):
-        render_png16(make_packed(8, 8)[:3], make_meta(), bilinear)
+    with pytest.raises(UserError, match=r"\(4, h, w\).*\(2, 8, 8\)"):
+        render_png16(make_packed(8, 8)[:2], make_meta(), bilinear)
 
 
 def test_packing_round_trip_of_the_rendered_mosaic():

@@ -20,7 +20,8 @@ class Pictures:
     """Renders the images (1, C, h, w) of a sample.
 
     Args:
-        meta: the sample's. white: value of the images at which the shortest frame is white.
+        meta: the sample's. white: value of the images at which the shortest frame is white; a `white_level`
+            in `meta` wins over it.
         border: px around an image that its data set left out; pictures have them in black.
         isp: of util.imaging.rendering.ISPS.
     """
@@ -28,7 +29,8 @@ class Pictures:
     def __init__(
         self, demosaic: Demosaicer, meta: Mapping[str, Any], *, white: float, border: int, isp: str
     ) -> None:
-        self.demosaic, self.meta, self.white, self.border, self.isp = demosaic, meta, white, border, isp
+        self.demosaic, self.meta, self.border, self.isp = demosaic, meta, border, isp
+        self.white = float(meta.get("white_level", white))
 
     def curve(self, tonemap: str, ev: float | str, image: torch.Tensor) -> Curve | None:
         """The curve of one of TONE_MAPS that suits an image; None is the mu-law. `ev`: stops, or "auto"."""

@@ -1,7 +1,7 @@
 """From a restored image to pictures: linear sRGB, 16-bit PNG values by a tone curve, contact sheets.
 
-An image is a packed Bayer image (4, h, w), or linear sRGB (3, H, W), which is neither demosaiced nor changed
-in its colours.
+An image is a packed Bayer image (4, h, w); camera RGB (3, H, W), where its metadata have the colours of the
+camera; linear sRGB (3, H, W), where they have none, or gray (1, H, W), whose colours stay as they are.
 """
 
 import math
@@ -23,6 +23,7 @@ STRIP_ROWS = 64  # packed rows rendered at a time, or more where the demosaicer 
 SHEET_HEIGHT, SHEET_WIDTH = 900, 4900  # px of a contact sheet's pictures, and of a row of them
 BACKGROUND = 32
 CAPTION_HEIGHT = 36
+GREEN_TWICE = [0, 1, 1, 2]  # camera RGB as packed planes
 ISPS = ("full", "published")
 PUBLISHED_LEVELS = 16383  # the published pipeline for real brackets demosaics whole numbers
 SAMPLED_CELLS = 1_000_000  # of an image whose luminances are asked for
@@ -49,7 +50,7 @@ def linear_srgb(
     saturation: float | None = None,
     isp: str = "full",
 ) -> np.ndarray:
-    """Image (4, h, w) or (3, H, W) -> linear sRGB (H, W, 3) float32, the published rendering before mu-law.
+    """Image (C, h, w) -> linear sRGB (H, W, 3) float32, the published rendering before mu-law.
 
     `image` holds linear camera values with black at 0; the value `white` becomes 1. With `clip` values are
     cut to [0, 1], before demosaicing too as in the published pictures; without it only negative ones are.
@@ -58,14 +59,15 @@ def linear_srgb(
         meta: `white_balance` (3,), gains of red, green and blue; `cam2rgb` (3, 3), balanced camera RGB to
             linear sRGB; `cfa`, the Bayer pattern such as "RGGB" to which the planes go back. If there:
             `shading` (4, h', w'), gains over the frame, and `orientation`, an EXIF number. An image of three
-            planes needs none of them.
+            planes is camera RGB where there is a matrix, which then is applied as well as the gains, and
+            linear sRGB where there is none; a gray one needs none of them.
         saturation: value at which the camera saturated; white that does so stays white then
             (util/imaging/highlights.py). For light that is not clipped.
         isp: "published" for what was published for real brackets (BracketIRE specification, 8.2): with
             `clip` 14 bits, `cam2xyz` in place of `cam2rgb` with XYZ clipped too, no shading.
 
     Raises:
-        UserError: `image` has other planes, `meta` lacks an entry or names an unknown pattern.
+        UserError: `image` has 2 planes or more than 4, `meta` lacks an entry or names an unknown pattern.
     """
     return _render(image, meta, demosaic, _Development(image, meta, white, clip, saturation, isp), None)
 
@@ -79,7 +81,7 @@ def render_png16(
     isp: str = "full",
     curve: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Image (4, h, w) or (3, H, W) -> picture (H, W, 3) uint16, by default the published one.
+    """Image (C, h, w) -> picture (H, W, 3) uint16, by default the published one.
 
     Equal to `to_png16(linear_srgb(...))`, without holding the linear picture. With `curve`, a function of
     linear sRGB whose values are codes in [0, 1], the light is not clipped, and saturates at `white`.
@@ -106,7 +108,7 @@ def scene_luminance(
     development = _Development(image, meta, white, False, white, isp)
     planes = development.planes(slice(None))
     if len(planes) == 4:
-        planes = np.stack([planes[0], (planes[1] + planes[2]) / 2, planes[3]])
+        planes = _colour_planes(planes)
     return luminance(development.colours(planes.transpose(1, 2, 0)))
 
 
@@ -140,7 +142,8 @@ class _Development:
         self.pattern, self.shading, self.levels = None, None, None
         self.matrices: list[np.ndarray] = []
         self.gains = np.ones(len(image), np.float32)
-        if image.ndim != 3 or len(image) != 3 or "cfa" in meta:
+        is_camera_rgb = len(image) == 3 and not {"cam2rgb", "cam2xyz"}.isdisjoint(meta)
+        if image.ndim != 3 or is_camera_rgb or len(image) not in (1, 3):
             self._read_camera(meta, isp)
         self.gains = self.gains / white
         peak = (image.max(axis=(1, 2)) * self.gains).max()
@@ -150,32 +153,36 @@ class _Development:
         self.peak = 1.0 if clip else 2.0 ** max(0, math.frexp(peak)[1])
 
     def _read_camera(self, meta: Mapping[str, Any], isp: str) -> None:
-        if self.image.ndim != 3 or self.image.shape[0] != 4:
+        if self.image.ndim != 3 or self.image.shape[0] not in (3, 4):
             raise UserError(
-                f"a packed Bayer image (4, h, w) is needed for rendering, got the shape {self.image.shape}"
+                "rendering needs a packed Bayer image (4, h, w), one of three planes or one of gray, "
+                f"got the shape {self.image.shape}"
             )
+        is_mosaic = len(self.image) == 4
         matrix = "cam2xyz" if isp == "published" else "cam2rgb"
-        missing = {"white_balance", matrix, "cfa"} - meta.keys()
+        missing = {"white_balance", matrix, *(("cfa",) if is_mosaic else ())} - meta.keys()
         if missing:
             hint = "; --isp published is for raw files with a ColorMatrix" if "cam2xyz" in missing else ""
             raise UserError(f"rendering needs {', '.join(sorted(missing))} in the metadata{hint}")
-        if meta["cfa"] not in PLANES:
+        if is_mosaic and meta["cfa"] not in PLANES:
             raise UserError(f"unknown Bayer pattern {meta['cfa']!r}; known are {', '.join(PLANES)}")
-        red, green, blue = np.asarray(meta["white_balance"], np.float32)
-        self.gains, self.pattern = np.array([red, green, green, blue]), meta["cfa"]
+        colours = GREEN_TWICE if is_mosaic else [0, 1, 2]
+        self.gains = np.asarray(meta["white_balance"], np.float32)[colours]
+        self.pattern = meta["cfa"] if is_mosaic else None
         self.matrices = [np.asarray(meta[matrix], np.float32)]
         if isp == "published":
             self.matrices.append(rows_to_one(XYZ_TO_SRGB).astype(np.float32))
             self.levels = PUBLISHED_LEVELS if self.clip else None
         elif "shading" in meta:
-            self.shading = np.asarray(meta["shading"], np.float32)
+            shading = np.asarray(meta["shading"], np.float32)
+            self.shading = shading if is_mosaic else _colour_planes(shading)
 
     def planes(self, rows: slice) -> np.ndarray:
         """Balanced rows of the image (C, rows, w), of which `peak` is above all; negatives are 0."""
         planes = self.image[:, rows] * self.gains[:, None, None]
         np.maximum(planes, 0, out=planes)
-        if self.saturation is not None and len(planes) == 4:
-            planes = neutral_highlights(planes, self.gains, self.saturation)
+        if self.saturation is not None and self.matrices:
+            planes = self._neutral(planes)
         if self.shading is not None:
             planes *= resized(self.shading, self.image.shape[1:], rows)
         if self.clip:
@@ -184,13 +191,25 @@ class _Development:
             planes = np.floor(self.levels * planes.astype(np.float64)) / self.levels
         return planes
 
+    def _neutral(self, planes: np.ndarray) -> np.ndarray:
+        """Balanced planes of the camera with saturated white neutral."""
+        if len(planes) == 4:
+            return neutral_highlights(planes, self.gains, self.saturation)
+        packed, gains = planes[GREEN_TWICE], self.gains[GREEN_TWICE]
+        return _colour_planes(neutral_highlights(packed, gains, self.saturation))
+
     def colours(self, camera: np.ndarray) -> np.ndarray:
-        """Camera RGB (H, W, 3) -> linear sRGB; negatives are 0."""
+        """Camera RGB, or what has no matrix, (H, W, 3 or 1) -> linear sRGB (H, W, 3); negatives are 0."""
         for matrix in self.matrices:
             camera = _multiplied(matrix, camera)
             if self.clip:
                 np.clip(camera, 0, 1, out=camera)
-        return np.maximum(camera, 0)
+        return np.maximum(camera if camera.shape[2] == 3 else camera.repeat(3, axis=2), 0)
+
+
+def _colour_planes(packed: np.ndarray) -> np.ndarray:
+    """Packed planes (4, h, w) -> red, the mean of the greens, and blue (3, h, w)."""
+    return np.stack([packed[0], (packed[1] + packed[2]) / 2, packed[3]])
 
 
 def _render(
@@ -235,11 +254,13 @@ def _multiplied(matrix: np.ndarray, camera: np.ndarray) -> np.ndarray:
     return result
 
 
-def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
+def contact_sheet(
+    pictures: Sequence[np.ndarray], titles: Sequence[str], columns: int | None = None
+) -> np.ndarray:
     """Pictures uint16 RGB side by side, titles (ASCII) in bars above them -> uint8 RGB.
 
     Each is at most 900 px high; smaller ones are enlarged to the size of the largest. Where they would be
-    wider than 4900 px together, they stand in rows of about equal length.
+    wider than 4900 px together, they stand in rows of about equal length, or always of `columns` pictures.
 
     Raises:
         UserError: their shapes differ by more than a pixel.
@@ -247,8 +268,9 @@ def contact_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.n
     height, width = max(picture.shape[:2] for picture in pictures)
     scale = min(1.0, SHEET_HEIGHT / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    rows = math.ceil(len(pictures) / max(1, SHEET_WIDTH // size[0]))
-    columns = math.ceil(len(pictures) / rows)
+    if columns is None:
+        columns = math.ceil(len(pictures) / math.ceil(len(pictures) / max(1, SHEET_WIDTH // size[0])))
+    rows = math.ceil(len(pictures) / columns)
     sheet = np.full((rows * (CAPTION_HEIGHT + size[1]), columns * size[0], 3), BACKGROUND, np.uint8)
     for index, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
         if abs(picture.shape[0] * width - picture.shape[1] * height) >= max(height, width):

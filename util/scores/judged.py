@@ -14,6 +14,9 @@ from util.scores.raw_metrics import raw_image, srgb_view
 if TYPE_CHECKING:
     from data.base_dataset import BaseDataset
 
+# Options that decide how some kinds are judged: their default, and the kinds.
+SETTINGS = {"illumination_correction": (False, ("raw", "srgb")), "sca_flow": ("dis", ("aligned",))}
+REFERENCES = {"radiance": "true radiance", "raw": "long exposure", "srgb": "long exposure"}
 # Output, target (N, 3, sH, sW) and frames (N, T, 4, H, W) -> the output aligned to the target, and where it
 # is valid, bool (N, 1, sH, sW).
 Align = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -21,9 +24,12 @@ Align = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor,
 
 def create_judge(dataset: "BaseDataset", align: Align | None = None) -> "Judge":
     """The judge of what a data set scores, as its options say; `align` is for the kind "aligned"."""
-    names = {"raw": "illumination_correction", "srgb": "illumination_correction", "aligned": "sca_flow"}
-    name = names.get(dataset.scores)
-    return Judge(dataset.scores, {name: getattr(dataset.opt, name, False)} if name else {}, align)
+    settings = {
+        name: getattr(dataset.opt, name, default)
+        for name, (default, kinds) in SETTINGS.items()
+        if dataset.scores in kinds
+    }
+    return Judge(dataset.scores, settings, align)
 
 
 class Judge:
@@ -80,6 +86,12 @@ class Judge:
         """The image on the grid and in the colours of the target, and where it is valid: (h, w, 4)."""
         aligned = self.align(*(values.to(frames.device) for values in (image, target)), frames)
         return np.concatenate([_pixels(part) for part in aligned], axis=2)
+
+    def reference(self, demosaic: str, is_given: bool) -> str:
+        """What images are compared with, in words; `is_given`: pictures that come with the data set."""
+        if self.kind == "picture":
+            return "pictures of the data set" if is_given else f"ground truth rendered with {demosaic}"
+        return REFERENCES.get(self.kind, "ground truth")
 
     def facts(self) -> dict[str, Any]:
         """What a table must say of it."""

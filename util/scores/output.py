@@ -65,24 +65,35 @@ class Output:
             light = view.light(restored, saturates=TRUTH not in pictures)
             write_radiance(self.radiance / f"{file}.{self.opt.save_hdr}", light)
         if self.opt.save_imgs:
-            sheet = self._sheet(view, frames, sample["exposure"], images, pictures)
-            if self.kind == "radiance" and self.opt.tonemap == "mu_law":
-                light = view.light(restored, saturates=False)
-                write_png8(self.pictures / f"{file}.png", mu_law_picture8(light))
-            else:
-                write_png16(self.pictures / f"{file}.png", sheet[RESTORED])
+            sheet = self.sheet(view, frames, sample, images, pictures)
+            self.write_picture(file, view, restored, sheet)
             caption = "  ".join(f"{metric} {score:.4f}" for metric, score in scores.items())
-            self.report.add(sample["name"][0], sheet, caption)
+            self.report.add(sample["name"][0], sheet, caption, self.columns(sheet))
 
-    def _sheet(
+    def write_picture(
+        self, file: Path, view: Pictures, restored: torch.Tensor, sheet: dict[str, np.ndarray]
+    ) -> None:
+        """Write the picture of a result, which `sheet` shows, under a name without suffix."""
+        if self.kind == "radiance" and self.opt.tonemap == "mu_law":
+            light = view.light(restored, saturates=False)
+            write_png8(self.pictures / f"{file}.png", mu_law_picture8(light))
+        else:
+            write_png16(self.pictures / f"{file}.png", sheet[RESTORED])
+
+    def columns(self, sheet: dict[str, np.ndarray]) -> int | None:
+        """How many pictures of a contact sheet stand side by side; None is as many as suit their size."""
+        return None
+
+    def sheet(
         self,
         view: Pictures,
         frames: torch.Tensor,
-        exposure: torch.Tensor,
+        sample: Mapping[str, Any],
         images: dict[str, torch.Tensor],
         pictures: dict[str, np.ndarray],
     ) -> dict[str, np.ndarray]:
         """What a contact sheet shows of the frames and images of a sample, of which `pictures` are mu-law."""
+        exposure = sample["exposure"]
         border = self.border // self.scale
         curve = view.curve(self.opt.tonemap, self.opt.ev, images[RESTORED])
         if curve:

@@ -22,10 +22,15 @@ class Report:
         self.folder = folder
         self.sheets: list[tuple[str, str]] = []
 
-    def add(self, name: str, pictures: dict[str, np.ndarray], note: str = "") -> Path:
-        """Write a contact sheet of titled 16-bit pictures side by side; returns its path."""
+    def add(
+        self, name: str, pictures: dict[str, np.ndarray], note: str = "", columns: int | None = None
+    ) -> Path:
+        """Write a contact sheet of titled 16-bit pictures side by side; returns its path.
+
+        `columns`: how many stand in a row, where their size is not to say.
+        """
         path = self.folder / f"{name}.png"
-        write_png8(path, contact_sheet(list(pictures.values()), list(pictures)))
+        write_png8(path, contact_sheet(list(pictures.values()), list(pictures), columns))
         self.sheets.append((name, note))
         return path
 

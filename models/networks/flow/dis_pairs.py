@@ -30,6 +30,8 @@ class DisFlow(nn.Module):
     @torch.no_grad()
     def _of_bursts(self, frames: torch.Tensor, base_is_target: bool, tell: Tell | None) -> torch.Tensor:
         number, count, size = len(frames), frames.shape[1], frames.shape[-2:]
+        if frames.is_meta:  # multiply-adds are counted
+            return frames.new_zeros(number, count - 1, 2, *size)
         flows = np.zeros((number, count - 1, *size, 2), np.float32)
         for sample, light in enumerate(frames.float().mean(2).cpu().numpy()):
             views, noise = _views(light)
