@@ -55,7 +55,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     """The mode under which a GPU is there."""
     # OpenCV's flow and the noise of a frame are measured, on the CPU, from values that a fake has not.
     monkeypatch.setattr(exposure_merge, "chained_flow", no_motion)
-    monkeypatch.setattr(ExposureMerge, "_noise_factors", lambda _, frames, exposure: torch.ones(len(frames)))
+    monkeypatch.setattr(ExposureMerge, "noise_factors", lambda _, frames, exposure: torch.ones(len(frames)))
     return pretend(monkeypatch)
 
 

@@ -96,7 +96,7 @@ class ExposureMerge(nn.Module):
         flows, factors = [], []
         black = (frames.amin((-3, -2, -1)) >= 0).float()  # (N, T)
         for sample, *facts in zip(frames.float().cpu(), exposure.float().cpu(), black.cpu(), strict=True):
-            noise = self._noise_factors(sample, facts[0])
+            noise = self.noise_factors(sample, facts[0])
             facts.insert(1, noise)
             light = [self._observed(*frame).light.mean(0) for frame in zip(sample, *facts, strict=True)]
             shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
@@ -191,7 +191,7 @@ class ExposureMerge(nn.Module):
             valid=(1 - 4 * clipped).clamp(min=0),
         )
 
-    def _noise_factors(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
+    def noise_factors(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """By how much the variance of frames (T, C, H, W) with exposures (T,) is larger than stated: (T,).
 
         A frame on which it cannot be measured is taken to be as noisy as the others.
