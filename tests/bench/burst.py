@@ -1,0 +1,79 @@
+"""Times DeepRepSR and PWC-Net against plain transcriptions, and measures their memory."""
+
+import resource
+from collections.abc import Callable
+
+import torch
+
+from models.networks import create_network
+from models.networks.deeprep_sr import DeepRepSR
+from models.networks.flow.pwcnet import PWCNet
+from tests.bench.published_deeprep import PlainDeepRepSR, PlainPWCNet
+from tests.golden.published_weights import fill_value
+
+GAIN, BRIGHT = 1.0, 0.6  # of the weights, and the bias of the last layer: its ReLU is not dead
+
+
+def filled(network: torch.nn.Module, gain: float = GAIN) -> torch.nn.Module:
+    """A network with reproducible weights under which every part matters."""
+    for name, parameter in network.named_parameters():
+        parameter.data = torch.from_numpy(fill_value(name, tuple(parameter.shape), gain))
+    if isinstance(network, DeepRepSR):
+        network.hr_decoder.predictor[0].bias.data.fill_(BRIGHT)
+    return network
+
+
+def burst(count: int, side: int) -> torch.Tensor:
+    """A smooth burst (1, T, 4, side, side) in [0, 1]."""
+    coarse = torch.rand(count * 4, 1, side // 4, side // 4, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic")
+    return smooth.view(1, count, 4, side, side).clamp(0, 1)
+
+
+def inference(count: int = 14, side: int = 48) -> dict[str, Callable[[], torch.Tensor]]:
+    """A burst restored, by the published way and by ours."""
+    network, frames = filled(create_network("deeprep_sr")).eval(), burst(count, side)
+    plain = PlainDeepRepSR(network)
+
+    def run(restore: torch.nn.Module) -> torch.Tensor:
+        with torch.no_grad():
+            return restore(frames)
+
+    return {"published": lambda: run(plain), "ours": lambda: run(network)}
+
+
+def training(count: int = 8, side: int = 54) -> dict[str, Callable[[], torch.Tensor]]:
+    """A loss and its gradients, by the published way and by ours."""
+    network, frames = filled(create_network("deeprep_sr")).train(), burst(count, side)
+    target = torch.rand(1, 3, 8 * side, 8 * side, generator=torch.Generator().manual_seed(1))
+
+    def run(restore: torch.nn.Module) -> torch.Tensor:
+        network.zero_grad()
+        loss = (restore(frames) - target)[..., 40:-40, 40:-40].abs().mean()
+        loss.backward()
+        return loss.detach()
+
+    plain = PlainDeepRepSR(network)
+    return {"published": lambda: run(plain), "ours": lambda: run(network)}
+
+
+def flow(count: int = 14, side: int = 128) -> dict[str, Callable[[], torch.Tensor]]:
+    """The flow of all frames of a burst into its base, by the published way and by ours."""
+    network, frames = filled(PWCNet()).eval(), burst(count, side)[:, :, :3]
+    plain, base = PlainPWCNet(network), frames[:, :1].expand(-1, count - 1, -1, -1, -1)
+
+    def published() -> torch.Tensor:
+        return plain(base.flatten(0, 1), frames[:, 1:].flatten(0, 1))
+
+    return {"published": published, "ours": lambda: network.into_base(frames)[0]}
+
+
+BENCHES = {"inference": inference, "training": training, "flow": flow}
+
+
+def peak(variant: str) -> int:
+    """By how many bytes restoring a burst raises the peak memory of this process."""
+    restore = inference()[variant]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    restore()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
