@@ -10,20 +10,12 @@ from torch import nn
 
 from util.errors import UserError
 from util.files import write_atomically
+from util.inert_pickle import DAMAGE
+from util.published_checkpoint import WEIGHTS, read_published
 
 # What PyTorch and pickle raise on damaged files.
-DAMAGE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    OverflowError,
-    MemoryError,
-)
+UNREADABLE = (*DAMAGE, OSError)
+STATE_KEYS = ("state_dict", "netG", WEIGHTS)  # ours, and published ones
 
 
 def weights_path(folder: Path, network: type[nn.Module], iteration: int | str, role: str = "") -> Path:
@@ -61,19 +53,33 @@ def save_weights(
 def load(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU; nothing but tensors and plain values is admitted.
 
+    A published one with weights `net` may hold other objects: they are left out with a note, not run
+    (`util.published_checkpoint`).
+
     Raises:
         UserError: missing, damaged, or holding anything else.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _read(path)
     except FileNotFoundError:
         raise UserError(f"no checkpoint {path}") from None
-    except DAMAGE as error:
+    except UNREADABLE as error:
         reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         raise UserError(f"{path}: damaged, or not a checkpoint of tensors{reason}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a checkpoint: it holds a {type(content).__name__}")
     return content
+
+
+def _read(path: str | Path) -> Any:
+    """What a file holds of tensors and plain values, or what PyTorch raises."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # damaged, or foreign classes
+        content = read_published(path)
+        if content is None:
+            raise
+        return content
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
@@ -84,12 +90,12 @@ def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
 def weights_in(
     content: dict[str, Any], path: str | Path
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
-    """The same of what `load` has read from `path`: a state dict, or one under `state_dict` or `netG`.
+    """The same of what `load` has read from `path`: a state dict, or one under `state_dict`, `netG` or `net`.
 
     Raises:
         UserError: it holds something else.
     """
-    state = content.get("state_dict", content.get("netG", content))
+    state = next((content[key] for key in STATE_KEYS if key in content), content)
     if (
         not isinstance(state, dict)
         or not state

@@ -92,10 +92,10 @@ class _Constructor:
         raise pickle.UnpicklingError("it gives a state to a function")
 
 
-def _plain_object(kind: Any, *_base: Any) -> Any:
+def _plain_object(kind: Any, _base: Any, value: Any) -> Any:
     """An object of the oldest protocols, by class, base class and the base's value."""
     if isinstance(kind, type) and issubclass(kind, Inert):
-        return kind()
+        return kind() if value is None else kind(value)
     raise pickle.UnpicklingError("it makes an object of what is no class")
 
 
@@ -165,10 +165,7 @@ def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_gradient: Any) 
 
 
 PLAIN: dict[tuple[str, str], Callable[..., Any]] = {
-    **{
-        ("builtins", kind.__name__): kind
-        for kind in (bytearray, bytes, complex, frozenset, range, set, slice)
-    },
+    **{("builtins", kind.__name__): kind for kind in (bytearray, bytes, complex, frozenset, set, slice)},
     ("_codecs", "encode"): _latin,
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): lambda *_factory: {},
