@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from util.errors import UserError
+from util.inert_pickle import read_pickle
 from util.json_record import read_json
 
 STEM = "meta_info"
@@ -28,8 +29,6 @@ def read_burst_meta(folder: Path) -> dict[str, Any]:
     if record.exists():
         return sample_meta(read_json(record, "copy it again"), record)
     if pickled.exists():
-        from util.inert_pickle import read_pickle  # it needs PyTorch, which takes seconds
-
         return sample_meta(read_pickle(pickled), pickled)
     raise UserError(f"{folder} has neither {pickled.name} nor {record.name}: copy the burst again")
 

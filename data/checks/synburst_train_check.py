@@ -1,0 +1,59 @@
+"""What can be wrong with photographs that bursts are made of (`python -m data.check`)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data.base_dataset import BaseDataset
+from data.checks.base_check import BaseCheck, Finding
+from data.reading.photographs import find_photographs
+from data.simulate.burst import BORDER, SCALE
+from data.synburst_train_dataset import PATCH
+from util.errors import UserError
+from util.imaging.images import read_picture
+
+NEEDED = SCALE * PATCH + 2 * BORDER  # px of each side
+LARGEST_ZOOM = 2.0  # of a photograph that is enlarged to it
+SPLITS = ("train", "val")
+
+
+class SynburstTrainCheck(BaseCheck):
+    """Checks of a data set of class SynburstTrainDataset; a sample is a photograph."""
+
+    def __init__(self, dataset: type[BaseDataset], root: Path, min_samples: int = 1) -> None:
+        self.dataset, self.root, self.min_samples = dataset, root, min_samples
+        self.photographs, self.missing = [], {}
+        for split in SPLITS:
+            try:
+                self.photographs += find_photographs(root, split)
+            except UserError as error:
+                self.missing[split] = str(error)
+
+    def samples(self) -> list[Path]:
+        """All photographs, of training and of validation."""
+        return self.photographs
+
+    def layout(self) -> Iterator[Finding]:
+        """A split without photographs, and too few of them."""
+        for split, text in self.missing.items():
+            yield Finding(self.root, text, is_fault=split == "train")
+        if len(self.photographs) < self.min_samples:
+            text = f"{len(self.photographs)} photographs, expected {self.min_samples} or more"
+            yield Finding(self.root, text)
+
+    def sample(self, path: Path) -> list[Finding]:
+        """A photograph that cannot be read, is too small, or shows nothing."""
+        try:
+            codes = read_picture(path)
+        except UserError as error:
+            return [Finding(path, str(error))]
+        findings, side = [], min(codes.shape[:2])
+        if side < NEEDED:
+            text = f"{side} px high or wide, enlarged to {NEEDED} for patches of {PATCH} packed px"
+            findings.append(Finding(path, text, is_fault=side * LARGEST_ZOOM < NEEDED))
+        if codes.min() == codes.max():
+            findings.append(Finding(path, f"all values are {codes.max()}"))
+        elif np.array_equal(codes[..., 0], codes[..., 1]) and np.array_equal(codes[..., 1], codes[..., 2]):
+            findings.append(Finding(path, "has no colours", is_fault=False))
+        return findings
