@@ -129,7 +129,7 @@ def summarise(
     made = provenance(model.opt, model.step)
     scores.write(model.folder / f"metrics_{model.opt.dataset_name}_{label}", facts | made)
     if means := scores.means():
-        print(table(means))
+        print("\n".join([table(means), *scores.notes()]))
     elif model.opt.calc_metrics and dataset.task.scale is not None:  # there might have been a ground truth
         print(f"nothing to score: this data set has no ground truth; {', '.join(NO_REFERENCE)} need none")
 

@@ -59,7 +59,7 @@ class BurstOutput(Output):
         images: dict[str, torch.Tensor],
         pictures: dict[str, np.ndarray],
     ) -> dict[str, np.ndarray]:
-        curve = view.curve(self.opt.tonemap, self.opt.ev, images[RESTORED])
+        curve = view.curve(self.opt.tonemap, self.opt.ev, images.get(TRUTH, images[RESTORED]))
         if curve:
             pictures = {method: view.picture(image, curve) for method, image in images.items()}
         base = enlarged(view.picture(frames[:, 0], curve), pictures[RESTORED].shape[:2])

@@ -1,4 +1,4 @@
-"""Runs side by side: tables of what test.py wrote into their folders, as text, CSV and Markdown."""
+"""Runs side by side: what test.py wrote into their folders, and tables of it as text, CSV and Markdown."""
 
 import csv
 import math
@@ -17,7 +17,7 @@ from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.metrics import ABSOLUTE
 
 # Runs that differ in one of these were not scored alike, and so stand in tables of their own.
-CONDITIONS = ("dataset", "protocol", "scored", "border", "reference", "demosaic", "isp")
+CONDITIONS = ("dataset", "protocol", "scored", "sca_flow", "border", "reference", "demosaic", "isp")
 WHAT = ("run", "model", "network", "checkpoint", "frames", "precision")
 COST = ("parameters", "gmacs_per_megapixel", "gmacs_per_image", "ms_per_megapixel", "peak_memory_mb")
 MEASURES = ("megapixels", "peak_luminance")  # numbers above 0
@@ -27,13 +27,17 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scores:
-    """A metrics file: how it was scored, which images, its run and row; `baseline` is empty for the run."""
+    """A metrics file: how it was scored, which images, its run and row; `baseline` is empty for the run.
+
+    `sheets`: the folder where contact sheets of a run are, if it wrote any; None for what is on them as well.
+    """
 
     conditions: tuple[tuple[str, Any], ...]
     images: tuple[str, ...]
     run: str
     baseline: str
     row: Row
+    sheets: Path | None = None
 
 
 def read_run(folder: Path, name: str) -> list[Scores]:
@@ -44,10 +48,17 @@ def read_run(folder: Path, name: str) -> list[Scores]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; runs are folders such as ckpt/my_run")
-    paths = sorted(folder.glob("metrics_*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+    paths = sorted(
+        folder.glob("metrics_*.json"), key=lambda path: (path.stat().st_mtime, _natural(path.stem))
+    )
     if not paths:
         raise UserError(f"{folder} holds no metrics_*.json; test.py --name {folder.name} writes them")
     return [read_scores(path, name) for path in paths]
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key by which names are sorted with their numbers by value: texts and numbers in turn."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def read_scores(path: Path, name: str) -> Scores:
@@ -74,13 +85,19 @@ def read_scores(path: Path, name: str) -> Scores:
     dataset, baseline = _named(path, known.get("dataset"), label)
     conditions = {"scored": "picture", "dataset": dataset} | known
     stated = tuple((key, conditions[key]) for key in CONDITIONS if key in conditions)
+    if match := re.fullmatch(r"(\d+) frames", baseline):  # the run's network, with the first frames alone
+        known["frames"] = int(match[1])
+        kept = (*WHAT, *means, "parameters")
+        known |= {"run": name, **means}
+        return Scores(stated, images, name, "", {key: known[key] for key in kept if key in known})
     if baseline:  # the facts of its file are those of the run's network
         return Scores(stated, images, name, baseline, {"run": baseline, **means})
     if "megapixels" in known and "gmacs_per_image" in known:
         known["gmacs_per_megapixel"] = known.pop("gmacs_per_image") / known["megapixels"]
     known |= {"run": name, **means}
     kept = (*WHAT, *means, *COST)
-    return Scores(stated, images, name, "", {key: known[key] for key in kept if key in known})
+    row = {key: known[key] for key in kept if key in known}
+    return Scores(stated, images, name, "", row, path.parent / f"report_{dataset}_{label}")
 
 
 def _plain(facts: dict[str, Any], key: str) -> str | int | float:
@@ -121,28 +138,32 @@ def _named(path: Path, dataset: str | None, label: str) -> tuple[str, str]:
     return found[1], (found[2] or "").replace("_", " ")
 
 
-def tables(scores: Sequence[Scores]) -> dict[str, list[Row]]:
-    """Rows by heading: a table per way of scoring, runs as given, then each baseline once.
-
-    A baseline of which two runs have different scores stands there twice, the second time with its run.
-    """
+def grouped(scores: Sequence[Scores]) -> dict[str, list[Scores]]:
+    """What was scored alike, by a heading that says how."""
     groups: dict[tuple, list[Scores]] = {}
     for entry in scores:
         groups.setdefault((entry.conditions, entry.images), []).append(entry)
-    result: dict[str, list[Row]] = {}
+    result: dict[str, list[Scores]] = {}
     for (conditions, images), entries in groups.items():
         title = ", ".join(f"{key} {value}" for key, value in conditions)
         title += f", {len(images)} images"
         number = sum(heading.startswith(title) for heading in result)
         if number:
             title += f" (other images, {number + 1})"
-        rows = [entry.row for entry in entries if not entry.baseline]
-        baselines: list[Row] = []
-        for entry in entries:
-            if entry.baseline:
-                _add_baseline(baselines, entry)
-        result[title] = rows + baselines
+        result[title] = entries
     return result
+
+
+def rows_of(entries: Sequence[Scores]) -> list[Row]:
+    """The rows of a table: runs as given, then each baseline once.
+
+    A baseline of which two runs have different scores stands there twice, the second time with its run.
+    """
+    baselines: list[Row] = []
+    for entry in entries:
+        if entry.baseline:
+            _add_baseline(baselines, entry)
+    return [entry.row for entry in entries if not entry.baseline] + baselines
 
 
 def _add_baseline(rows: list[Row], entry: Scores) -> None:

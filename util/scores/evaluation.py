@@ -156,9 +156,10 @@ def table(means: dict[str, dict[str, float]]) -> str:
     """Mean scores as text: a row per method, a column per metric."""
     metrics = list(next(iter(means.values())))
     width = max(map(len, means))
-    lines = [" " * width + "".join(f"{metric:>10}" for metric in metrics)]
+    room = {metric: max(10, len(metric) + 2) for metric in metrics}
+    lines = [" " * width + "".join(f"{metric:>{room[metric]}}" for metric in metrics)]
     lines += [
-        f"{name:<{width}}" + "".join(f"{row[metric]:10.4f}" for metric in metrics)
+        f"{name:<{width}}" + "".join(f"{row[metric]:{room[metric]}.4f}" for metric in metrics)
         for name, row in means.items()
     ]
     return "\n".join(lines)

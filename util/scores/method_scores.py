@@ -45,6 +45,15 @@ class MethodScores:
                 means[method] = scores.mean()
         return means
 
+    def notes(self) -> list[str]:
+        """A line for each metric of a method that some images have no finite score of."""
+        return [
+            f"note: {method}: {metric} of {count} of {len(scores.rows)} images is not finite, "
+            "and left out of the mean where others are"
+            for method, scores in self.methods.items()
+            for metric, count in scores.left_out().items()
+        ]
+
     def write(self, path: Path, facts: dict[str, Any]) -> None:
         """Write `path`.csv and .json, which states `facts` as well, and `path`_<method> of the others."""
         for method, scores in self.methods.items():

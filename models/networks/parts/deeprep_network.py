@@ -118,7 +118,7 @@ class DeepRepNetwork(BurstNetwork):
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """z (N, C, s H, s W) of frames with the base first, and the lengths of all steps."""
         z0, evidence = self.evidence(frames, noise, told, flow)
-        with torch.autocast(frames.device.type, enabled=False):
+        with torch.autocast("cpu" if frames.is_meta else frames.device.type, enabled=False):
             state, found = run_part(self, partial(self.optimizer.begin, evidence=evidence), z0), []
             for number in range(self.descent_steps):
                 known = lengths[number] if number < len(lengths) else None
