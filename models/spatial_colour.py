@@ -51,7 +51,7 @@ def align(output: torch.Tensor, target: torch.Tensor, burst: torch.Tensor, flow:
         raise UserError(f"alignment needs frames of more than {2 * BORDER} packed px on a side, got {size}")
     output, target = output.float(), target.float()
     with torch.no_grad():
-        found = flow(output / (output.max() + 1e-6), target / (target.max() + 1e-6)).float()
+        found = flow(output / (output.max() + 1e-6), target / (target.max() + 1e-6)).detach().float()
         matrix, valid = _colours(burst[:, 0].float(), target, found)
         mask = F.interpolate(valid, size=output.shape[-2:], mode="bilinear", align_corners=False) > VALID
     return Aligned(_recoloured(warp(output, found), matrix), mask)
