@@ -3,13 +3,19 @@
 import csv
 import json
 import math
+import os
+import re
 import sys
+from urllib.parse import unquote
 
+import cv2
 import numpy as np
 import pytest
 
 from util.compare import main
 from util.errors import UserError
+from util.imaging.images import write_png8
+from util.imaging.plot import COLOURS
 from util.scores.evaluation import Evaluation
 
 FACTS = {
@@ -51,7 +57,7 @@ def compare(tmp_path, monkeypatch, capsys):
     def program(*words):
         monkeypatch.setattr(sys, "argv", ["compare", *map(str, words)])
         main()
-        files = list(tmp_path.glob("*.csv"))
+        files = [*tmp_path.glob("*.csv"), *tmp_path.glob("pages/*.csv")]
         with files[0].open(newline="") as file:
             return capsys.readouterr().out, list(csv.DictReader(file))
 
@@ -254,3 +260,86 @@ def test_bad_folders_and_files_are_one_line(compare, tmp_path):
             UserError, match=f"metrics_syn_1.json {message}.*: delete it, or run test.py again"
         ):
             compare("empty")
+
+
+def write_burst_run(folder, scores_by_frames, **changed):
+    """Write a run of bursts with a file per number of frames, the largest being the run's own."""
+    for count, noise in scores_by_frames.items():
+        suffix = "" if count == max(scores_by_frames) else f"_{count}_frames"
+        write_run(folder, suffix, noise=noise, frames=max(scores_by_frames), dataset="synburst", **changed)
+
+
+def test_numbers_of_frames_are_rows_of_their_run_in_rising_order(compare, tmp_path):
+    for name in ("one", "two"):
+        write_burst_run(tmp_path / name, {14: 300, 10: 400, 2: 900})
+        for path in (tmp_path / name).glob("*"):
+            os.utime(path, (1, 1))
+    _, rows = compare("one", "two")
+    found = [(row["run"], row["frames"], bool(row["ms_per_megapixel"])) for row in rows]
+    expected = [("14", True), ("2", False), ("10", False)]  # time and memory are those of all frames
+    assert found == [(name, *row) for name in ("one", "two") for row in expected]
+    assert {row["parameters"] for row in rows} == {"1234567"}
+    assert float(rows[1]["psnr_mu"]) < float(rows[2]["psnr_mu"]) < float(rows[0]["psnr_mu"])
+
+
+def test_the_page_plots_scores_over_numbers_of_frames(compare, tmp_path):
+    write_burst_run(tmp_path / "a<b", {1: 900, 4: 500, 14: 300})
+    write_burst_run(tmp_path / "c", {1: 800, 14: 200})
+    printed, rows = compare("a<b", "c")
+    assert "comparison.html, comparison_frames.png" in printed
+    page = (tmp_path / "comparison.html").read_text()
+    (svg,) = re.findall("<svg.*?</svg>", page, re.DOTALL)
+    assert svg.count("<circle") == 5 and svg.count("<polyline") == 2
+    assert "a&lt;b 3</text>" in svg and "c 3</text>" in svg and "a<b" not in page
+    best = max(float(row["psnr_mu"]) for row in rows)
+    heights = {y for _, y in re.findall("circle cx='([0-9.]+)' cy='([0-9.]+)'", svg)}
+    assert min(map(float, heights)) == 60  # the best is at the top, which is labelled with it
+    assert f">{best:.2f}</text>" in svg
+    picture = cv2.imread(str(tmp_path / "comparison_frames.png"))
+    assert picture.shape == (480, 640, 3)
+    for colour in COLOURS[:2]:
+        assert (picture[..., ::-1] == colour).all(2).sum() > 50
+
+
+def test_no_plot_of_a_single_number_of_frames(compare, tmp_path):
+    write_run(tmp_path / "one")
+    write_run(tmp_path / "two", noise=100)
+    compare("one", "two")
+    assert "<svg" not in (tmp_path / "comparison.html").read_text()
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_scores_that_are_not_finite_are_no_points(compare, tmp_path, monkeypatch):
+    write_burst_run(tmp_path / "one", {2: 900, 14: 300})
+    monkeypatch.setattr(Evaluation, "mean", lambda self: {"psnr_mu": math.inf, "ssim_mu": 1.0})
+    write_run(tmp_path / "one", "_4_frames", frames=14, dataset="synburst")
+    compare("one")
+    assert (tmp_path / "comparison.html").read_text().count("<circle") == 2
+
+
+def test_the_page_shows_the_sheets_of_the_same_image_of_all_runs(compare, tmp_path):
+    images = ("0001-00", "night #1?")
+    for name in ("one", "two", "three"):
+        write_burst_run(tmp_path / "ckpt" / name, {2: 900, 14: 300}, images=images)
+        write_run(tmp_path / "ckpt" / name, "_bicubic", dataset="synburst", frames=14, images=images)
+    for name in ("one", "two"):
+        for image in images:
+            write_png8(tmp_path / f"ckpt/{name}/report_synburst_3/{image}.png", np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "pages").mkdir()
+    compare("ckpt/one", "ckpt/two", "ckpt/three", "--out", "pages/all.html")
+    page = (tmp_path / "pages/all.html").read_text()
+    sources = [unquote(source) for source in re.findall("<img src='([^']*)'", page)]
+    assert sources == [
+        f"../ckpt/{name}/report_synburst_3/{image}.png" for image in images for name in ("one", "two")
+    ]
+    assert all((tmp_path / "pages" / source).is_file() for source in sources)
+    assert page.count("<h3>") == 2
+    assert len(re.findall("<tr>", page)) == 1 + 3 * 2 + 1  # the baseline once
+
+
+def test_runs_aligned_by_different_flows_stand_apart(compare, tmp_path):
+    for name in ("dis", "pwcnet"):
+        write_run(tmp_path / name, scored="aligned", sca_flow=name)
+    printed, rows = compare("dis", "pwcnet")
+    assert len({row["scores"] for row in rows}) == 2
+    assert "scored aligned, sca_flow dis, border 2" in printed

@@ -84,6 +84,14 @@ def test_many_wide_pictures_stand_in_rows():
     assert (five[-800:, 2600:] == rendering.BACKGROUND).all()
 
 
+def test_contact_sheets_of_a_given_number_of_columns():
+    pictures = [np.full((10, 20, 3), 257 * value, np.uint16) for value in (50, 60, 70, 80, 90)]
+    bar = rendering.CAPTION_HEIGHT
+    sheet = contact_sheet(pictures, list("abcde"), 3)
+    assert sheet.shape == (2 * (10 + bar), 60, 3)
+    assert [sheet[y, x, 0] for y in (bar, 2 * bar + 10) for x in (0, 20)] == [50, 60, 80, 90]
+
+
 def test_contact_sheet_refuses_sizes_that_do_not_fit():
     pictures = [np.zeros((40, 60, 3), np.uint16), np.zeros((11, 15, 3), np.uint16)]
     with pytest.raises(UserError, match="15x11 does not fit beside one of 60x40"):
@@ -227,6 +235,13 @@ def test_pictures_by_the_tone_map_asked_for():
         ("reinhard", "auto", reinhard(values, *automatic_reinhard(light))),
     ):
         assert np.array_equal(pictures.curve(tonemap, ev, image)(values), expected)
+
+
+def test_a_white_level_in_the_metadata_is_white():
+    image = torch.full((1, 3, 6, 8), 0.25)
+    pictures = make_pictures(meta={"white_level": np.float32(0.25)}, white=1.0)
+    assert pictures.picture(image).min() == 65535
+    assert make_pictures(meta={}, white=1.0).picture(image).max() < 60000
 
 
 def test_matlab_like_pictures_are_not_made_by_strips():

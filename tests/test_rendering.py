@@ -311,6 +311,46 @@ def test_images_of_linear_srgb_are_neither_demosaiced_nor_coloured():
         linear_srgb(np.zeros((5, 70, 21), np.float32), {}, menon)
 
 
+def test_three_planes_with_the_colours_of_a_camera_are_camera_rgb():
+    """A flat colour looks the same as a mosaic and as three planes of the same camera."""
+    meta, colour = make_meta(), np.array([2.0, 3.0, 1.0], np.float32)
+    planes = np.tile(colour[:, None, None], (1, 20, 24))
+    packed = np.tile(colour[[0, 1, 1, 2]][:, None, None], (1, 10, 12))
+    expected = np.clip(CAM2RGB @ np.clip(colour * [1.9, 1, 2.1] / 8, 0, 1), 0, 1)
+    linear = linear_srgb(planes, meta, menon, white=8.0)
+    assert linear.shape == (20, 24, 3)
+    np.testing.assert_allclose(linear, np.broadcast_to(expected, linear.shape), atol=1e-6)
+    np.testing.assert_allclose(linear_srgb(packed, meta, menon, white=8.0), linear, atol=1e-5)
+    pictures = [render_png16(image, meta, menon, white=8.0) for image in (planes, packed)]
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2
+    dim = [scene_luminance(image, meta, white=8.0).mean() for image in (planes, packed)]
+    assert dim[0] == pytest.approx(dim[1], rel=1e-6)
+    without_pattern = {key: meta[key] for key in ("white_balance", "cam2rgb")}
+    assert np.array_equal(linear_srgb(planes, without_pattern, menon, white=8.0), linear)
+    with pytest.raises(UserError, match="rendering needs white_balance in the metadata"):
+        linear_srgb(planes, {"cam2rgb": CAM2RGB}, menon)
+
+
+def test_camera_rgb_has_white_highlights_and_shading_too():
+    planes = np.full((3, 8, 8), 16.0, np.float32)
+    light = linear_srgb(planes, make_meta(), menon, white=1.0, clip=False, saturation=16.0)
+    np.testing.assert_allclose(light, 16 * 2.1, rtol=1e-5)
+    shading = np.ones((4, 1, 2), np.float32)
+    shading[1], shading[2] = 1, 3
+    meta = {"white_balance": [1, 1, 1], "cam2rgb": np.eye(3), "shading": shading}
+    shaded = linear_srgb(planes, meta, menon, white=16.0, clip=False)
+    np.testing.assert_allclose(shaded, np.broadcast_to([1, 2, 1], shaded.shape), rtol=1e-6)
+
+
+def test_gray_images_are_the_same_in_all_colours():
+    gray = np.random.default_rng(0).uniform(-1, 20, (1, 70, 21)).astype(np.float32)
+    colour = gray.repeat(3, axis=0)
+    for meta in ({}, {"white_level": np.float32(0.3)}):
+        assert np.array_equal(linear_srgb(gray, meta, menon), linear_srgb(colour, meta, menon))
+        assert np.array_equal(render_png16(gray, meta, menon), render_png16(colour, meta, menon))
+        assert np.array_equal(scene_luminance(gray, meta), scene_luminance(colour, meta))
+
+
 def test_clipped_sky_is_white_with_every_tone_curve():
     """Without the rule it would be magenta: green is 1 where red is 1.9 and blue 2.1."""
     packed = np.full((4, 12, 12), 16.0, np.float32)
