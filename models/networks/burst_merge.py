@@ -18,10 +18,10 @@ from models.networks.flow.refined_flow import gradients, refined, smoothed
 from models.networks.parts.kernel_regression import REACH, Aligned, regressed
 from models.networks.parts.warp import warp
 
-SAME, OTHER = 2.0, 4.0  # squared difference against what is expected: up to here the same, from here another
+SAME, OTHER = 4.0, 8.0  # squared difference against what is expected: up to here the same, from here another
 ALIASED = 0.05  # share of the local variance by which frames differ as their grids lie differently
-SHARP = (0.35, 0.3)  # px of the mosaic: width of the kernel on detail for many frames, and more for one
-SMOOTH = 1.2  # px of the mosaic: width of the kernel where there is noise only
+SHARP = (0.15, 0.3)  # px of the mosaic: width of the kernel on detail for many frames, and more for one
+SMOOTH = 0.8  # px of the mosaic: width of the kernel where there is noise only
 DETAIL = (2.0, 12.0)  # squared gradient against that of noise: from nothing to detail
 STRAIGHT = 0.02  # share of an edge's squared gradient that is not taken for detail along it
 
@@ -34,10 +34,11 @@ class BurstMerge(nn.Module):
             result is the merge by frequency of ExposureMerge, as packed planes.
         out_channels: 3, camera RGB, or 4, the same as planes R, G, G, B.
         reference: number of the frame that the result shows.
+        bracketed: whether frames differ in exposure; such are refused.
         shot_noise, read_noise: as of ExposureMerge, for data without a `noise_map`.
 
     Raises:
-        ValueError: scale and planes that do not go together; as ExposureMerge.
+        ValueError: brackets; scale and planes that do not go together; as ExposureMerge.
     """
 
     trained = False
@@ -49,10 +50,13 @@ class BurstMerge(nn.Module):
         scale: int = 8,
         out_channels: int = 3,
         reference: int = 0,
+        bracketed: bool = False,
         shot_noise: float = 0.0024,
         read_noise: float = 1.8e-5,
     ) -> None:
         super().__init__()
+        if bracketed:
+            raise ValueError("it merges frames of one exposure, exposure_merge is for brackets")
         if scale == 1 and out_channels != 4:
             raise ValueError("at scale 1 a burst is merged to its 4 planes")
         self.scale, self.out_channels, self.reference = scale, out_channels, reference
@@ -78,7 +82,8 @@ class BurstMerge(nn.Module):
         noise = self._noise_maps(frames) if noise_map is None else self._ordered(noise_map.float())
         flow = self.alignment.from_base(frames, tell)
         found = [self._looked_at(*sample) for sample in zip(frames, noise, flow, strict=True)]
-        return {name: torch.stack(part) for name, part in zip(("flow", "trust", "kernel"), zip(*found))}
+        flows, trusts, kernels = zip(*found, strict=True)
+        return {"flow": torch.stack(flows), "trust": torch.stack(trusts), "kernel": torch.stack(kernels)}
 
     @staticmethod
     def halo(flow: torch.Tensor, **facts: torch.Tensor) -> int:
@@ -135,9 +140,9 @@ class BurstMerge(nn.Module):
         variance = noise[0].square().mean(0)[None, None] / frames.shape[1]  # of light, (1, 1, H, W)
         flows, trusts = [], []
         merged, weight = light[:1].clone(), torch.ones_like(light[:1])
-        for other, own, found in zip(frames[1:], noise[1:], flow, strict=True):
+        for other, own, first in zip(frames[1:], noise[1:], flow, strict=True):
             gray = other.mean(0)[None, None]
-            found = refined(light[:1], gray, found[None], variance.mean())
+            found = refined(light[:1], gray, first[None], variance.mean())
             same = trust(frames[0], warp(other[None], found, "border")[0], noise[0], own)
             merged += same * warp(gray, found, "border")
             weight += same

@@ -31,6 +31,42 @@ def exposure_average(frames: torch.Tensor, exposure: torch.Tensor, scale: int = 
     return _enlarged(torch.where(total > 0, mean, frames[:, 0]), scale)
 
 
+def bicubic(frames: torch.Tensor, scale: int = 8) -> torch.Tensor:
+    """The first of packed raw frames (N, T, 4, H, W) as camera RGB (N, 3, sH, sW), colour by colour bicubic.
+
+    Each plane is enlarged from where its samples lie: px i of the result is at i * 2 / scale of the mosaic.
+    """
+    size = tuple(scale * side for side in frames.shape[-2:])
+    planes = [
+        F.grid_sample(
+            frames[:, 0, plane : plane + 1],
+            _sites(site, frames.shape[-2:], size).to(frames).expand(len(frames), -1, -1, -1),
+            mode="bicubic",
+            padding_mode="border",
+            align_corners=True,
+        )
+        for plane, site in enumerate(((0, 0), (0, 1), (1, 0), (1, 1)))
+    ]
+    return torch.cat((planes[0], (planes[1] + planes[2]) / 2, planes[3]), dim=1)
+
+
+def _sites(site: tuple[int, int], size: tuple[int, int], enlarged: tuple[int, int]) -> torch.Tensor:
+    """Where px of an enlarged image are in a plane of `size` whose first sample is at `site` of the mosaic.
+
+    As PyTorch counts with aligned corners, (1, H, W, 2).
+    """
+    y, x = (
+        (torch.arange(many) * (2 * side / many) - offset) / max(side - 1, 1) - 1
+        for offset, side, many in zip(site, size, enlarged, strict=True)
+    )
+    return torch.stack(torch.broadcast_tensors(x[None], y[:, None]), dim=-1)[None]
+
+
+def burst_average(frames: torch.Tensor) -> torch.Tensor:
+    """Mean of the frames (N, T, C, H, W) where they are: what holding still would give."""
+    return frames.mean(1)
+
+
 def _enlarged(image: torch.Tensor, scale: int) -> torch.Tensor:
     if scale == 1:
         return image

@@ -7,14 +7,12 @@ from models.networks.parts.warp import warp
 
 STEPS = 3
 BLUR = 0.7  # px, standard deviation of the blur before gradients are taken
-WINDOW = 6.0  # px, standard deviation of the neighbourhood that moves as one
+WINDOW = 5.0  # px, standard deviation of the neighbourhood that moves as one
 LARGEST_STEP = 0.5  # px
 STIFFNESS = 4.0  # texture that halves a step, in what noise alone gives
 
 
-def refined(
-    base: torch.Tensor, other: torch.Tensor, flow: torch.Tensor, noise: torch.Tensor
-) -> torch.Tensor:
+def refined(base: torch.Tensor, other: torch.Tensor, flow: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """A better flow (1, 2, H, W), in px, from images (1, 1, H, W): base at p is other at p + flow(p).
 
     Steps are small where there is little texture. `noise` is the variance of the noise of each image, ().
@@ -23,9 +21,7 @@ def refined(
     along_x, along_y = gradients(base)
     left = noise / (4 * torch.pi * BLUR**2)  # after the blur
     firm = STIFFNESS * left / 2 + 1e-12
-    xx, xy, yy = (
-        smoothed(part, WINDOW) for part in (along_x**2, along_x * along_y, along_y**2)
-    )
+    xx, xy, yy = (smoothed(part, WINDOW) for part in (along_x**2, along_x * along_y, along_y**2))
     xx, yy = xx + firm, yy + firm
     determinant = xx * yy - xy * xy
     limit = 9 * left + 0.02 * base.square().mean()  # of a squared difference: more is not the same thing

@@ -1,7 +1,7 @@
 """Colours of a mosaic on a finer grid, from the samples of several frames by local Gaussian kernels.
 
-After Wronski et al., "Handheld multi-frame super-resolution", SIGGRAPH 2019, section 5: normalised convolution
-with a kernel that each place has of its own, one colour after the other, without demosaicing before.
+After Wronski et al., "Handheld multi-frame super-resolution", SIGGRAPH 2019, section 5: normalised
+convolution with a kernel that each place has of its own, colour by colour, without demosaicing before.
 """
 
 from typing import NamedTuple
@@ -9,13 +9,12 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-
 SITES = ((0, 0), (0, 1), (1, 0), (1, 1))  # row and column of planes R, G, G, B in their cell
 COLOURS = (0, 1, 1, 2)
 TAPS = (-1, 0, 1)  # samples of a plane around the nearest, each way
 REACH = 3  # packed px around a px, besides motion, on which its result depends
 STRIP = 1 << 17  # px of the result that are worked on at once
-FALLBACK = 0.01  # weight of a wide kernel on the first frame: it counts where no other sample is near
+FALLBACK = 0.003  # weight of a wide kernel on the first frame: it counts where no other sample is near
 FALLBACK_WIDTH = 1.0  # px of the mosaic, its standard deviation
 LARGEST_RATIO = 4.0  # of a colour to green, by which detail of green is handed on
 TINY = 1e-12
@@ -58,9 +57,7 @@ def _strip(burst: Aligned, scale: int, strip: range) -> torch.Tensor:
     wide_red, wide_green, wide_blue, green = sums[:, 0] / sums[:, 1].clamp(min=TINY)
     detail = green - wide_green
     floor = wide_green.abs().clamp(min=1e-3)
-    red, blue = (
-        wide + detail * (wide / floor).clamp(0, LARGEST_RATIO) for wide in (wide_red, wide_blue)
-    )
+    red, blue = (wide + detail * (wide / floor).clamp(0, LARGEST_RATIO) for wide in (wide_red, wide_blue))
     return torch.stack((red, green, blue))
 
 
@@ -83,10 +80,9 @@ def _add(
     power = kernel[0] * along_x**2 + 2 * kernel[1] * along_x * along_y + kernel[2] * along_y**2
     wide = torch.exp(-power / 4)  # twice the kernel's covariance: its square is the kernel
     weights = {colour: wide, **({3: wide * wide} if colour == 1 else {})}
-    for index, weight in weights.items():
-        weight = weight * trust
-        if is_first:
-            weight = weight + FALLBACK * torch.exp((along_x**2 + along_y**2) * (-0.5 / FALLBACK_WIDTH**2))
+    floor = FALLBACK * torch.exp((along_x**2 + along_y**2) * (-0.5 / FALLBACK_WIDTH**2)) if is_first else 0.0
+    for index, own in weights.items():
+        weight = own * trust + floor
         sums[index, 0] += (weight * values).sum((0, 1))
         sums[index, 1] += weight.sum((0, 1))
 
@@ -96,7 +92,7 @@ def _taps(place: torch.Tensor, offset: int, side: int) -> tuple[torch.Tensor, to
 
     Samples lie at offset + 2 k; those beyond the border are the nearest inside, at their own distance.
     """
-    nearest = ((place - offset) / 2).round()
+    nearest = ((place - offset + 1) / 2).floor()  # halves go up in every tile
     index = torch.stack([nearest + tap for tap in TAPS]).clamp(0, side - 1)
     return index.long(), 2 * index + offset - place
 
@@ -104,7 +100,5 @@ def _taps(place: torch.Tensor, offset: int, side: int) -> tuple[torch.Tensor, to
 def _at(maps: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Maps (C, h, w) of packed px at places (H, W) of the mosaic, between px bilinearly: (C, H, W)."""
     height, width = maps.shape[-2:]
-    grid = torch.stack(
-        (((x - 0.5) / max(width - 1, 1)) - 1, ((y - 0.5) / max(height - 1, 1)) - 1), dim=-1
-    )
+    grid = torch.stack((((x - 0.5) / max(width - 1, 1)) - 1, ((y - 0.5) / max(height - 1, 1)) - 1), dim=-1)
     return F.grid_sample(maps[None], grid[None], padding_mode="border", align_corners=True)[0]
