@@ -1,6 +1,7 @@
 """BurstSR as it was taken: whole bursts of raw files of a phone (DeepRep specification, section 6)."""
 
 import argparse
+import itertools
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ class BurstsrFullDataset(BaseDataset):
         super().__init__(opt, split)
         if split != "test":
             raise UserError(
-                "--dataset_name burstsr_full has no ground truth: train and validate on --dataset_name burstsr"
+                "--dataset_name burstsr_full has no ground truth: train and validate on burstsr instead"
             )
         folder = next((self.root / name for name in ("val", "train") if (self.root / name).is_dir()), None)
         if folder is None:
@@ -69,7 +70,7 @@ class BurstsrFullDataset(BaseDataset):
                 raise UserError(f"{scene} has {len(files)} files *{SUFFIX}: --frame_num {count} is too many")
             images = (image.from_red() for image in read_alike(files[:count]))
             first = next(images)
-            frames = stack(count, (without_black(image) for image in _again(first, images)))
+            frames = stack(count, (without_black(image) for image in itertools.chain([first], images)))
         return {
             "frames": frames,
             "exposure": np.ones(count, np.float32),
@@ -78,11 +79,6 @@ class BurstsrFullDataset(BaseDataset):
             "scene": scene.stem,
             "frame": files[0].stem,
         }
-
-
-def _again(first: RawImage, others: Iterator[RawImage]) -> Iterator[RawImage]:
-    yield first
-    yield from others
 
 
 def find_scenes(folder: Path) -> list[Path]:

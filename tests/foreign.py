@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,10 @@ class Ratio:
 
     def __init__(self, num: int, den: int) -> None:
         self.num, self.den = num, den
+
+
+class NewRatio(Fraction):
+    """A fraction as newer versions of exifread have it."""
 
 
 class Tags(list):
@@ -74,6 +79,7 @@ class Settings:
 MODULES = {
     IfdTag: "exifread.classes",
     Ratio: "exifread.utils",
+    NewRatio: "exifread.utils",
     Tags: "exifread.utils",
     Slotted: "exifread.utils",
     NetConstructor: "admin.model_constructor",

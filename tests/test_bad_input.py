@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.foreign import Command
 from tests.programs import ROOT, Result, log_rows, run, succeed
 
 SHORT = ("--niter", 1, "--epoch_iters", 2, "--val_freq", 0)
@@ -205,16 +206,6 @@ def test_not_an_array(content, train, own_brackets):
     path.write_bytes(content)
     (own_brackets / SAMPLE / "raw_1.npy").write_bytes((own_brackets / TEST_SAMPLE / "raw_1.npy").read_bytes())
     assert_refused(train(dataroot=own_brackets, val_freq=1), path, "damaged or unsafe metadata")
-
-
-class Command:
-    """Pickles into a call of os.system."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple:
-        return os.system, (self.command,)
 
 
 @pytest.mark.parametrize("program", ["train", "test"])
