@@ -17,6 +17,7 @@ from util.errors import UserError
 from util.imaging.pictures import TONE_MAPS
 from util.imaging.rendering import ISPS
 from util.parser import Parser, amount, boolean, iterations
+from util.scores.burst_metrics import BURST_METRICS
 from util.scores.evaluation import SCORED, USUAL
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.picture_metrics import METRICS
@@ -123,8 +124,10 @@ class TestOptions(BaseOptions):
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         opt = super().parse(arguments)
-        kind = data.dataset_class(opt.dataset_name).scored(opt)
+        dataset = data.dataset_class(opt.dataset_name)
+        kind = dataset.scored(opt)
         opt.metrics = opt.metrics or USUAL[kind]
+        opt.tonemap = opt.tonemap or ("mu_law" if dataset.task.bracketed else "exposure")
         opt.save_hdr = opt.save_hdr or ("hdr" if kind == "radiance" else "none")
         known = [*SCORED[kind], *(NO_REFERENCE if kind in ("picture", "radiance") else ())]
         unknown = [name for name in opt.metrics if name not in known]
@@ -190,9 +193,9 @@ def add_tones(parser: Parser) -> None:
     group.add_argument(
         "--tonemap",
         choices=TONE_MAPS,
-        default="mu_law",
         help="of the PNGs: mu_law as published, reinhard, exposure (--ev and sRGB only), or matlab_like, "
-        "an approximation of the MATLAB tone mapping of SelfHDR's figures; scores do not depend on it",
+        "an approximation of the MATLAB tone mapping of SelfHDR's figures; scores do not depend on it; "
+        "default: exposure for bursts of one exposure, else mu_law",
     )
     group.add_argument(
         "--ev",
@@ -221,8 +224,9 @@ def add_scores(parser: Parser) -> None:
         "--metrics",
         type=metric_list,
         help="comma list; default: as the data set's paper has it; of pictures: "
-        f"{', '.join(METRICS)}; of radiance (LDR data sets): {', '.join(RADIANCE_METRICS)}; without "
-        f"ground truth: {', '.join(NO_REFERENCE)}",
+        f"{', '.join(METRICS)}; of radiance (LDR data sets): {', '.join(RADIANCE_METRICS)}; of bursts "
+        f"{', '.join(BURST_METRICS['linear14'])}, and likewise with display or aligned; without ground "
+        f"truth: {', '.join(NO_REFERENCE)}",
     )
     group.add_argument(
         "--protocol",
