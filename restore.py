@@ -1,4 +1,4 @@
-"""Restore one's own photographs: raw files or pictures of one scene, exposed differently.
+"""Restore one's own photographs: raw files or pictures of one scene, exposed differently, or a burst.
 
 python restore.py DIR [--out FOLDER] [options]        (-h explains)
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 import bracketeer
+from data.burst_dataset import TASKS, BurstDataset
 from data.folder_dataset import FolderDataset
 from data.photos import Scene, read_scene, reading_options, scene_folders
 from data.results import Results
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
 
 CKPT = Path(__file__).resolve().parent / "ckpt"
 SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "UNet_model_dark.pth"
+BURST = CKPT / "burst" / "DeepRepSR_model_burst.pth"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 
 
@@ -69,23 +71,31 @@ def parse(words: list[str]) -> Request:
         "--out", type=Path, metavar="FOLDER", help="of the results; DIR/restored if not given"
     )
     parser.add_argument(
-        "--frame_num", type=positive, help="take so many frames, spread over all exposures; default: all"
+        "--frame_num",
+        type=positive,
+        help="take so many frames, spread over all exposures, of a burst the first; default: all",
     )
     parser.add_argument(
         "--max_dataset_size", type=positive, help="only so many of the scenes in DIR; default: all"
     )
+    parser.add_argument(
+        "--burst",
+        choices=tuple(TASKS),
+        help=f"DIR holds {BurstDataset.describe_layout()}: x4 enlarges the mosaic 4 times, denoise does not",
+    )
+    BurstDataset.add_reading_options(parser)
     FolderDataset.modify_commandline_options(parser, is_train=False)
     parser.epilog = (
         "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "
         "--tile, ... Without --net and --load_path, five raw files of which each is exposed about four times "
         "as long as the one before, and a single dark one, are restored by the small networks that come with "
-        "the project, all else by a classical merge."
+        "the project, all else by a classical merge, bursts too."
     )
     if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
         raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")
     opt, others = parser.parse_known_args(words)
     folders = scene_folders(opt.photos)[: opt.max_dataset_size]
-    names = ("frame_num", "response", "border", "ratio", "camera")
+    names = ("frame_num", "response", "border", "ratio", "camera", "burst", "reference")
     reading = reading_options(**{name: getattr(opt, name) for name in names})
     out = opt.out or opt.photos / "restored"
     if out.resolve() in {folder.resolve() for folder in folders}:
@@ -95,6 +105,8 @@ def parse(words: list[str]) -> Request:
 
 def weights_for(scene: Scene) -> Path | None:
     """The weights of this project that were trained on frames like those of a scene; None: the merge."""
+    if scene.burst:
+        return BURST if scene.burst == "x4" and BURST.exists() else None
     return SMALL if scene.is_like_training else DARK if scene.light else None
 
 

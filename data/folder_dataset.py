@@ -74,7 +74,7 @@ class FolderDataset(BaseDataset):
         parser.add_argument(
             "--camera",
             metavar="FILE",
-            help="of a single raw file: calibration of its camera, by data.calibrate; default: the file's "
+            help="of a single raw file, or a burst: calibration of the camera, by data.calibrate; default: the file's "
             "NoiseProfile, else a calibration that comes with the project, else its noise",
         )
         if not is_train:
@@ -98,7 +98,7 @@ class FolderDataset(BaseDataset):
         if not folders:
             raise UserError(f"{self.root} holds no pictures; expected: {self.describe_layout()}")
         self.scenes = [self._open(folder) for folder in folders[: opt.max_dataset_size]]
-        kinds = {_is_raw(scene.files[0]) for scene in self.scenes}
+        kinds = {is_raw(scene.files[0]) for scene in self.scenes}
         if len(kinds) > 1:
             raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
         self.task = self.task._replace(channels=4 if kinds.pop() else 3)
@@ -123,8 +123,8 @@ class FolderDataset(BaseDataset):
 
     def _open(self, folder: Path) -> Brackets:
         """The frames of a scene that `--frame_num` chooses; their headers are read."""
-        files, wanted = _one_kind(_frames(folder)), self.opt.frame_num
-        if len(files) == 1 and _is_raw(files[0]):
+        files, wanted = one_kind(frame_files(folder)), self.opt.frame_num
+        if len(files) == 1 and is_raw(files[0]):
             return Brackets(folder, tuple(files), np.ones(1))
         if len(files) < FEWEST:
             raise UserError(
@@ -135,11 +135,11 @@ class FolderDataset(BaseDataset):
                 f"{folder} holds {len(files)} frames, {MOST} are the most: "
                 f"--frame_num {MOST} takes that many, spread over their exposures"
             )
-        if wanted is not None and wanted < FEWEST and not _is_raw(files[0]):
+        if wanted is not None and wanted < FEWEST and not is_raw(files[0]):
             raise UserError(f"--frame_num {wanted}: pictures are restored from {FEWEST} frames or more")
         if wanted is not None and wanted > min(len(files), MOST):
             raise UserError(f"--frame_num {wanted}: {folder} holds {len(files)} frames, {MOST} are the most")
-        shots = [read_shot(file, _is_raw(file)) for file in files]
+        shots = [read_shot(file, is_raw(file)) for file in files]
         exposures = set_exposures(folder, files, shots)
         order = np.argsort(exposures)
         order = order[np.rint(np.linspace(0, len(files) - 1, wanted or len(files))).astype(int)]
@@ -201,11 +201,11 @@ class FolderDataset(BaseDataset):
         return slice(border, shape[0] - border), slice(border, shape[1] - border)
 
 
-def _is_raw(file: Path) -> bool:
+def is_raw(file: Path) -> bool:
     return file.suffix.lower() in raw.SUFFIXES
 
 
-def _frames(folder: Path) -> list[Path]:
+def frame_files(folder: Path) -> list[Path]:
     """The pictures in a folder by name, without hidden files."""
     suffixes = raw.SUFFIXES | picture_stack.SUFFIXES
     files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -214,19 +214,19 @@ def _frames(folder: Path) -> list[Path]:
 
 def find_scenes(root: Path) -> list[Path]:
     """The folder itself if it holds pictures, else those in it that do, by name; none that holds results."""
-    if _frames(root):
+    if frame_files(root):
         return [root]
-    return [folder for folder in subfolders(root) if _frames(folder) and not is_results(folder)]
+    return [folder for folder in subfolders(root) if frame_files(folder) and not is_results(folder)]
 
 
-def _one_kind(files: list[Path]) -> list[Path]:
+def one_kind(files: list[Path]) -> list[Path]:
     """All files if they are of one kind; the raw files if each picture was stored by the camera beside one.
 
     Raises:
         UserError: raw files and pictures that do not belong together.
     """
-    raws = [file for file in files if _is_raw(file)]
-    pictures = [file for file in files if not _is_raw(file)]
+    raws = [file for file in files if is_raw(file)]
+    pictures = [file for file in files if not is_raw(file)]
     if not raws or not pictures:
         return files
     stems = {file.stem for file in raws}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from data.burst_dataset import TASKS, BurstDataset
 from data.folder_dataset import SHORTEST, FolderDataset, find_scenes
 from data.reading.picture_stack import RESPONSES
 from util.errors import UserError
@@ -31,6 +32,9 @@ class Scene:
         meta: what rendering needs of raw files: white balance, matrix to linear sRGB, CFA, ...
         border: px around the frames that were left out.
         light: `gain` and `ratio` of a single dark raw frame (util.task.CARRIED), whose exposure is 1 / ratio.
+        burst: what a burst of one exposure, whose first frame is shown, is to become: one of
+            data.burst_dataset.TASKS; "" of other scenes.
+        noise_map: of a burst, standard deviation of the noise, like frames.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Scene:
     meta: Mapping[str, Any] = field(default_factory=dict)
     border: int = 0
     light: Mapping[str, float] = field(default_factory=dict)
+    burst: str = ""
+    noise_map: np.ndarray | None = None
 
     @property
     def is_raw(self) -> bool:
@@ -55,16 +61,25 @@ class Scene:
         """Whether the weights in ckpt/small know brackets like these."""
         count, low, high = LIKE_TRAINING
         ratios = self.exposure[1:] / self.exposure[:-1]
-        return self.is_raw and len(self.frames) == count and bool(((ratios > low) & (ratios < high)).all())
+        return (
+            self.is_raw
+            and not self.burst
+            and len(self.frames) == count
+            and bool(((ratios > low) & (ratios < high)).all())
+        )
 
 
 def reading_options(**changes: Any) -> argparse.Namespace:
     """The options by which a folder is read: those of `--dataset_name folder`, with their defaults.
 
+    With `burst`, one of data.burst_dataset.TASKS, it is read as a burst of one exposure, whose frame number
+    `reference` by name, from 1, or the "sharpest" is shown.
+
     Raises:
-        UserError: there is no such option.
+        UserError: there is no such option, or it is not for bursts.
     """
     known = {"frame_num": None, "response": "debevec", "border": 0, "ratio": None, "camera": None}
+    known |= {"burst": None, "reference": 1}
     if unknown := sorted(changes.keys() - known.keys()):
         raise UserError(f"reading has no option {unknown[0]}; there are {', '.join(known)}")
     opt = known | changes
@@ -72,20 +87,39 @@ def reading_options(**changes: Any) -> argparse.Namespace:
         raise UserError(f"border {opt['border']!r}: expected a whole number, 0 or more")
     if opt["response"] not in RESPONSES:
         raise UserError(f"unknown response '{opt['response']}'; known: {', '.join(RESPONSES)}")
+    if opt["burst"] is None and opt["reference"] != 1:
+        raise UserError(f"reference {opt['reference']} is of bursts: brackets show what all frames do")
+    if opt["burst"] is not None:
+        check_burst(opt)
     return argparse.Namespace(max_dataset_size=None, model="syn", **opt)
 
 
+def check_burst(opt: Mapping[str, Any]) -> None:
+    """Raise a UserError if options of reading are not such of a burst."""
+    if opt["burst"] not in TASKS:
+        raise UserError(f"unknown burst '{opt['burst']}'; known: {', '.join(TASKS)}")
+    for name, usual in (("response", "debevec"), ("border", 0), ("ratio", None)):
+        if opt[name] != usual:
+            raise UserError(f"{name} {opt[name]}: that is not for bursts")
+
+
 def read_scene(folder: str | Path, opt: argparse.Namespace) -> Scene:
-    """The scene in a folder of 2 to 9 raw files or pictures; see docs/photos.md.
+    """The scene in a folder of 2 to 9 raw files or pictures, or of 2 to 14 raw files of a burst.
+
+    See docs/photos.md.
 
     Raises:
         UserError: there is no such folder, it holds several scenes or none, a file is missing or damaged,
             exposures are not known.
     """
-    dataset = FolderDataset(argparse.Namespace(**vars(opt) | {"dataroot": folder}), "test")
+    options = argparse.Namespace(**vars(opt) | {"dataroot": folder, "burst_task": opt.burst})
+    dataset = (BurstDataset if opt.burst else FolderDataset)(options, "test")
     if len(dataset) > 1:
         raise UserError(f"{folder} holds {len(dataset)} scenes in folders of their own: read one of them")
     sample = dataset.whole(0)
+    if opt.burst:
+        facts = (sample[name] for name in ("scene", "frames", "exposure", "meta"))
+        return Scene(*facts, burst=opt.burst, noise_map=sample["noise_map"])
     light = {name: float(sample[name][0]) for name in dataset.task.carries}
     return Scene(sample["scene"], sample["frames"], sample["exposure"], sample["meta"], dataset.inner, light)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.burst_dataset import TASKS
 from data.photos import Scene
 from models import create_model
 from models.base_model import BaseModel
@@ -17,7 +18,7 @@ from util.device import join
 from util.imaging.images import write_png8, write_png16, write_radiance
 from util.imaging.pictures import Pictures
 from util.imaging.rendering import contact_sheet
-from util.scores.baselines import exposure_average
+from util.scores.baselines import bicubic, exposure_average
 from util.task import Task
 from util.tiling import Tell
 
@@ -41,19 +42,22 @@ class Restorer:
             UserError: no such weights, or they are for other frames.
         """
         opt = self._options_for(scene)
-        key = scene.frames.shape[1], opt.frame_num, *getattr(opt, "iter_num", ())
+        key = scene.burst, scene.frames.shape[1], opt.frame_num, *getattr(opt, "iter_num", ())
         if key not in self.models:
-            white = {"white": 1.0} if scene.light else {}
-            channels, carries = scene.frames.shape[1], tuple(scene.light)
-            task = Task(channels=channels, reference=None, scale=None, carries=carries, **white)
-            model = create_model(opt, self.place, task)
+            model = create_model(opt, self.place, _task(scene))
             model.load_trained("latest")
             self.models[key] = model
         return self.models[key]
 
     def _options_for(self, scene: Scene) -> argparse.Namespace:
-        """The options for as many frames; of a dark one, for no more steps than its ratio has room for."""
-        changed = {"frame_num": len(scene.frames)}
+        """The options for as many frames; of a dark one, for no more steps than its ratio has room for.
+
+        A burst is merged where no network is named.
+        """
+        changed: dict[str, Any] = {"frame_num": len(scene.frames)}
+        if scene.burst:
+            net = "burst_merge" if self.opt.net == "exposure_merge" else self.opt.net
+            changed |= {"model": "deeprep", "dataset_name": "burst", "net": net}
         if scene.light and "iter_num" in self.opt:
             room = max(int(scene.light["ratio"]) - 2, 0)
             changed["iter_num"] = [min(number, room) for number in self.opt.iter_num]
@@ -78,11 +82,20 @@ class Restorer:
         view = Pictures(
             self.demosaic,
             scene.meta,
-            white=1.0 if scene.light else 1 / float(scene.exposure.min()),
+            white=1.0 if scene.light or scene.burst else 1 / float(scene.exposure.min()),
             border=scene.border * model.scale,
             isp=self.opt.isp,
         )
         return Restored(image, view, frames.cpu(), sample["exposure"], model.scale)
+
+
+def _task(scene: Scene) -> Task:
+    """What is asked of a model for frames like those of a scene."""
+    if scene.burst:
+        return TASKS[scene.burst]
+    white = {"white": 1.0} if scene.light else {}
+    carries = tuple(scene.light)
+    return Task(channels=scene.frames.shape[1], reference=None, scale=None, carries=carries, **white)
 
 
 def _sample(scene: Scene) -> dict[str, Any]:
@@ -92,6 +105,7 @@ def _sample(scene: Scene) -> dict[str, Any]:
         "exposure": torch.from_numpy(scene.exposure)[None],
         "name": [scene.name],
         **{name: torch.tensor([[value]]) for name, value in scene.light.items()},
+        **({"noise_map": torch.from_numpy(scene.noise_map)[None]} if scene.burst else {}),
     }
 
 
@@ -113,12 +127,18 @@ class Restored:
         return self.view.picture(self.image, self.view.curve(tonemap, ev, self.image))
 
     def sheet(self, tonemap: str = "reinhard", ev: float | str = "auto") -> np.ndarray:
-        """Some of the frames, their plain average and the result side by side: uint8 (H, W, 3)."""
+        """Some of the frames, what is simply made of them, and the result: uint8 (H, W, 3), side by side.
+
+        That is the plain average, or of raw frames whose result is camera RGB, the first one enlarged.
+        """
         curve = self.view.curve(tonemap, ev, self.image)
-        average = self.view.picture(exposure_average(self.frames, self.exposure, self.scale), curve)
+        if self.image.shape[1] == self.frames.shape[2]:
+            title, simple = "exposure average", exposure_average(self.frames, self.exposure, self.scale)
+        else:
+            title, simple = "single frame, bicubic", bicubic(self.frames, self.scale)
         shown: Mapping[str, np.ndarray] = {
             **self.view.as_taken(self.frames, self.exposure, self.view.border // self.scale),
-            "exposure average": average,
+            title: self.view.picture(simple, curve),
             "restored": self.view.picture(self.image, curve),
         }
         return contact_sheet(list(shown.values()), list(shown))

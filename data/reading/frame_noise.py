@@ -12,13 +12,37 @@ CLIPPED = 0.9
 def measured_gain(planes: np.ndarray) -> float | None:
     """Values of a frame (C, h, w), 0 = black, 1 = white, per photoelectron: the slope of variance over mean.
 
-    In blocks of a plane the differences along diagonals show noise, and little of the scene; of blocks alike
-    in brightness the quieter ones count, whose variance is then brought to that of pure noise. None where
-    brightness hardly differs, or noise does not rise with it.
+    None where brightness hardly differs, or noise does not rise with it.
     """
-    means, variances = (np.concatenate([part.ravel() for part in parts]) for parts in _blocks(planes))
+    line = _line(*_used(planes, BLOCK))
+    return float(line[0]) if line is not None and line[0] > 0 else None
+
+
+def measured_law(planes: np.ndarray) -> tuple[float, float]:
+    """Slope and offset of the variance of the noise over the value, of a frame (C, h, w) of any size.
+
+    Where the frame does not tell how noise rises with brightness, the slope is 0.
+    """
+    means, variances = _used(planes, min(BLOCK, *(side // 2 * 2 for side in planes.shape[1:])))
+    line = _line(means, variances)
+    if line is not None and line[0] > 0:
+        return float(line[0]), max(float(line[1]), 0.0)
+    return 0.0, float(np.quantile(variances, QUIET)) / _quantile_of_noise() if len(variances) else 0.0
+
+
+def _used(planes: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the noise of all blocks of `side` px that are neither black nor clipped."""
+    means, variances = (np.concatenate([part.ravel() for part in parts]) for parts in _blocks(planes, side))
     used = (means > 0) & (means < CLIPPED) & (variances > 0)
-    means, variances = means[used], variances[used]
+    return means[used], variances[used]
+
+
+def _line(means: np.ndarray, variances: np.ndarray) -> np.ndarray | None:
+    """Slope and offset of variance over mean; None where brightness hardly differs.
+
+    In blocks of a plane the differences along diagonals show noise, and little of the scene; of blocks alike
+    in brightness the quieter ones count, whose variance is then brought to that of pure noise.
+    """
     levels = min(LEVELS, len(means) // LEAST_BLOCKS)
     if levels < 3:
         return None
@@ -29,16 +53,15 @@ def measured_gain(planes: np.ndarray) -> float | None:
     level, variance = np.array(points).T
     if level[-1] < 1.5 * level[0]:
         return None
-    slope = np.polyfit(level, variance, 1, w=1 / np.maximum(variance, variance.max() / 50))[0]
-    return float(slope) if slope > 0 else None
+    return np.polyfit(level, variance, 1, w=1 / np.maximum(variance, variance.max() / 50))
 
 
-def _blocks(planes: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Mean and variance of the noise of each block, plane by plane."""
+def _blocks(planes: np.ndarray, side: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Mean and variance of the noise of each block of `side` px, plane by plane."""
     means, variances = [], []
     for plane in planes:
-        height, width = (side // BLOCK * BLOCK for side in plane.shape)
-        blocks = plane[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+        height, width = (length // side * side for length in plane.shape)
+        blocks = plane[:height, :width].reshape(height // side, side, width // side, side)
         a, b, c, d = (blocks[:, row::2, :, column::2] for row in (0, 1) for column in (0, 1))
         means.append(blocks.mean(axis=(1, 3)))
         variances.append((np.square(a - b - c + d) / 4).mean(axis=(1, 3)))
