@@ -193,9 +193,9 @@ def add_tones(parser: Parser) -> None:
     group.add_argument(
         "--tonemap",
         choices=TONE_MAPS,
-        help="of the PNGs: mu_law as published, reinhard, exposure (--ev and sRGB only), or matlab_like, "
-        "an approximation of the MATLAB tone mapping of SelfHDR's figures; scores do not depend on it; "
-        "default: exposure for bursts of one exposure, else mu_law",
+        help="of the PNGs: mu_law as published, reinhard, exposure (--ev and sRGB only), matlab_like, "
+        "an approximation of the MATLAB tone mapping of SelfHDR's figures, or camera, that of Deep-Rep's; "
+        "scores do not depend on it; default: exposure for bursts of one exposure, else mu_law",
     )
     group.add_argument(
         "--ev",

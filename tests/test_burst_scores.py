@@ -20,6 +20,7 @@ from util.errors import UserError
 from util.imaging.demosaic import menon
 from util.imaging.detail import detail_of, enlarged
 from util.imaging.pictures import Pictures
+from util.imaging.tonemap import denoising_display
 from util.scores.burst_metrics import BURST_METRICS, burst_psnr, burst_ssim, codes14, quantised14
 from util.scores.burst_output import BurstOutput, create_output
 from util.scores.evaluation import SCORED, USUAL, VALIDATED, Evaluation, prepared, table
@@ -310,6 +311,17 @@ def test_linear_results_are_judged_with_14_bits_and_the_truth_as_it_is():
     assert np.array_equal(judged[TRUTH], truth[0].permute(1, 2, 0).numpy())
     assert judge.facts() == {"scored": "linear14"}
     assert judge.reference("menon", False) == "ground truth"
+
+
+def test_denoised_results_are_judged_as_a_display_shows_them():
+    judge = create_judge(dataset_of("display"))
+    image, truth = torch.rand(1, 1, 6, 8) * 0.6 - 0.1, torch.rand(1, 1, 6, 8) * 0.5
+    view = view_of({"white_level": np.float32(0.4)})
+    judged = judge.images(view, {RESTORED: image, TRUTH: truth}, torch.zeros(1, 2, 1, 6, 8))
+    quantised = quantised14(image[0].permute(1, 2, 0).numpy())
+    np.testing.assert_array_equal(judged[RESTORED], denoising_display(quantised, 0.4))
+    np.testing.assert_array_equal(judged[TRUTH], denoising_display(truth[0].permute(1, 2, 0).numpy(), 0.4))
+    assert judged[RESTORED].min() == 0 and judged[RESTORED].max() == 1
 
 
 def test_aligned_results_come_with_their_mask():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.simulate.unprocessing import invert_smoothstep
 from tests.test_rendering import CAM2RGB, make_meta, make_packed
 from util.errors import UserError
 from util.imaging import rendering
@@ -18,6 +19,8 @@ from util.imaging.rendering import contact_sheet, reduced, render_png16, scene_l
 from util.imaging.tonemap import (
     automatic_ev,
     automatic_reinhard,
+    camera_display,
+    denoising_display,
     exposed,
     inverse_mu_law,
     matlab_like,
@@ -172,6 +175,27 @@ def test_exposure_is_light_times_a_power_of_two():
     assert exposed(np.array([0.3, 5.0]), 2.0).tolist() == pytest.approx([1, 1])
 
 
+def test_the_display_of_denoised_bursts_is_smooth_and_inverts_nothing():
+    x = np.array([-0.05, 0.0, 0.001, 0.5, 0.8], np.float32)
+    shown = denoising_display(x, 0.5, clamp=False)
+    assert shown.dtype == np.float32
+    np.testing.assert_allclose(shown[1:4], srgb_encode(np.array([0, 0.002, 1.0])), atol=2e-3)
+    assert shown[0] == pytest.approx(50 * shown[2] * -1, rel=1e-5)  # straight through 0
+    assert shown[4] == pytest.approx(1 + 0.6 * 1.055 / 2.4, abs=1e-3)  # straight above white
+    assert denoising_display(x, 0.5).tolist() == np.clip(shown, 0, 1).tolist()
+    for joint in (0.0031308, 1.0):
+        near = joint + np.array([-1e-4, 0, 1e-4])
+        steps = np.diff(denoising_display(near, 1.0, clamp=False))
+        assert steps[0] == pytest.approx(steps[1], rel=0.05)
+
+
+def test_the_camera_of_simulated_bursts_is_undone_by_their_simulation():
+    picture = np.random.default_rng(0).random((12, 14, 3)).astype(np.float32)
+    linear = np.clip(invert_smoothstep(picture), 1e-8, 1) ** 2.2 / 1.3
+    np.testing.assert_allclose(camera_display(linear.astype(np.float32), 1.3), picture, atol=1e-5)
+    assert camera_display(np.array([0.25, 3.0]), 2.0, gamma=False, smoothstep=False).tolist() == [0.5, 1]
+
+
 def test_automatic_settings_follow_the_scene():
     logs = np.random.default_rng(0).uniform(-10, 0, 100_000)
     scale, white = automatic_reinhard(2.0**logs)
@@ -235,6 +259,16 @@ def test_pictures_by_the_tone_map_asked_for():
         ("reinhard", "auto", reinhard(values, *automatic_reinhard(light))),
     ):
         assert np.array_equal(pictures.curve(tonemap, ev, image)(values), expected)
+
+
+def test_the_camera_curve_takes_gain_and_parts_of_the_sample():
+    image, light = torch.full((1, 3, 6, 8), 0.1), np.float32([[0.1, 0.2, 0.9]])
+    flags = {"smoothstep": np.float32(0), "gamma": np.float32(1)}
+    known = make_pictures(meta={"rgb_gain": np.float32(1.5), **flags}, white=1.0)
+    expected = np.clip(1.5 * light, 0, 1) ** (1 / 2.2)
+    np.testing.assert_allclose(known.curve("camera", "auto", image)(light), expected, rtol=1e-5)
+    mean = make_pictures(meta={}, white=1.0).curve("camera", "auto", image)(np.float32([0.1]))
+    assert mean[0] == pytest.approx(camera_display(np.float32([0.2]), 1.0)[0], rel=1e-5)
 
 
 def test_a_white_level_in_the_metadata_is_white():

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 from models.burst_losses import pixelwise
 from models.spatial_colour import align
+from util.imaging.tonemap import denoising_display
 from util.scores.burst_metrics import quantised14
 from util.scores.metrics import crop_border, psnr, ssim
 
@@ -45,4 +46,15 @@ def check_alignment(data) -> None:
     assert score == pytest.approx(float(data["output_ssim"]), abs=1e-5)
 
 
-CHECKS = {"deeprep_metrics": check_metrics, "deeprep_sca": check_alignment}
+def check_display(data) -> None:
+    """The curve by which denoised bursts are scored."""
+    level = float(data["white_level"].ravel()[0])
+    for name, clamp in (("output", True), ("output_noclamp", False)):
+        assert_allclose(denoising_display(data["input"], level, clamp), data[name], atol=2e-6)
+
+
+CHECKS = {
+    "deeprep_denoise_tone": check_display,
+    "deeprep_metrics": check_metrics,
+    "deeprep_sca": check_alignment,
+}

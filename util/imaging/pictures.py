@@ -9,9 +9,17 @@ import torch
 
 from util.imaging.demosaic import Demosaicer
 from util.imaging.rendering import linear_srgb, reduced, render_png16, scene_luminance
-from util.imaging.tonemap import automatic_ev, automatic_reinhard, exposed, matlab_like, reinhard
+from util.imaging.tonemap import (
+    automatic_ev,
+    automatic_reinhard,
+    camera_display,
+    exposed,
+    matlab_like,
+    reinhard,
+)
 
-TONE_MAPS = ("mu_law", "reinhard", "exposure", "matlab_like")
+TONE_MAPS = ("mu_law", "reinhard", "exposure", "matlab_like", "camera")
+CAMERA_MEAN = 0.2  # luminance to which "camera" brings light without a known gain, as for BurstSR
 
 Curve = Callable[[np.ndarray], np.ndarray]  # linear sRGB -> sRGB code in [0, 1]
 
@@ -41,10 +49,17 @@ class Pictures:
         if tonemap == "exposure" and ev != "auto":
             return partial(exposed, ev=ev)
         light = scene_luminance(_array(image), self.meta, white=self.white, isp=self.isp)
+        if tonemap == "camera":
+            gain = float(self.meta.get("rgb_gain", CAMERA_MEAN / max(float(light.mean()), 1e-9)))
+            return partial(camera_display, gain=gain, **self._camera_curve())
         if tonemap == "exposure":
             return partial(exposed, ev=automatic_ev(light))
         scale, white = automatic_reinhard(light)
         return partial(reinhard, scale=scale, white=white)
+
+    def _camera_curve(self) -> dict[str, bool]:
+        """Which parts of the camera's curve a simulated burst was made with."""
+        return {name: bool(self.meta[name]) for name in ("gamma", "smoothstep") if name in self.meta}
 
     def picture(
         self, image: torch.Tensor, curve: Curve | None = None, border: int | None = None

@@ -52,6 +52,34 @@ def srgb_decode(code: np.ndarray) -> np.ndarray:
     return np.where(code <= 0.04045, code / 12.92, curve)
 
 
+def denoising_display(x: np.ndarray, white_level: float, clamp: bool = True) -> np.ndarray:
+    """Linear values of a denoised burst, white at `white_level`, as they are scored (Deep-Rep, 10).
+
+    A curve like that of sRGB, whose parts have the same slope where they meet; above white it goes on as a
+    straight line. With `clamp` the result is cut to [0, 1]. Of the shape of `x`.
+    """
+    power, toe = 1 / 2.4, 0.0031308
+    offset = 1 / (1 / (toe**power * (1 - power)) - 1)
+    slope_at_white = (1 + offset) * power
+    linear = x / white_level
+    curve = (1 + offset) * np.maximum(linear, toe) ** power - offset
+    shown = np.where(linear < toe, slope_at_white * toe ** (power - 1) * linear, curve)
+    shown = np.where(linear > 1, slope_at_white * (linear - 1) + 1, shown).astype(x.dtype)
+    return np.clip(shown, 0, 1) if clamp else shown
+
+
+def camera_display(
+    linear: np.ndarray, gain: float, gamma: bool = True, smoothstep: bool = True
+) -> np.ndarray:
+    """Linear sRGB -> code in [0, 1] as the camera of SyntheticBurst makes it (Deep-Rep specification, 3).
+
+    Light times `gain`, clipped; to the power 1/2.2; then 3 x^2 - 2 x^3, each where its flag says so.
+    """
+    shown = np.clip(linear * np.float32(gain), 0, 1)
+    shown = shown ** np.float32(1 / 2.2) if gamma else shown
+    return shown * shown * (3 - 2 * shown) if smoothstep else shown
+
+
 def luminance(linear: np.ndarray) -> np.ndarray:
     """Linear sRGB (..., 3) -> relative luminance (...), ITU-R BT.709."""
     red, green, blue = LUMINANCE

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from util.imaging.pictures import Pictures
+from util.imaging.tonemap import denoising_display
 from util.scores.burst_metrics import BURST_METRICS, quantised14
 from util.scores.method_scores import TRUTH
 from util.scores.raw_metrics import raw_image, srgb_view
@@ -73,8 +74,6 @@ class Judge:
         if self.kind == "radiance":
             return view.light(image, saturates=False)
         if self.kind == "display":
-            from util.imaging.tonemap import denoising_display
-
             return denoising_display(_pixels(image), float(view.meta["white_level"]))
         if self.kind in BURST_METRICS:
             return _pixels(image)
