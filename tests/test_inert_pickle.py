@@ -136,6 +136,7 @@ SPOILT = {
     "a state for a function": b"cfractions\nFraction\n}b.",
     "a state for a class": b"cos\nsystem\n}b.",
     "a type without a name": b"cnumpy\ndtype\n(K\x01tRcnumpy._core.multiarray\nscalar\nh\x00.",
+    "no fraction": b"cfractions\nFraction\n(K\x01K\x00tR.",
     "a type called": b"cnumpy\nndarray\n(K\x01tR.",
     "a persistent name": b"Vstorage\nQ.",
     "no class": b"ccopyreg\n_reconstructor\n(K\x01NNtR.",

@@ -25,10 +25,12 @@ DAMAGE = (
     TypeError,
     AttributeError,
     LookupError,
-    OverflowError,
+    ArithmeticError,
+    AssertionError,
     MemoryError,
     RuntimeError,
     SystemError,
+    SyntaxError,  # NumPy's, of names of types
 )
 RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # modules of Python 2
 OLD_NUMPY, NUMPY = "numpy.core.", "numpy._core."
