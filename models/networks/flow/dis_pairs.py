@@ -10,6 +10,12 @@ from models.networks.flow.pair_flow import Tell
 
 WHITE = 0.995  # quantile of the light that is white in views
 BLUR = 0.8  # px, standard deviation of the blur of views
+ERROR = 0.3  # px by which DIS may err
+FARTHEST = 1.5  # px that refinement may move anything
+ITERATIONS = 30
+SMALL, LARGEST = 256, 1024  # px of a frame's longer side, as far as refinement minds it
+FITS = 5  # of the motion of the whole picture, each with less weight of what does not follow
+TEXTURE_REACH = 4.0  # px, standard deviation of the neighbourhood whose texture counts
 
 
 class DisFlow(nn.Module):
@@ -44,9 +50,66 @@ class DisFlow(nn.Module):
 
 
 def _flow(target: np.ndarray, source: np.ndarray, noise: float) -> np.ndarray:
-    """Flow (H, W, 2) between views (H, W) with noise of this variance."""
-    flow = _consistent(_proven(_dis(target, source), target, source), _dis(source, target))
-    return _followed(flow, target, noise)
+    """Flow (H, W, 2) between views (H, W) with noise of this variance.
+
+    A hand moves the whole picture: what differs from that by no more than DIS errs by is taken for an error.
+    """
+    found = _dis(target, source)
+    flow = _consistent(_proven(found, target, source), _dis(source, target))
+    whole = _refined(_affine(found, _texture(target, noise)), target, source)
+    apart = np.linalg.norm(flow - whole, axis=2, keepdims=True)
+    own = np.clip(apart / ERROR - 1, 0, 1)
+    return _followed(whole + own * (flow - whole), target, noise)
+
+
+def _texture(view: np.ndarray, noise: float) -> np.ndarray:
+    """Variance of a view (H, W) around each px, without that of its noise."""
+    view = view.astype(np.float32)
+    mean, square = (cv2.GaussianBlur(image, (0, 0), TEXTURE_REACH) for image in (view, view * view))
+    return np.maximum(square - mean**2 - noise, 0)
+
+
+def _affine(flow: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The affine motion of most of a flow (H, W, 2), as a flow, by weighted least squares with outliers."""
+    height, width = flow.shape[:2]
+    step = max(1, max(height, width) // 64)
+    rows, columns = np.indices((height, width), np.float32)
+    place = np.stack([columns / width - 0.5, rows / height - 0.5, np.ones_like(rows)], axis=-1)
+    known, wanted = (image[::step, ::step].reshape(-1, image.shape[2]) for image in (place, flow))
+    weight = weight[::step, ::step].reshape(-1, 1) + 1e-3
+    trusted, matrix = weight, np.zeros((3, 2), np.float32)
+    for _ in range(FITS):
+        matrix = np.linalg.lstsq(known * np.sqrt(trusted), wanted * np.sqrt(trusted), rcond=None)[0]
+        apart = np.linalg.norm(known @ matrix - wanted, axis=1, keepdims=True)
+        spread = max(float(np.median(apart)), ERROR / 2)
+        trusted = weight / (1 + (apart / spread) ** 2) ** 2
+    return (place @ matrix).astype(np.float32)
+
+
+def _refined(flow: np.ndarray, target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """An affine flow (H, W, 2) that correlates views (H, W) better (Evangelidis and Psarakis, PAMI 2008).
+
+    Of small frames it is a shift and a turn: they do not tell more. The flow stays where none is near it.
+    """
+    height, width = target.shape
+    motion = cv2.MOTION_EUCLIDEAN if max(height, width) < SMALL else cv2.MOTION_AFFINE
+    shrink = max(1.0, max(height, width) / LARGEST)
+    corners = np.float32([[0, 0], [width - 1, 0], [0, height - 1]])
+    moved = corners + np.stack([flow[0, 0], flow[0, -1], flow[-1, 0]])
+    matrix = cv2.getAffineTransform(corners / shrink, moved / shrink).astype(np.float32)
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ITERATIONS, 1e-5)
+    views = [
+        cv2.resize(view, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+        for view in (target, source)
+    ]
+    try:
+        matrix = cv2.findTransformECC(*views, matrix, motion, stop, None, 1)[1]
+    except cv2.error:  # it does not converge
+        return flow
+    rows, columns = np.indices((height, width), np.float32)
+    place = np.stack([columns, rows], axis=-1)
+    found = place @ matrix[:, :2].T + shrink * matrix[:, 2] - place
+    return found if np.abs(found - flow).max() < FARTHEST else flow
 
 
 def _views(light: np.ndarray) -> tuple[list[np.ndarray], float]:

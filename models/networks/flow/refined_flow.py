@@ -21,15 +21,16 @@ def refined(base: torch.Tensor, other: torch.Tensor, flow: torch.Tensor, noise: 
     along_x, along_y = gradients(base)
     left = noise / (4 * torch.pi * BLUR**2)  # after the blur
     firm = STIFFNESS * left / 2 + 1e-12
-    xx, xy, yy = (smoothed(part, WINDOW) for part in (along_x**2, along_x * along_y, along_y**2))
-    xx, yy = xx + firm, yy + firm
-    determinant = xx * yy - xy * xy
     limit = 9 * left + 0.02 * base.square().mean()  # of a squared difference: more is not the same thing
     for _ in range(STEPS):
         difference = warp(other, flow, "border", mode="bicubic") - base
         trusted = 1 / (1 + difference.square() / limit)
-        right_x, right_y = (smoothed(trusted * difference * part, WINDOW) for part in (along_x, along_y))
-        step = torch.cat((yy * right_x - xy * right_y, xx * right_y - xy * right_x), dim=1) / determinant
+        x, y = trusted * along_x, trusted * along_y
+        products = (x * along_x, x * along_y, y * along_y, x * difference, y * difference)
+        xx, xy, yy, right_x, right_y = smoothed(torch.cat(products), WINDOW).split(1)
+        xx, yy = xx + firm, yy + firm
+        step = torch.cat((yy * right_x - xy * right_y, xx * right_y - xy * right_x), dim=1)
+        step = step / (xx * yy - xy * xy)
         flow = flow - step.clamp(-LARGEST_STEP, LARGEST_STEP)
     return flow
 
