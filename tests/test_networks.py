@@ -150,7 +150,8 @@ def test_any_number_of_frames_and_any_size(name: str, scale: int, channels: int)
 @torch.no_grad()
 def test_every_frame_matters(name: str) -> None:
     network = make(name)
-    frames = random_frames(1, FRAMES, 4, 24, 32)
+    one = random_frames(1, 1, 4, 24, 32)  # a merge leaves out what shows something else
+    frames = one + 0.02 * random_frames(1, FRAMES, 4, 24, 32, seed=1)
     plain = restored(network, frames)
     for number in range(FRAMES):
         other = frames.clone()

@@ -15,7 +15,7 @@ from torch import nn
 from models.networks.exposure_merge import ExposureMerge
 from models.networks.flow.dis_pairs import DisFlow
 from models.networks.flow.refined_flow import gradients, refined, smoothed
-from models.networks.parts.kernel_regression import REACH, Aligned, regressed
+from models.networks.parts.kernel_regression import COLOURS, REACH, SITES, Aligned, regressed
 from models.networks.parts.warp import warp
 
 SAME, OTHER = 4.0, 8.0  # squared difference against what is expected: up to here the same, from here another
@@ -23,6 +23,8 @@ ALIASED = 0.05  # share of the local variance by which frames differ as their gr
 SHARP = (0.15, 0.3)  # px of the mosaic: width of the kernel on detail for many frames, and more for one
 SMOOTH = 0.8  # px of the mosaic: width of the kernel where there is noise only
 DETAIL = (2.0, 12.0)  # squared gradient against that of noise: from nothing to detail
+FAITHFUL = 5  # px, side of the mean from which the power of what is left over is known
+NOISY = 1.3  # share of the variance of noise that is taken off it
 STRAIGHT = 0.02  # share of an edge's squared gradient that is not taken for detail along it
 
 
@@ -31,7 +33,7 @@ class BurstMerge(nn.Module):
 
     Args:
         scale: of the result against the packed planes: 8 is x4 of the mosaic, 2 its own size. With 1 the
-            result is the merge by frequency of ExposureMerge, as packed planes.
+            result is the planes of the reference, without noise.
         out_channels: 3, camera RGB, or 4, the same as planes R, G, G, B.
         reference: number of the frame that the result shows.
         bracketed: whether frames differ in exposure; such are refused.
@@ -73,23 +75,20 @@ class BurstMerge(nn.Module):
         """What tiles are given of frames (N, T, 4, H, W); `tell` is told which part of the frames is done.
 
         "flow" (N, T-1, 2, H, W): from the reference to the others, in px of the planes; "trust"
-        (N, T-1, H, W): weight 0..1 of each of these; "kernel" (N, 3, H, W): see Aligned. At scale 1 what
-        ExposureMerge says.
+        (N, T-1, H, W): weight 0..1 of each of these; "kernel" (N, 3, H, W): see Aligned; at scale 1
+        "deviation" (N, 4, H, W): of the noise of the reference.
         """
-        if self.scale == 1:
-            return self.merge.whole_frame(frames, frames.new_ones(frames.shape[:2]), tell)
         frames = self._ordered(frames.float())
         noise = self._noise_maps(frames) if noise_map is None else self._ordered(noise_map.float())
         flow = self.alignment.from_base(frames, tell)
         found = [self._looked_at(*sample) for sample in zip(frames, noise, flow, strict=True)]
         flows, trusts, kernels = zip(*found, strict=True)
-        return {"flow": torch.stack(flows), "trust": torch.stack(trusts), "kernel": torch.stack(kernels)}
+        known = {"flow": torch.stack(flows), "trust": torch.stack(trusts), "kernel": torch.stack(kernels)}
+        return known | ({"deviation": noise[:, 0]} if self.scale == 1 else {})
 
     @staticmethod
     def halo(flow: torch.Tensor, **facts: torch.Tensor) -> int:
         """Px around a tile that merging it asks for, from the flow (..., 2, h, w) inside it."""
-        if "noise" in facts:
-            return ExposureMerge.halo(flow, **facts)
         return math.ceil(float(flow.abs().amax()) if flow.numel() else 0.0) + REACH
 
     def forward(
@@ -107,14 +106,14 @@ class BurstMerge(nn.Module):
             known: `whole_frame(frames, noise_map)`, if it is already known.
         """
         known = known or self.whole_frame(frames, noise_map)
-        if self.scale == 1:
-            return self.merge(frames, frames.new_ones(frames.shape[:2]), window, **known)
         frames = self._ordered(frames.float())
         flow = F.pad(known["flow"], (0, 0, 0, 0, 0, 0, 1, 0))  # the reference is where it is
         trust = F.pad(known["trust"], (0, 0, 0, 0, 1, 0), value=1.0)
         with torch.autocast(frames.device.type, enabled=False):
             samples = zip(frames, flow, trust, known["kernel"], strict=True)
-            merged = torch.stack([regressed(Aligned(*sample), self.scale) for sample in samples])
+            merged = torch.stack([regressed(Aligned(*sample), max(self.scale, 2)) for sample in samples])
+        if self.scale == 1:
+            return faithful(mosaic_of(merged), frames[:, 0], known["deviation"])
         return (merged if self.out_channels == 3 else merged[:, [0, 1, 1, 2]]).clamp(min=0)
 
     def _ordered(self, frames: torch.Tensor) -> torch.Tensor:
@@ -152,6 +151,24 @@ class BurstMerge(nn.Module):
         none = frames.new_zeros(0, *frames.shape[-2:])
         flow = torch.stack(flows) if flows else flow
         return flow, torch.stack(trusts) if trusts else none, shape
+
+
+def mosaic_of(image: torch.Tensor) -> torch.Tensor:
+    """The packed planes (N, 4, H, W) of camera RGB (N, 3, 2H, 2W)."""
+    planes = [
+        image[:, colour, row::2, column::2] for colour, (row, column) in zip(COLOURS, SITES, strict=True)
+    ]
+    return torch.stack(planes, dim=1)
+
+
+def faithful(merged: torch.Tensor, frame: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
+    """Merged planes (N, 4, H, W) with what the frame shows besides them and its noise does not explain.
+
+    The rest is weighted as by Wiener, with its power around a px.
+    """
+    rest = frame - merged
+    power = F.avg_pool2d(rest.square(), FAITHFUL, 1, FAITHFUL // 2, count_include_pad=False)
+    return merged + rest * (1 - NOISY * deviation.square() / power.clamp(min=1e-12)).clamp(min=0)
 
 
 def trust(base: torch.Tensor, other: torch.Tensor, *noise: torch.Tensor) -> torch.Tensor:
