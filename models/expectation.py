@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from models.base_model import BaseModel
+from util.task import CARRIED
 from util.tiling import TILES, USUAL_TILE, WHOLE_FRAME
 
 SIDE = 160  # px of the part that is tried
@@ -40,7 +41,11 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     height, width = frames.shape[-2:]
     side = min(SIDE, height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    part = frames[..., top : top + side, left : left + side]
+    place = slice(top, top + side), slice(left, left + side)
+    part = frames[..., *place]
+    given = {
+        name: value[..., *place] if CARRIED.get(name, (False,))[0] else value for name, value in given.items()
+    }
     tile = USUAL_TILE if model.opt.tile is None else model.opt.tile
     is_whole = getattr(network, "is_global", False) or getattr(network, "works_by_strips", False)
     is_tiled = bool(tile) and height * width > tile**2 and not is_whole
