@@ -178,4 +178,8 @@ class NoiseLevels:
 
     def add(self, values: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """Values, 0 or more, with noise of given standard normal numbers; not clipped."""
-        return values + normal * np.sqrt(np.float32(self.shot) * values + np.float32(self.read))
+        return values + normal * self.deviation(values)
+
+    def deviation(self, values: np.ndarray) -> np.ndarray:
+        """Standard deviation of the noise of values, of their shape; of negative ones that of 0."""
+        return np.sqrt(np.float32(self.shot) * np.maximum(values, 0) + np.float32(self.read))
