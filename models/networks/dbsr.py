@@ -174,9 +174,15 @@ class DBSR(BurstNetwork):
         }
 
     def whole_frame(
-        self, frames: torch.Tensor, tell: Callable[[float], None] | None = None
+        self,
+        frames: torch.Tensor,
+        exposure: torch.Tensor | None = None,
+        tell: Callable[[float], None] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """{"flow": (N, T-1, 2, H, W)} from the base of (N, T, C, H, W) to each other frame, in px."""
+        """{"flow": (N, T-1, 2, H, W)} from the base of (N, T, C, H, W) to each other frame, in px.
+
+        Exposures do not matter to it.
+        """
         return {"flow": self.flow_of(self.ordered(frames), tell)}
 
     def forward(

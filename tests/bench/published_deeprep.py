@@ -79,7 +79,7 @@ class PlainDeepRepSR(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames (N, T, 4, h, w) -> (N, 3, 8h, 8w)."""
-        number, count, _, height, width = frames.shape
+        number, count = frames.shape[:2]
         view = colours(frames)
         base = view[:, :1].expand_as(view[:, 1:])
         flow = self.flow(base.flatten(0, 1), view[:, 1:].flatten(0, 1))

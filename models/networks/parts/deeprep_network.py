@@ -20,7 +20,7 @@ from models.networks.parts.burst_network import BurstNetwork
 from models.networks.parts.descent import Evidence, Powers, SteepestDescent
 from models.networks.parts.motion import Motion
 
-WINDOW, WINDOWS = 48, 16  # px of sides, and number, of windows in which steps for large frames are found
+WINDOW, WINDOWS = 48, 64  # px of sides, and number, of windows in which steps for large frames are found
 FARTHEST = 64  # px around such a window that are looked at
 
 Part = tuple[slice, slice]  # rows and columns
@@ -190,12 +190,11 @@ class DeepRepNetwork(BurstNetwork):
 
 
 def _windows(size: torch.Size) -> Iterator[Part]:
-    """Up to about WINDOWS windows that are spread evenly over an image of `size`."""
-    step = math.sqrt(size[0] * size[1] / WINDOWS)
+    """Parts of an image of `size`: all of it, or about WINDOWS that are spread evenly over a large one."""
+    counts = [-(-length // WINDOW) for length in size]
+    apart = max(1.0, math.sqrt(counts[0] * counts[1] / WINDOWS))
     sides = []
-    for length in size:
-        count = max(1, min(round(length / step), length // WINDOW))
-        side = min(length, WINDOW)
-        starts = (round((number + 0.5) / count * (length - side)) for number in range(count))
-        sides.append([slice(start, start + side) for start in starts])
+    for length, count in zip(size, counts, strict=True):
+        chosen = range(count) if apart == 1 else (int((n + 0.5) * apart) for n in range(int(count / apart)))
+        sides.append([slice(n * length // count, (n + 1) * length // count) for n in chosen])
     yield from product(*sides)
