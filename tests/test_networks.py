@@ -200,7 +200,7 @@ def test_samples_of_a_batch_are_independent(name: str, scale: int) -> None:
     frames = random_frames(2, FRAMES, 4, 24, 37)
     together = restored(network, frames)
     apart = torch.cat([restored(network, frame[None]) for frame in frames])
-    assert_allclose(together, apart, atol=1e-5 * float(together.std()), rtol=2e-6)
+    assert_allclose(together, apart, atol=1e-5 * float(together.std()), rtol=5e-6)
     assert (together[0] - together[1]).abs().max() > 0.1 * together.std()
 
 
