@@ -81,7 +81,8 @@ def parse(words: list[str]) -> Request:
     parser.add_argument(
         "--burst",
         choices=tuple(TASKS),
-        help=f"DIR holds {BurstDataset.describe_layout()}: x4 enlarges the mosaic 4 times, denoise does not",
+        help=f"DIR holds {BurstDataset.describe_layout()}: x4 enlarges the mosaic 4 times, denoise "
+        "does not; default: no burst",
     )
     BurstDataset.add_reading_options(parser)
     FolderDataset.modify_commandline_options(parser, is_train=False)
