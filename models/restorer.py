@@ -18,7 +18,7 @@ from util.device import join
 from util.imaging.images import write_png8, write_png16, write_radiance
 from util.imaging.pictures import Pictures
 from util.imaging.rendering import contact_sheet
-from util.scores.baselines import bicubic, exposure_average
+from util.scores.baselines import bicubic, burst_average, exposure_average
 from util.task import Task
 from util.tiling import Tell
 
@@ -132,7 +132,9 @@ class Restored:
         That is the plain average, or of raw frames whose result is camera RGB, the first one enlarged.
         """
         curve = self.view.curve(tonemap, ev, self.image)
-        if self.image.shape[1] == self.frames.shape[2]:
+        if self.view.white == 1 and self.frames.shape[1] > 1 and self.scale == 1:
+            title, simple = "burst average", burst_average(self.frames)
+        elif self.image.shape[1] == self.frames.shape[2]:
             title, simple = "exposure average", exposure_average(self.frames, self.exposure, self.scale)
         else:
             title, simple = "single frame, bicubic", bicubic(self.frames, self.scale)
