@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median_low
 from typing import NamedTuple
@@ -90,8 +90,9 @@ def restore(
         inside = {key: value[..., *part.around(overlap)] for key, value in context.items()}
         return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
 
-    canvas = _Canvas(size, ramp)
-    for part in _parts(size, tile, ramp, reach, period):
+    parts = list(_parts(size, tile, ramp, reach, period))
+    canvas = _Canvas(size, ramp, parts)
+    for part in parts:
         rows, columns = part.around(reach(part))
         extra = {key: value[..., rows, columns] for key, value in (context | maps).items()}
         if context:
@@ -103,24 +104,25 @@ def restore(
 
 
 class _Canvas:
-    """The blended tiles of a frame of `size`, on the CPU."""
+    """The blended tiles of a frame of `size`, for `parts` of it, on the CPU."""
 
-    def __init__(self, size: tuple[int, int], ramp: int) -> None:
+    def __init__(self, size: tuple[int, int], ramp: int, parts: Sequence[Part]) -> None:
         self.size, self.ramp, self.covered = size, ramp, 0
         self.sum: torch.Tensor | None = None  # of weighted tiles, as large as the result
-        self.weight: torch.Tensor | None = None
+        self.weight = torch.zeros(size)  # of all parts at each px of the frame: results may be far larger
+        for part in parts:
+            self.weight[_slices(part)] += part.weight(ramp)
 
     def add(self, restored: torch.Tensor, part: Part, rows: slice, columns: slice) -> None:
         """Add a tile (N, C', s h, s w), which was restored from these rows and columns, as its part."""
         scale = restored.shape[-1] // (columns.stop - columns.start)
-        if self.sum is None or self.weight is None:
+        if self.sum is None:
             self.sum = torch.zeros(*restored.shape[:2], *(scale * side for side in self.size))
-            self.weight = torch.zeros(self.sum.shape[-2:])
-        weight = part.weight(self.ramp).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+        weight = part.weight(self.ramp) / self.weight[_slices(part)]
+        weight = weight.repeat_interleave(scale, 0).repeat_interleave(scale, 1)
         place = _scaled(part.rows, 0, scale), _scaled(part.columns, 0, scale)
         own = _scaled(part.rows, rows.start, scale), _scaled(part.columns, columns.start, scale)
         self.sum[..., *place] += restored[..., *own].cpu() * weight
-        self.weight[place] += weight
         self.covered += len(part.rows) * len(part.columns)
 
     def done(self) -> float:
@@ -129,7 +131,7 @@ class _Canvas:
 
     def image(self) -> torch.Tensor:
         """The whole result, once all parts are there."""
-        return self.sum.div_(self.weight)
+        return self.sum
 
 
 def _whole_frame(
@@ -194,6 +196,11 @@ def _weight(own: range, side: int, ramp: int) -> torch.Tensor:
     if own.stop < side:
         weight[len(own) - 2 * ramp :] *= rise.flip(0)
     return weight
+
+
+def _slices(part: Part) -> tuple[slice, slice]:
+    """Rows and columns of a part."""
+    return slice(part.rows.start, part.rows.stop), slice(part.columns.start, part.columns.stop)
 
 
 def _scaled(own: range, start: int, scale: int) -> slice:
