@@ -154,12 +154,11 @@ class BurstFile:
         """The first `count` noisy frames of a burst, (count, C, H, W) float32."""
         noisy = self._noisy[number, :, :, :count]
         noisy = noisy if noisy.ndim == 4 else noisy[..., None]
-        return np.ascontiguousarray(noisy.transpose(2, 3, 0, 1), np.float32)
+        return np.array(noisy.transpose(2, 3, 0, 1), np.float32, order="C")
 
     def truth_of(self, number: int) -> np.ndarray:
         """What frame 0 of a burst shows without noise, (C, H, W) float32."""
-        truth = self._truth[number]
-        return np.ascontiguousarray(np.atleast_3d(truth).transpose(2, 0, 1), np.float32)
+        return np.array(np.atleast_3d(self._truth[number]).transpose(2, 0, 1), np.float32, order="C")
 
     def levels_of(self, number: int) -> NoiseLevels:
         """The noise of a burst."""

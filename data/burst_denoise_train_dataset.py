@@ -12,7 +12,7 @@ from data.reading.photographs import LAYOUT, find_photographs
 from data.simulate.burst_noise import Geometry, take_noisy_burst
 from util.errors import UserError
 from util.imaging.images import read_picture
-from util.parser import positive, whole_numbers
+from util.parser import positive, whole
 
 PATCH = 128  # px of a frame
 FIXED = 0  # seed of what is validated and tested on
@@ -41,11 +41,16 @@ class BurstDenoiseTrainDataset(BaseDataset):
             help="px of a photograph per px of a frame, each way; small photographs need a smaller number",
         )
         parser.add_argument(
-            "--jitter",
-            type=whole_numbers,
-            metavar="SMALL,LARGE",
-            default=[Geometry.small, Geometry.large],
-            help="px of a frame by which frames are shifted at most: most of them, and some",
+            "--small_jitter",
+            type=whole,
+            default=Geometry.small,
+            help="px of a frame by which most frames are shifted at most, each way",
+        )
+        parser.add_argument(
+            "--large_jitter",
+            type=whole,
+            default=Geometry.large,
+            help="the same of some frames; photographs hold twice as many px of a frame besides the patch",
         )
         parser.add_argument(
             "--small_images",
@@ -63,14 +68,13 @@ class BurstDenoiseTrainDataset(BaseDataset):
 
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
-        if len(opt.jitter) != 2 or opt.jitter != sorted(opt.jitter):
-            given = ",".join(map(str, opt.jitter))
-            raise UserError(f"--jitter {given}: two numbers are expected, the smaller one first")
-        small, large = opt.jitter
+        if opt.small_jitter > opt.large_jitter:
+            small, large = opt.small_jitter, opt.large_jitter
+            raise UserError(f"--small_jitter {small} is more than --large_jitter {large}: exchange them")
         self.task = BurstDenoiseDataset.task_of(opt)
         self.paths = find_photographs(self.root, split)[: opt.max_dataset_size]
         side = opt.patch_size if opt.is_train else PATCH
-        self.geometry = Geometry((side, side), opt.pre_downsample, small, large)
+        self.geometry = Geometry((side, side), opt.pre_downsample, opt.small_jitter, opt.large_jitter)
 
     def __len__(self) -> int:
         return len(self.paths)

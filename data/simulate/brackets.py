@@ -5,6 +5,7 @@
     python -m data.simulate --layout kalantari --out datasets/demo_ldr
     python -m data.simulate --layout sid --out datasets/demo_sid
     python -m data.simulate --layout synburst --out datasets/demo_burst
+    python -m data.simulate --layout burst_denoise --out datasets/demo_denoise
 
 Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
 taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what the
@@ -13,7 +14,7 @@ tripod, and the target is a long exposure. A burst is taken of a photograph as i
 left so. Every draw is a function of (seed, split, scene, number of the sample), so the data depend neither on
 the order in which samples are made nor on which of them existed already. Layout and physics: specification of
 BracketIRE, sections 5 and 9; of LDR triples, specification of SelfHDR, 8.1, and data/simulate/ldr.py; of low
-light, data/simulate/low_light.py; of bursts, data/simulate/burst.py.
+light, data/simulate/low_light.py; of bursts, data/simulate/burst.py, for denoising burst_noise.py beside it.
 """
 
 import argparse
@@ -27,6 +28,8 @@ from data.simulate.making import make_dataset
 from data.simulate.sampling import Recipe
 from data.simulate.settings import (
     BUILT_IN_SIZE,
+    BURST_DENOISE,
+    BURST_DENOISE_SIZE,
     LAYOUTS,
     LDR,
     LDR_SIZE,
@@ -132,7 +135,8 @@ def add_amount_options(parser: Parser) -> None:
         help="of a packed sample, multiples of 4: a part of the picture at a random zoom; "
         f"default: all of it, {BUILT_IN_SIZE[0]} {BUILT_IN_SIZE[1]} for the built-in photographs; with "
         f"--layout {LDR} pictures have twice as many pixels each way, so 500 752 gives 1000x1504, and the "
-        f"default is {LDR_SIZE[0]} {LDR_SIZE[1]}; a burst is {SYNBURST_SIZE[0]} {SYNBURST_SIZE[1]}",
+        f"default is {LDR_SIZE[0]} {LDR_SIZE[1]}; a burst is {SYNBURST_SIZE[0]} {SYNBURST_SIZE[1]}, "
+        f"and of --layout {BURST_DENOISE} {BURST_DENOISE_SIZE[0]} {BURST_DENOISE_SIZE[1]} px",
     )
     parser.add_argument(
         "--foreground",

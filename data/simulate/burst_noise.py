@@ -17,8 +17,6 @@ FAR_FRAMES = 1.5  # of a published burst, that move far, in the mean
 DARKEST_WHITE = 1.0  # orders of magnitude by which the white level lies below 1 at most
 READ_NOISE = (-3.0, -1.5)  # log10 of its standard deviation
 SHOT_NOISE = (-2.0, -1.0)  # log10 of the square root of its variance per value
-# By the gain of the published test sets: log10 of the deviation of read noise, of the variance of shot noise.
-GAINS = {1: (-2.2, -2.6), 2: (-1.8, -2.2), 4: (-1.44, -1.8), 8: (-1.07, -1.5)}
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,6 @@ def draw_levels(rng: np.random.Generator) -> NoiseLevels:
     return NoiseLevels(float(10 ** (2 * shot)), float(10 ** (2 * read)))
 
 
-def levels_of_gain(gain: int) -> NoiseLevels:
-    """Noise of the published test sets at a gain of GAINS."""
-    read, shot = GAINS[gain]
-    return NoiseLevels(10**shot, 10 ** (2 * read))
-
-
 def random_part(
     codes: np.ndarray, size: tuple[int, int], rng: np.random.Generator, black: bool = False
 ) -> np.ndarray:
@@ -109,16 +101,14 @@ def clean_frames(part: np.ndarray, geometry: Geometry, places: np.ndarray, gray:
         gray: the mean of the three colours.
     """
     white = np.iinfo(part.dtype).max * geometry.factor**2
-    if gray:
-        part = cv2.transform(part.astype(np.float32), np.full((1, 3), 1 / 3, np.float32))
     square = (geometry.factor, geometry.factor)
     sums = cv2.boxFilter(part, cv2.CV_32F, square, anchor=(0, 0), normalize=False)
-    sums = sums.reshape(*part.shape[:2], -1)
     height, width = (geometry.factor * side for side in geometry.size)
-    coded = np.empty((len(places), sums.shape[2], *geometry.size), np.float32)
+    coded = np.empty((len(places), 3, *geometry.size), np.float32)
     for frame, (top, left) in zip(coded, places, strict=True):
         taken = sums[top : top + height : geometry.factor, left : left + width : geometry.factor]
         np.multiply(taken.transpose(2, 0, 1), np.float32(1 / white), out=frame)
+    coded = coded.mean(axis=1, keepdims=True) if gray else coded
     return cv2.pow(coded.reshape(len(places), -1), GAMMA).reshape(coded.shape)
 
 

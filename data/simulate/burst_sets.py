@@ -1,7 +1,7 @@
 """A small set of bursts in the layout of SyntheticBurst, and beside it photographs to make bursts of.
 
-Layout: DeepRep specification, section 6; the photographs lie as those of ZurichRAW2RGB. What a burst says of
-its camera is in JSON.
+Layout: DeepRep specification, section 6; the photographs lie as those of ZurichRAW2RGB, of sets for denoising
+(data/simulate/denoising_sets.py) as those of OpenImages. What a burst says of its camera is in JSON.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from data.reading.burst_meta import write_burst_meta
 from data.reading.plane_png import write_planes
 from data.simulate.burst import Burst, take_burst
 from data.simulate.scenes import Shot
+from data.simulate.settings import BURST_DENOISE
 from util.imaging.images import write_png8
 
 FRAMES = 14
@@ -25,10 +26,11 @@ class SourcePhotograph:
 
     codes: np.ndarray
     scene: str
+    folder: str
 
-    def write(self, root: Path, name: str, split: str = "train") -> None:
-        """Write `<split>/canon/<scene>.png`; UserError where that fails."""
-        write_png8(root / split / "canon" / f"{self.scene}.png", self.codes)
+    def write(self, root: Path, name: str) -> None:
+        """Write `<folder>/<scene>.png`; UserError where that fails."""
+        write_png8(root / self.folder / f"{self.scene}.png", self.codes)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class StoredBurst:
             write_planes(root / "bursts" / name / f"im_raw_{number:02d}.png", _stored(frame))
         write_planes(target / "im_rgb.png", _stored(self.burst.gt))
         write_burst_meta(target, self.drawn())
-        self.photograph.write(root, name, "test")
+        self.photograph.write(root, name)
 
 
 def _stored(values: np.ndarray) -> np.ndarray:
@@ -71,7 +73,10 @@ def _stored(values: np.ndarray) -> np.ndarray:
 
 def photographed(codes: np.ndarray, shot: Shot) -> tuple[SourcePhotograph | StoredBurst, dict]:
     """What a photograph uint8 (H, W, 3) becomes in its split, and what was drawn for it."""
-    photograph = SourcePhotograph(codes, f"{shot.scene}_{shot.number:06d}")
+    name, split = f"{shot.scene}_{shot.number:06d}", shot.split.lower()
+    if shot.settings.layout == BURST_DENOISE:
+        return SourcePhotograph(codes, name, split), {}
+    photograph = SourcePhotograph(codes, name, f"{split}/canon")
     if shot.split == "Train":
         return photograph, {}
     size = shot.settings.size or shot.settings.built_in_size

@@ -10,11 +10,12 @@ from tqdm import tqdm
 
 from data.simulate.burst_sets import SourcePhotograph, StoredBurst, photographed
 from data.simulate.camera import draw_camera
+from data.simulate.denoising_sets import write_burst_files
 from data.simulate.ldr import Triple, take_triple
 from data.simulate.low_light import Exposures, take_exposures
 from data.simulate.sampling import Sample, Scene, take
 from data.simulate.scenes import Photograph, SceneCut, Shot, Source, Video
-from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, VERSION, Settings
+from data.simulate.settings import BURST_DENOISE, LDR, LOW_LIGHT, OF_PHOTOGRAPHS, VERSION, Settings
 from data.simulate.sources import built_in
 from data.simulate.storage import (
     check_dataset,
@@ -151,7 +152,10 @@ def make_dataset(
             cut += [] if is_whole else [job.folder]
     finally:
         write_manifest(out)
-    return Made(written, sorted(cut), len(jobs) - written - len(cut))
+    missing = len(jobs) - written - len(cut)
+    if settings.layout == BURST_DENOISE and not missing:
+        write_burst_files(out, settings)
+    return Made(written, sorted(cut), missing)
 
 
 def find_jobs(

@@ -8,14 +8,19 @@ from data.simulate.interpolation import Interpolator, find_interpolator
 from data.simulate.sampling import EXACT, Recipe
 
 VERSION = 2  # of the simulation: the same settings give other data than an earlier version
-LAYOUTS = ("bracketire", "real", "kalantari", "sid", "synburst")
+LAYOUTS = ("bracketire", "real", "kalantari", "sid", "synburst", "burst_denoise")
 LDR = "kalantari"  # the layout of LDR triples
 LOW_LIGHT = "sid"  # that of long and short raw exposures
 SYNBURST = "synburst"  # that of bursts for super-resolution
-OF_PHOTOGRAPHS = (SYNBURST,)  # layouts made of photographs as they are; those not named are of raw brackets
+BURST_DENOISE = "burst_denoise"  # that of bursts for denoising
+OF_PHOTOGRAPHS = (
+    SYNBURST,
+    BURST_DENOISE,
+)  # layouts made of photographs as they are; those not named are of raw brackets
 BUILT_IN_SIZE = (192, 256)  # of the samples of built-in photographs unless told otherwise
 LDR_SIZE = (128, 192)  # the same of LDR triples: 256x384 px
 SYNBURST_SIZE = (48, 48)  # the same of bursts, as published; of all sources
+BURST_DENOISE_SIZE = (64, 64)  # px of a frame of bursts for denoising; of all sources
 LDR_SHAKE = 1 / 384  # of the shake of a mosaic per px of a picture's longer side: 6 to 12 px at 384
 SMALLEST = 16  # packed px of a sample's sides
 STEPS_PER_FRAME = 32  # sub-frames from one frame of footage to the next (specification, 9.2)
@@ -31,7 +36,8 @@ class Settings:
         interpolator: of footage, as `interpolation.find_interpolator` takes it; "" = the built-in one.
         foreground: share of the photographs before which something moves.
         layout: one of LAYOUTS: "real" for brackets as DNG files, "kalantari" for LDR triples,
-            "sid" for long and short exposures as DNG files, "synburst" for bursts as PNG files.
+            "sid" for long and short exposures as DNG files, "synburst" for bursts as PNG files,
+            "burst_denoise" for bursts as arrays.
     """
 
     seed: int = 0
@@ -54,7 +60,8 @@ class Settings:
     @property
     def built_in_size(self) -> tuple[int, int]:
         """Packed height and width of the samples of built-in photographs where `size` is None."""
-        return {LDR: LDR_SIZE, SYNBURST: SYNBURST_SIZE}.get(self.layout, BUILT_IN_SIZE)
+        sizes = {LDR: LDR_SIZE, SYNBURST: SYNBURST_SIZE, BURST_DENOISE: BURST_DENOISE_SIZE}
+        return sizes.get(self.layout, BUILT_IN_SIZE)
 
     def shake(self, size: tuple[int, int]) -> float:
         """How far the camera moves for a picture of `size` px, relative to `motion.SHAKE_PIXELS`."""
