@@ -13,13 +13,20 @@ from data.synburst_train_dataset import PATCH
 from util.errors import UserError
 from util.imaging.images import read_picture
 
-NEEDED = SCALE * PATCH + 2 * BORDER  # px of each side
-LARGEST_ZOOM = 2.0  # of a photograph that is enlarged to it
 SPLITS = ("train", "val")
 
 
 class SynburstTrainCheck(BaseCheck):
-    """Checks of a data set of class SynburstTrainDataset; a sample is a photograph."""
+    """Checks of a data set of class SynburstTrainDataset; a sample is a photograph.
+
+    Attributes:
+        needed: px of each side. made_so: what is done with smaller photographs, and for which patches.
+        smallest: share of `needed` that a photograph must have at least.
+    """
+
+    needed = SCALE * PATCH + 2 * BORDER
+    made_so = f"enlarged to {needed} for patches of {PATCH} packed px"
+    smallest = 0.5
 
     def __init__(self, dataset: type[BaseDataset], root: Path, min_samples: int = 1) -> None:
         self.dataset, self.root, self.min_samples = dataset, root, min_samples
@@ -49,9 +56,9 @@ class SynburstTrainCheck(BaseCheck):
         except UserError as error:
             return [Finding(path, str(error))]
         findings, side = [], min(codes.shape[:2])
-        if side < NEEDED:
-            text = f"{side} px high or wide, enlarged to {NEEDED} for patches of {PATCH} packed px"
-            findings.append(Finding(path, text, is_fault=side * LARGEST_ZOOM < NEEDED))
+        if side < self.needed:
+            text = f"{side} px high or wide, {self.made_so}"
+            findings.append(Finding(path, text, is_fault=side < self.smallest * self.needed))
         if codes.min() == codes.max():
             findings.append(Finding(path, f"all values are {codes.max()}"))
         elif np.array_equal(codes[..., 0], codes[..., 1]) and np.array_equal(codes[..., 1], codes[..., 2]):
