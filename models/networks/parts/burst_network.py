@@ -62,7 +62,8 @@ class BurstNetwork(nn.Module):
         """Flow (N, T-1, 2, H, W) in px between the first of frames (N, T, C, H, W), the base, and others."""
         view = flow_view(frames, self.bracketed)
         compute = self.alignment.from_base if self.flow_from_base else self.alignment.into_base
-        with torch.autocast(frames.device.type, enabled=False):  # a px is too fine for half precision
+        device = "cpu" if frames.is_meta else frames.device.type
+        with torch.autocast(device, enabled=False):  # a px is too fine for half precision
             return compute(view, tell) if tell else compute(view)
 
     @staticmethod
