@@ -74,13 +74,12 @@ def backward(loss: torch.Tensor) -> None:
     """`loss.backward()`, node by node: PyTorch's engine asks for the streams of a real GPU."""
     waiting = {(loss.grad_fn, 0): torch.ones_like(loss)}
     for node in ordered(loss.grad_fn):
-        upstream = [
-            fitted(waiting.pop((node, number), None), put_out)
-            for number, put_out in enumerate(node._input_metadata)
-        ]
+        upstream = [waiting.pop((node, number), None) for number in range(len(node._input_metadata))]
         for place, gradient in handed_on(node, upstream):
             if gradient is not None:
-                waiting[place] = waiting[place] + gradient if place in waiting else gradient
+                following, number = place
+                fits = fitted(gradient, following._input_metadata[number])
+                waiting[place] = waiting[place] + fits if place in waiting else fits
 
 
 def ordered(last: Node) -> list[Node]:
@@ -109,10 +108,8 @@ def handed_on(node: Node, upstream: list) -> Iterator[tuple[tuple[Node, int], to
     return (pair for pair in pairs if pair[0][0])
 
 
-def fitted(gradient: torch.Tensor | None, put_out: Any) -> torch.Tensor | None:
+def fitted(gradient: torch.Tensor, put_out: Any) -> torch.Tensor:
     """A gradient as the engine hands it on: in the shape and type of what a node once put out."""
-    if gradient is None:
-        return None
     assert gradient.device == put_out.device, (
         f"a gradient on {gradient.device} of a tensor on {put_out.device}"
     )

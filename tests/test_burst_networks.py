@@ -178,6 +178,14 @@ def test_a_noise_map_for_all_frames_is_repeated() -> None:
         network(frames)
 
 
+@torch.no_grad()
+def test_a_noise_map_is_no_matter_to_who_does_not_ask_for_it() -> None:
+    """As samples of bursts for denoising, and files with their noise, have it."""
+    network, frames = make("deeprep_sr"), burst(4)
+    result = network(frames, noise_map=0.1 * frames)
+    torch.testing.assert_close(result, network(frames), rtol=0, atol=0)
+
+
 @every_descent
 @torch.no_grad()
 def test_any_number_of_steps(name: str) -> None:

@@ -77,8 +77,8 @@ def resized(images: torch.Tensor) -> torch.Tensor:
 def in_px(flow: torch.Tensor, size: torch.Size) -> torch.Tensor:
     """Flow (N, 2, h, w) of enlarged images in UNIT px -> (N, 2, H, W) in px of the images of `size`."""
     flow = F.interpolate(flow.float(), size=tuple(size), mode="bilinear", align_corners=False)
-    factors = [UNIT * side / (side + -side % MULTIPLE) for side in (size[1], size[0])]
-    return flow * flow.new_tensor(factors).view(1, 2, 1, 1)
+    across, down = (UNIT * side / (side + -side % MULTIPLE) for side in (size[1], size[0]))
+    return torch.cat((across * flow[:, :1], down * flow[:, 1:]), dim=1)
 
 
 def colours(frames: torch.Tensor) -> torch.Tensor:

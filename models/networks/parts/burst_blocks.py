@@ -1,5 +1,7 @@
 """Blocks of the networks for bursts, by the names of their published weights (Deep-Rep specification, 2)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -61,8 +63,8 @@ class SubpixelUpsampler(nn.Module):
 
 def gaussian_blur(images: torch.Tensor) -> torch.Tensor:
     """Each plane of (N, C, H, W) under a Gaussian of deviation 1 px, cut to 3x3 px, with zeros outside."""
-    line = torch.exp(-0.5 * torch.tensor([-1.0, 0.0, 1.0], device=images.device) ** 2)
-    line = (line / line.sum()).to(images.dtype)
+    beside = math.exp(-0.5) / (1 + 2 * math.exp(-0.5))
+    middle = 1 - 2 * beside
     padded = F.pad(images, (1, 1, 1, 1))
-    rows = line[0] * (padded[..., :-2] + padded[..., 2:]) + line[1] * padded[..., 1:-1]
-    return line[0] * (rows[..., :-2, :] + rows[..., 2:, :]) + line[1] * rows[..., 1:-1, :]
+    rows = beside * (padded[..., :-2] + padded[..., 2:]) + middle * padded[..., 1:-1]
+    return beside * (rows[..., :-2, :] + rows[..., 2:, :]) + middle * rows[..., 1:-1, :]

@@ -29,6 +29,7 @@ class BurstNetwork(nn.Module):
     pretrained_parts: ClassVar[dict] = {"pwcnet": PWCNet.published_name}
     alignment_part = "alignment_net.alignment_net"
     flow_from_base = False  # whether flow lies on the base's grid, and points into the frames
+    needs: tuple[str, ...] = ()
     bracketed = False
     reference = 0
 
@@ -50,8 +51,8 @@ class BurstNetwork(nn.Module):
             raise ValueError(f"the reference, frame {self.reference}, is not among {frames.shape[1]} frames")
         if self.reference == 0:
             return frames
-        others = [number for number in range(frames.shape[1]) if number != self.reference]
-        return frames[:, [self.reference, *others]]
+        before, base = frames[:, : self.reference], frames[:, self.reference, None]
+        return torch.cat((base, before, frames[:, self.reference + 1 :]), dim=1)
 
     @property
     def alignment(self) -> nn.Module:
@@ -92,7 +93,7 @@ class BurstNetwork(nn.Module):
     ) -> torch.Tensor | None:
         """What the certainty is told of each frame, (N, T, c, H, W): its noise; of brackets, what clips."""
         if not self.bracketed:
-            return noise
+            return noise if "noise_map" in self.needs else None
         clipped = (frames * _per_frame(exposure, frames) >= CLIPPED).to(frames)
         return torch.cat((noise, clipped), dim=2)
 

@@ -174,7 +174,7 @@ class DeepRepNetwork(BurstNetwork):
 
         Its surroundings are looked at, but do not count.
         """
-        reach = min(self.halo(known[-1][..., *window]), FARTHEST)
+        reach = min(self.halo(flow=known[-1][..., *window]), FARTHEST)
         wide = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in window)
         z0, evidence = self.evidence(*(one[..., *wide] if one is not None else None for one in known))
         state = self.optimizer.begin(z0, evidence)
