@@ -29,9 +29,14 @@ def write_options(opt: argparse.Namespace, folder: Path, made: Mapping[str, obje
 
 
 def _words(value: object) -> list[object]:
-    """What the command line takes for a value: an option that was given several times is so again."""
+    """What the command line takes for a value: an option that was given several times is so again.
+
+    Numbers of one option stand in a comma list.
+    """
     if value is None:
         return []
+    if isinstance(value, list) and all(isinstance(part, int) for part in value):
+        return [",".join(map(str, value))] if value else []
     return value if isinstance(value, list) else [value]
 
 

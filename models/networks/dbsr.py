@@ -8,10 +8,11 @@ from torch import nn
 
 from models.networks.flow.burst_flow import create_alignment
 from models.networks.parts.blocks import run_part
-from models.networks.parts.burst_blocks import ConvBlock, ReluResBlock, SubpixelUpsampler, res_blocks
+from models.networks.parts.burst_blocks import ConvBlock, ReluResBlock, res_blocks
 from models.networks.parts.burst_network import BurstNetwork
 from models.networks.parts.enlarged import enlarged
 from models.networks.parts.motion import Motion
+from models.networks.parts.upsampling_decoder import UpsamplingDecoder, Widths
 
 
 class Encoder(nn.Module):
@@ -56,24 +57,6 @@ class Fusion(nn.Module):
         phase = own.new_zeros(len(own), 2, *own.shape[-2:]) if flow is None else flow % 1.0
         known = [base, own - base, self.offset_feat_extractor(phase)]
         return self.weight_predictor(torch.cat(known if told is None else [*known, told], dim=1))
-
-
-class Decoder(nn.Module):
-    """Fused features (N, F, h, w) to an image (N, C', scale h, scale w)."""
-
-    def __init__(
-        self, features: int, width: int, pre: int, post_width: int, post: int, planes: int, scale: int
-    ) -> None:
-        super().__init__()
-        self.init_layer = ConvBlock(features, width)
-        self.pre_res_layers = res_blocks(pre, width)
-        self.upsample_layer = SubpixelUpsampler(width, post_width, scale, blur=True)
-        self.post_res_layers = res_blocks(post, post_width)
-        self.predictor = ConvBlock(post_width, planes, kernel=1)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        features = self.upsample_layer(self.pre_res_layers(self.init_layer(features)))
-        return self.predictor(self.post_res_layers(features))
 
 
 class DBSR(BurstNetwork):
@@ -151,13 +134,12 @@ class DBSR(BurstNetwork):
         )
         told = 2 * in_channels if bracketed else 0
         self.merging = Fusion(feature_channels, project_channels, offset_channels, fusion_blocks, told)
-        self.decoder = Decoder(
-            feature_channels, mid_channels, pre_blocks, post_channels, post_blocks, out_channels, scale
+        self.decoder = UpsamplingDecoder(
+            Widths(feature_channels, mid_channels, post_channels, out_channels),
+            (pre_blocks, post_blocks),
+            scale,
+            residual,
         )
-        if residual:
-            self.decoder.predictor = ConvBlock(post_channels, out_channels, kernel=1, relu=False)
-            nn.init.zeros_(self.decoder.predictor[0].weight)  # training starts from the base
-            nn.init.zeros_(self.decoder.predictor[0].bias)
 
     @classmethod
     def arguments_of(cls, state: dict[str, torch.Tensor]) -> dict[str, int | str]:

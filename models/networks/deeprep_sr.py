@@ -6,12 +6,13 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from models.networks.parts.burst_blocks import ConvBlock, SubpixelUpsampler, res_blocks
+from models.networks.parts.burst_blocks import SubpixelUpsampler
 from models.networks.parts.burst_network import Alignment
 from models.networks.parts.certainty import CertaintyPredictor
 from models.networks.parts.deeprep_network import DeepRepNetwork, Encoder
 from models.networks.parts.descent import SteepestDescent
 from models.networks.parts.enlarged import enlarged
+from models.networks.parts.upsampling_decoder import UpsamplingDecoder, Widths
 
 
 class Initialiser(nn.Module):
@@ -23,28 +24,6 @@ class Initialiser(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return self.upsample_layer(features)
-
-
-class Decoder(nn.Module):
-    """D: the latent image (N, C, h, w) to an image (N, C', factor h, factor w)."""
-
-    def __init__(
-        self, latent: int, width: int, pre_blocks: int, post_width: int, post_blocks: int, factor: int
-    ) -> None:
-        super().__init__()
-        self.init_layer = ConvBlock(latent, width)
-        self.pre_res_layers = res_blocks(pre_blocks, width)
-        self.upsample_layer = SubpixelUpsampler(width, post_width, factor, blur=True)
-        self.post_res_layers = res_blocks(post_blocks, post_width)
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        z = self.upsample_layer(self.pre_res_layers(self.init_layer(z)))
-        return self.predictor(self.post_res_layers(z))
-
-    def end_with(self, predictor: nn.Module) -> "Decoder":
-        """Set the last layer."""
-        self.predictor = predictor
-        return self
 
 
 class DeepRepSR(DeepRepNetwork):
@@ -133,14 +112,12 @@ class DeepRepSR(DeepRepNetwork):
         self.optimizer = SteepestDescent(
             latent_channels, feature_channels, self.stride, certainty, prior=alignment == "pyramid"
         )
-        decoder = Decoder(
-            latent_channels, mid_channels, pre_blocks, post_channels, post_blocks, scale // self.stride
+        self.hr_decoder = UpsamplingDecoder(
+            Widths(latent_channels, mid_channels, post_channels, out_channels),
+            (pre_blocks, post_blocks),
+            scale // self.stride,
+            residual,
         )
-        last = ConvBlock(post_channels, out_channels, kernel=1, relu=not residual)
-        if residual:
-            nn.init.zeros_(last[0].weight)  # training starts from the base
-            nn.init.zeros_(last[0].bias)
-        self.hr_decoder = decoder.end_with(last)
 
     @classmethod
     def arguments_of(cls, state: dict[str, torch.Tensor]) -> dict[str, int | str]:

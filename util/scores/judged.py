@@ -15,8 +15,6 @@ from util.scores.raw_metrics import raw_image, srgb_view
 if TYPE_CHECKING:
     from data.base_dataset import BaseDataset
 
-# Options that decide how some kinds are judged: their default, and the kinds.
-SETTINGS = {"illumination_correction": (False, ("raw", "srgb")), "sca_flow": ("dis", ("aligned",))}
 REFERENCES = {"radiance": "true radiance", "raw": "long exposure", "srgb": "long exposure"}
 # Output, target (N, 3, sH, sW) and frames (N, T, 4, H, W) -> the output aligned to the target, and where it
 # is valid, bool (N, 1, sH, sW).
@@ -25,11 +23,11 @@ Align = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor,
 
 def create_judge(dataset: "BaseDataset", align: Align | None = None) -> "Judge":
     """The judge of what a data set scores, as its options say; `align` is for the kind "aligned"."""
-    settings = {
-        name: getattr(dataset.opt, name, default)
-        for name, (default, kinds) in SETTINGS.items()
-        if dataset.scores in kinds
-    }
+    opt, settings = dataset.opt, {}
+    if dataset.scores in ("raw", "srgb"):
+        settings = {"illumination_correction": getattr(opt, "illumination_correction", False)}
+    elif dataset.scores == "aligned":
+        settings = {"sca_flow": getattr(opt, "sca_flow", "dis")}
     return Judge(dataset.scores, settings, align)
 
 

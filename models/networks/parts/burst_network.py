@@ -10,7 +10,7 @@ from torch import nn
 from models.networks.flow.burst_flow import create_alignment, flow_view
 from models.networks.flow.pwcnet import PWCNet
 
-CONTEXT = 32  # px around a tile beyond motion: the convolutions' effective reach
+CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reach
 SHOT_NOISE, READ_NOISE = (
     0.0024,
     1.8e-5,
@@ -25,7 +25,7 @@ class BurstNetwork(nn.Module):
         alignment_part: submodule with the flow network, which `flow_from_base` tells how to use.
     """
 
-    usual_tile = 192  # px: features of all frames of a tile are kept
+    usual_tile = 160  # px: features of all frames of a tile are kept
     pretrained_parts: ClassVar[dict] = {"pwcnet": PWCNet.published_name}
     alignment_part = "alignment_net.alignment_net"
     flow_from_base = False  # whether flow lies on the base's grid, and points into the frames

@@ -104,8 +104,11 @@ class SteepestDescent(nn.Module):
         return state[0], found
 
     def begin(self, z0: torch.Tensor, evidence: Sequence[Evidence]) -> list[torch.Tensor]:
-        """z, and of each frame by how much what it predicts is off."""
-        return [z0, *(self.seen(z0, frame) - frame.features for frame in evidence)]
+        """z, and of each frame by how much what it predicts is off.
+
+        Without gradients that is where the features were: evidence is begun with once.
+        """
+        return [z0, *(_off(self.seen(z0, frame), frame.features) for frame in evidence)]
 
     def step(
         self,
@@ -171,6 +174,11 @@ class SteepestDescent(nn.Module):
     def seen(self, z: torch.Tensor, frame: Evidence) -> torch.Tensor:
         """G phi_i z: what a frame would show of z, (N, F, h, w)."""
         return self.degradation_operator(z if frame.motion is None else frame.motion.warp(z))
+
+
+def _off(seen: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """What is seen without the features; in their place where no gradient asks for them."""
+    return seen - features if torch.is_grad_enabled() else torch.sub(seen, features, out=features)
 
 
 def _stepped(old: torch.Tensor, rise: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
