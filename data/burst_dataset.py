@@ -38,6 +38,8 @@ class BurstDataset(BaseDataset):
     shown comes first. `noise_map` is by the file's NoiseProfile, a calibration, or measured.
     """
 
+    task = COMMON._replace(scale=None)  # until options tell
+
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
         parser.add_argument(

@@ -32,6 +32,7 @@ class BaseModel(Restoring):
     Attributes:
         loss_names: names of the losses that `compute_loss` leaves in `losses`, for the log.
         scale: factor of super-resolution; None = that of the data's targets.
+        takes_brackets: whether frames may differ in exposure.
         targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
         without_effect: published options that decide nothing here, and why.
@@ -40,6 +41,7 @@ class BaseModel(Restoring):
 
     loss_names: tuple[str, ...] = ()
     scale: int | None = 1
+    takes_brackets = True
     targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
     datasets: tuple[str, str] = ("syn", "syn")
@@ -75,7 +77,7 @@ class BaseModel(Restoring):
         Raises:
             UserError: the checkpoint is missing, damaged, or does not fit; there is nothing to train.
         """
-        check_pair(self.opt, self.scale, self.task)
+        check_pair(self.opt, self, self.task)
         if not needs_weights(self.opt.net) and (self.opt.is_train or path):
             advice = "test.py uses it as it is" if self.opt.is_train else f"what network is {path} of?"
             raise UserError(f"--net {self.opt.net} has no parameters to train or load: {advice}")

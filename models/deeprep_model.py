@@ -32,6 +32,7 @@ class DeeprepModel(BaseModel):
 
     loss_names = ("image", "flow")
     scale = None
+    takes_brackets = False
     default_net = "deeprep_sr"
     datasets = ("synburst_train", "synburst")
 
@@ -56,9 +57,6 @@ class DeeprepModel(BaseModel):
             )
 
     def build(self, path: str | None = None, resumed: dict[str, Any] | None = None) -> None:
-        if self.task.bracketed:
-            data = f"--dataset_name {self.opt.dataset_name}"
-            raise UserError(f"--model {self.opt.model} restores bursts of one exposure, not those of {data}")
         super().build(path, resumed)
         self.align = None
         if self.opt.is_train and self.opt.burst_loss == "aligned":

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -9,14 +10,16 @@ from models.networks import network_class
 from util.errors import UserError
 from util.task import CARRIED, Task
 
+if TYPE_CHECKING:
+    from models.base_model import BaseModel
 
-def check_pair(opt: argparse.Namespace, model_scale: int | None, task: Task) -> None:
-    """Raise a UserError if `--model`, which enlarges by `model_scale`, or `--net` cannot do the task.
 
-    A `model_scale` of None is that of the targets.
-    """
-    model_scale = model_scale or task.scale or 1
+def check_pair(opt: argparse.Namespace, model: "BaseModel | type[BaseModel]", task: Task) -> None:
+    """Raise a UserError if `--model` or `--net` cannot do the task."""
+    model_scale = model.scale or task.scale or 1
     data = f"--dataset_name {opt.dataset_name}"
+    if task.bracketed and not model.takes_brackets:
+        raise UserError(f"--model {opt.model} restores bursts of one exposure, not those of {data}")
     if task.scale not in (None, model_scale):
         pair = f"--model {opt.model} enlarges by {model_scale}"
         raise UserError(f"{pair}, but the targets of {data} by {task.scale}")

@@ -1,11 +1,15 @@
 """The learning rate of every policy, in numbers."""
 
 import argparse
+import itertools
 import math
 
 import pytest
 
+from options.train_options import TrainOptions
 from util.schedule import POLICIES, learning_rate
+
+TESTED = ("cosine", "cosine_warmup", "step", "halves", "milestones", "linear", "plateau")
 
 
 def rates(policy: str, epochs: int, scores: tuple = (), **changes: float) -> list[float]:
@@ -52,6 +56,30 @@ def test_halves():
 
 
 @pytest.mark.parametrize(
+    "milestones, epochs",
+    [([300, 400], 500), ([15, 30], 40), ([150, 250], 300), ([100], 150), ([100, 200], 250), ([40, 80], 100)],
+)
+def test_milestones(milestones, epochs):
+    """Deep-Rep and DBSR: a fifth of it after each of the published epochs."""
+    found = rates("milestones", epochs, niter=epochs, lr=1e-4, lr_milestones=milestones)
+    ends = [0, *milestones, epochs]
+    expected = []
+    for number, (first, last) in enumerate(itertools.pairwise(ends)):
+        expected += [1e-4 * 0.2**number] * (last - first)
+    assert found == pytest.approx(expected)
+
+
+def test_milestones_of_the_strategy():
+    """--model deeprep begins with those of super-resolution."""
+    words = "--name x --dataroot /data --model deeprep --dataset_name synburst_train --gpu_ids -1"
+    opt = TrainOptions().parse(words.split())
+    found = [learning_rate(opt, epoch) for epoch in (1, 300, 301, 400, 401, 500)]
+    assert found == pytest.approx([1e-4, 1e-4, 2e-5, 2e-5, 4e-6, 4e-6])
+    assert (opt.niter, opt.niter_decay, opt.epoch_iters, opt.batch_size) == (500, 0, 1000, 16)
+    assert (opt.weight_decay, opt.frame_num, opt.patch_size, opt.val_freq) == (0, 14, 54, 5)
+
+
+@pytest.mark.parametrize(
     "scores, factor",
     [
         ((), 1),
@@ -69,4 +97,4 @@ def test_plateau(scores, factor):
 
 
 def test_every_policy_is_tested():
-    assert set(POLICIES) == {"cosine", "cosine_warmup", "step", "halves", "linear", "plateau"}
+    assert set(POLICIES) == set(TESTED)

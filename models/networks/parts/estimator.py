@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.parts.blocks import run_part
+from models.networks.parts.enlarged import enlarged
 from models.networks.parts.exposure_pairs import upsampling
 from models.networks.parts.strips import by_strips, convolved
 
 COUNTS = 15583.0  # ADU between 0 and 1 in the photon map, of every camera (specification, 1)
-BAYER = 4  # planes of which the last two change places
+BAYER, RGB = 4, 3  # planes; of the former the last two change places
 
 
 class Estimate(NamedTuple):
@@ -106,8 +107,8 @@ class Estimator(nn.Module):
 
     @staticmethod
     def check_residual(in_channels: int, out_channels: int) -> None:
-        """Raise ValueError if a frame cannot be added to a result."""
-        if in_channels != out_channels:
+        """Raise ValueError if a frame, or RGB that `enlarged` makes of it, cannot be added to a result."""
+        if in_channels != out_channels and (in_channels, out_channels) != (BAYER, RGB):
             raise ValueError(
                 f"a result of {out_channels} planes is no frame of {in_channels} plus a residual"
             )
@@ -223,10 +224,8 @@ class Estimator(nn.Module):
         base = maps.unflatten(-1, (self.max_frames, -1))[..., self.reference, :]
         base = base if peak is None else base * peak
         base = published_order(base) if self.rgbg else base
-        if self.scale == 1:
-            return base
         images = base.permute(0, 3, 1, 2)
-        return F.interpolate(images, scale_factor=self.scale, mode="bilinear").permute(0, 2, 3, 1)
+        return enlarged(images, self.scale, self.out_channels).permute(0, 2, 3, 1)
 
     def _heads(self, raw: torch.Tensor, base: torch.Tensor) -> Estimate:
         """The estimate, as maps, of what the last convolution makes and of the reference frame."""
