@@ -147,8 +147,7 @@ class BaseModel(Restoring):
             published = path.with_name(f"{name}_model_{iteration}.pth")
             path = published if published.exists() and not path.exists() else path
         if not path.exists():
-            shipped = f"--load_path {SHIPPED[kind]}, or " if (kind := self.task[:2]) in SHIPPED else ""
-            raise UserError(f"no checkpoint {path}: try {shipped}--net exposure_merge, which needs none")
+            raise UserError(f"no checkpoint {path}: try {self._without_training()}, which needs none")
         self.build(path)
         most = self.network.arguments.get("num_frames", self.opt.frame_num)
         if self.opt.frame_num < most and getattr(self.network, "exact_frames", False):
@@ -156,10 +155,17 @@ class BaseModel(Restoring):
         if self.opt.frame_num < most:
             fewer = f"{self.opt.frame_num} frames for a network that was made for {most}"
             self.say(f"note: {fewer}: its results may be poor, --net exposure_merge takes any number")
-        network, _, label = path.stem.rpartition("_model_")
+        network, _, label = path.stem.removesuffix(".pth").rpartition("_model_")
         own = type(self.network).__name__
         role = network.removeprefix(own) if network.startswith(own) else ""  # "Pre" of a teacher's file
         return f"{label}_{role}" if role else label
+
+    def _without_training(self) -> str:
+        """Options by which frames of this task are restored without weights of one's own."""
+        if not self.task.bracketed:
+            return "--net burst_merge" if self.scale > 1 else "--net exposure_merge"
+        shipped = f"--load_path {SHIPPED[kind]}, or " if (kind := self.task[:2]) in SHIPPED else ""
+        return f"{shipped}--net exposure_merge"
 
     def checkpoint_path(self, iteration: int | str) -> Path:
         """File of this run's weights after an epoch, or `latest` or `best`."""

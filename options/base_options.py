@@ -13,7 +13,7 @@ from models.pairing import check_pair
 from options import groups, published
 from options.settings import Settings, Sources, read_config
 from util.errors import UserError
-from util.parser import Parser, amount, boolean, positive
+from util.parser import Parser, amount, boolean, positive, whole
 from util.tiling import SMALLEST_TILE
 
 # Options of the published programs that decide nothing here (most were read nowhere there either).
@@ -163,7 +163,8 @@ class BaseOptions:
             raise UserError(str(error)) from None
         group = parser.add_argument_group(f"network {name}")
         for setting, default in settings.items():
-            kind = {bool: boolean, int: positive, float: amount}.get(type(default), type(default))
+            number = whole if setting in getattr(parts, "settable", ()) else positive
+            kind = {bool: boolean, int: number, float: amount}.get(type(default), type(default))
             group.add_argument(f"--{setting}", type=kind, help=f"default: by --size, {default} in full")
         for part in getattr(parts, "pretrained_parts", {}):
             group.add_argument(

@@ -26,7 +26,8 @@ shows; `bracketed`: whether frames differ in exposure) it takes those that matte
 * `sizes`: dict, preset name -> keyword arguments (`--size`); "full" is the published network;
 * `pretrained_parts`: dict, part -> function from a published file's name of a parameter to ours; the part is
   a submodule of that name, or what `part(name)` returns: None, where the network was made without it;
-* `settable`: names of arguments on which no weights depend: options may set them for trained weights;
+* `settable`: names of arguments on which no weights depend: options may set them, to 0 too, for trained
+  weights;
 * `usual_tile`: px of a tile's sides where `--tile` does not tell;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
 * `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);

@@ -147,9 +147,10 @@ def warped_inside(features: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     The published network moves by W / (W - 1) of the flow, from the centres of px.
     """
     height, width = features.shape[-2:]
-    stretch = flow.new_tensor([width / max(width - 1, 1), height / max(height - 1, 1)]).view(1, 2, 1, 1)
+    across, down = (side / max(side - 1, 1) for side in (width, height))
+    flow = torch.cat((across * flow[:, :1], down * flow[:, 1:]), dim=1)
     ones = features.new_ones(len(features), 1, height, width)
-    moved = warp(torch.cat((features, ones), dim=1), flow * stretch)
+    moved = warp(torch.cat((features, ones), dim=1), flow)
     return moved[:, :-1] * (moved[:, -1:] > KEPT)
 
 

@@ -9,6 +9,7 @@ from models.networks.parts.burst_blocks import ConvBlock, SubpixelUpsampler, res
 from models.networks.parts.strips import by_strips
 
 MAPS = 4  # of full size that exist at the same time
+GRAY = 0.25  # of an image before training: what a ReLU cuts off everywhere, often a colour, would never learn
 
 
 class Widths(NamedTuple):
@@ -37,7 +38,7 @@ class UpsamplingDecoder(nn.Module):
         self.predictor = ConvBlock(widths.post, widths.image, kernel=1, relu=not residual)
         if residual:
             nn.init.zeros_(self.predictor[0].weight)
-            nn.init.zeros_(self.predictor[0].bias)
+        nn.init.constant_(self.predictor[0].bias, 0.0 if residual else GRAY)
         self.channels = MAPS * widths.post * factor**2  # numbers per px of the features
         self.halo = -(-(2 * blocks[1] + 1) // factor)  # rows of the features that a row of the image asks for
 
