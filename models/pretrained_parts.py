@@ -18,7 +18,7 @@ def load_pretrained_parts(network: nn.Module, opt: argparse.Namespace, say: Call
     for part, rename in getattr(network, "pretrained_parts", {}).items():
         path = getattr(opt, f"{part}_path")
         module = getattr(network, "part", network.get_submodule)(part)
-        if module is None and path:
+        if module is None and path and getattr(opt, "sca_flow", None) != part:  # which reads the file too
             raise UserError(f"--{part}_path: this {type(network).__name__}, by its options, has no {part}")
         if module is None:
             continue

@@ -67,7 +67,8 @@ class DBSR(BurstNetwork):
         scale: of the result against the planes of the frames. 8 is x4 of a mosaic.
         reference: number of the frame, from 0, that is restored.
         bracketed: whether frames differ in exposure; weights are then told of noise and clipping.
-        alignment: "pwcnet", "pyramid" (trained with it) or "dis" (no weights).
+        alignment: "pwcnet", "raft_small", "raft_large" (all frozen), "pyramid" (trained with it) or "dis" (no
+            weights).
         published_flow: pyramid as published weights ask for.
         residual: add the base, enlarged, to what is decoded; the published network does not.
         mid_channels: of encoder and decoder (64). feature_channels: that are fused (512).

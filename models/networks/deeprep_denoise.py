@@ -44,7 +44,8 @@ class DeepRepDenoise(DeepRepNetwork):
         reference: number of the frame, from 0, that is restored.
         bracketed: whether frames differ in exposure; where their noise is not told it is then assumed, and
             the certainty is told of clipping too.
-        alignment: "pwcnet", "pyramid" (trained with it, and with a learnt prior) or "dis" (no weights).
+        alignment: "pwcnet", "raft_small", "raft_large" (all frozen), "pyramid" (trained with it, and with a
+            learnt prior) or "dis" (no weights).
         published_flow: pyramid as published weights ask for.
         descent_steps: K, any number, also of a trained network.
         residual: add the base to what is decoded; the published network does not.

@@ -34,7 +34,8 @@ class DeepRepSR(DeepRepNetwork):
         scale: of the result against the planes of the frames: a power of 2. 8 is x4 of a mosaic.
         reference: number of the frame, from 0, that is restored.
         bracketed: whether frames differ in exposure; the certainty is then told of noise and clipping.
-        alignment: "pwcnet", "pyramid" (trained with it) or "dis" (no weights).
+        alignment: "pwcnet", "raft_small", "raft_large" (all frozen), "pyramid" (trained with it) or "dis" (no
+            weights).
         published_flow: pyramid as published weights ask for.
         descent_steps: K, any number, also of a trained network.
         residual: add the base, enlarged, to what is decoded; the published network does not.

@@ -6,22 +6,25 @@ from torch import nn
 from models.networks.flow.dis_pairs import DisFlow
 from models.networks.flow.pwcnet import PWCNet
 from models.networks.flow.pyramid_flow import PyramidFlow
+from models.networks.flow.raft_flow import RaftLarge, RaftSmall
 
-ALIGNMENTS = ("pwcnet", "pyramid", "dis")
+FROZEN = {"pwcnet": PWCNet, "raft_small": RaftSmall, "raft_large": RaftLarge}  # with weights from elsewhere
+ALIGNMENTS = (*FROZEN, "pyramid", "dis")
 
 
 def create_alignment(name: str, planes: int, published: bool = False) -> nn.Module:
     """A module with `into_base` and `from_base`, as PairFlow has them.
 
     Args:
-        name: "pwcnet", with weights that are not learnt here; "pyramid", which is trained with the network
-            that uses it; "dis", which has no weights. planes: of the frames. published: see PyramidFlow.
+        name: "pwcnet", "raft_small" or "raft_large", with weights that are not learnt here; "pyramid", which
+            is trained with the network that uses it; "dis", which has no weights.
+        planes: of the frames. published: see PyramidFlow.
 
     Raises:
         ValueError: there is no such method.
     """
-    if name == "pwcnet":
-        return PWCNet()
+    if name in FROZEN:
+        return FROZEN[name]()
     if name == "pyramid":
         return PyramidFlow(planes, published)
     if name == "dis":
@@ -29,6 +32,6 @@ def create_alignment(name: str, planes: int, published: bool = False) -> nn.Modu
     raise ValueError(f"unknown alignment '{name}'; known: {', '.join(ALIGNMENTS)}")
 
 
-def flow_view(frames: torch.Tensor, bracketed: bool) -> torch.Tensor:
-    """Frames (N, T, C, H, W) as flow is found in them: linear, or clipped and gamma-coded brackets."""
-    return frames.float().clamp(0, 1) ** (1 / 2.2) if bracketed else frames.float()
+def flow_view(frames: torch.Tensor, gamma_coded: bool) -> torch.Tensor:
+    """Frames (N, T, C, H, W) as flow is found in them: linear, or clipped and gamma-coded."""
+    return frames.float().clamp(0, 1) ** (1 / 2.2) if gamma_coded else frames.float()

@@ -19,11 +19,24 @@ class PairFlow(nn.Module):
 
     A subclass has `features` of images, whose sides are multiples of 64, and `between` features. `forward`
     gives flow on the grid of the target that points into the source: warp(source, flow) ~ target.
+
+    Attributes:
+        gamma_coded: whether frames, which are linear, are gamma-coded for it.
     """
+
+    gamma_coded = False
 
     def view(self, images: torch.Tensor) -> torch.Tensor:
         """What it looks at of images (..., C, H, W): colours, as pictures have them."""
         return colours(images)
+
+    def fitted(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) as `features` takes them, of sides that fit."""
+        return resized(images)
+
+    def in_px(self, flow: torch.Tensor, size: torch.Size) -> torch.Tensor:
+        """Flow of fitted images, as `between` gives it -> (N, 2, H, W) in px of images of `size`."""
+        return in_px(flow, size)
 
     def features(self, images: torch.Tensor) -> Features:
         """Features (N, C, h, w), a list, of images (N, C, H, W)."""
@@ -35,8 +48,8 @@ class PairFlow(nn.Module):
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> flow (N, 2, H, W) in px, x first."""
-        prepared = [self.features(resized(self.view(image))) for image in (source, target)]
-        return in_px(self.between(prepared[1], prepared[0]), source.shape[-2:])
+        prepared = [self.features(self.fitted(self.view(image))) for image in (source, target)]
+        return self.in_px(self.between(prepared[1], prepared[0]), source.shape[-2:])
 
     def into_base(self, frames: torch.Tensor, tell: Tell | None = None) -> torch.Tensor:
         """Frames (N, T, C, H, W) -> flow (N, T-1, 2, H, W) on the grids of frames 1 .. into frame 0.
@@ -55,14 +68,14 @@ class PairFlow(nn.Module):
         if others == 0:
             return frames.new_zeros(number, 0, 2, *size)
         frames = self.view(frames)
-        base, flows = self.features(resized(frames[:, 0])), []
+        base, flows = self.features(self.fitted(frames[:, 0])), []
         at_once = max(1, AT_ONCE // (number * size[0] * size[1]))
         for part in frames[:, 1:].split(at_once, dim=1):
             count = part.shape[1]
             repeated = [level[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1) for level in base]
-            own = self.features(resized(part.flatten(0, 1)))
+            own = self.features(self.fitted(part.flatten(0, 1)))
             target, source = (repeated, own) if base_is_target else (own, repeated)
-            flows.append(in_px(self.between(target, source), size).unflatten(0, (number, count)))
+            flows.append(self.in_px(self.between(target, source), size).unflatten(0, (number, count)))
             if tell:
                 tell(sum(flow.shape[1] for flow in flows) / others)
         return torch.cat(flows, dim=1)

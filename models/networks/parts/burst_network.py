@@ -9,7 +9,9 @@ from torch import nn
 
 from models.networks.flow.burst_flow import create_alignment, flow_view
 from models.networks.flow.pwcnet import PWCNet
+from models.networks.flow.raft_flow import RaftFlow
 
+PRETRAINED = {"pwcnet": PWCNet, "raft": RaftFlow}
 CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reach
 SHOT_NOISE, READ_NOISE = (
     0.0024,
@@ -25,8 +27,9 @@ class BurstNetwork(nn.Module):
         alignment_part: submodule with the flow network, which `flow_from_base` tells how to use.
     """
 
+    channels_last = True
     usual_tile = 160  # px: features of all frames of a tile are kept
-    pretrained_parts: ClassVar[dict] = {"pwcnet": PWCNet.published_name}
+    pretrained_parts: ClassVar[dict] = {name: kind.published_name for name, kind in PRETRAINED.items()}
     alignment_part = "alignment_net.alignment_net"
     flow_from_base = False  # whether flow lies on the base's grid, and points into the frames
     needs: tuple[str, ...] = ()
@@ -34,8 +37,8 @@ class BurstNetwork(nn.Module):
     reference = 0
 
     def part(self, name: str) -> nn.Module | None:
-        """PWC-Net, if that is what aligns."""
-        return self.alignment if isinstance(self.alignment, PWCNet) else None
+        """The network of this name in PRETRAINED, if that is what aligns."""
+        return self.alignment if isinstance(self.alignment, PRETRAINED[name]) else None
 
     @classmethod
     def alignment_of(cls, state: dict[str, torch.Tensor]) -> str:
@@ -43,6 +46,9 @@ class BurstNetwork(nn.Module):
         names = [name.removeprefix(f"{cls.alignment_part}.") for name in state if cls.alignment_part in name]
         if not names:
             return "dis"  # which has no weights
+        if any(name.startswith("net.feature_encoder") for name in names):
+            is_large = any(name.startswith("net.mask_predictor") for name in names)
+            return "raft_large" if is_large else "raft_small"
         return "pwcnet" if names[0].startswith("net.net") else "pyramid"
 
     def ordered(self, frames: torch.Tensor) -> torch.Tensor:
@@ -61,7 +67,7 @@ class BurstNetwork(nn.Module):
 
     def flow_of(self, frames: torch.Tensor, tell: Callable[[float], None] | None = None) -> torch.Tensor:
         """Flow (N, T-1, 2, H, W) in px between the first of frames (N, T, C, H, W), the base, and others."""
-        view = flow_view(frames, self.bracketed)
+        view = flow_view(frames, self.bracketed or getattr(self.alignment, "gamma_coded", False))
         compute = self.alignment.from_base if self.flow_from_base else self.alignment.into_base
         device = "cpu" if frames.is_meta else frames.device.type
         with torch.autocast(device, enabled=False):  # a px is too fine for half precision
