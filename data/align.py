@@ -21,8 +21,8 @@ import torch
 from tqdm import tqdm
 
 import data
+from data.alignment.learnt import NETWORKS, read_weights
 from data.alignment.making import COLOUR, Job, Method, align_scene
-from data.alignment.raft import read_weights
 from data.alignment.scenes import SPLITS, find_scenes
 from data.reading.folders import subfolders
 from data.reading.ldr_frames import FRAMES, Scene, find_label, tiff_files
@@ -50,10 +50,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dataroot", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--split", default="", help="folders with scenes, such as Training,Test; none = all")
     parser.add_argument(
-        "--flow", choices=("dis", "raft"), default="dis", help="optical flow; raft needs --raft_weights"
+        "--flow",
+        choices=("dis", *NETWORKS),
+        default="dis",
+        help="optical flow; raft needs --raft_weights, pwcnet --pwcnet_weights",
     )
     parser.add_argument(
         "--raft_weights", type=Path, help="weights of torchvision's raft_large or raft_small; default: none"
+    )
+    parser.add_argument(
+        "--pwcnet_weights", type=Path, help="weights of PWC-Net, pwcnet-network-default.pth; default: none"
     )
     parser.add_argument(
         "--occlusion",
@@ -62,10 +68,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="check: what the flow back contradicts is taken from the reference; none: as published",
     )
     parser.add_argument("--workers", "-j", type=positive, default=1, help="processes, each with one thread")
-    parser.add_argument("--gpu_ids", default="all", help="for raft: all, -1 = CPU, or numbers such as 0,1")
+    parser.add_argument(
+        "--gpu_ids", default="all", help="for raft and pwcnet: all, -1 = CPU, or numbers such as 0,1"
+    )
     options = parser.parse_strictly(arguments)
-    if (options.flow == "raft") != (options.raft_weights is not None):
-        raise UserError("--flow raft and --raft_weights FILE need each other: give both or neither")
+    for flow in NETWORKS:
+        if (options.flow == flow) != (getattr(options, f"{flow}_weights") is not None):
+            raise UserError(f"--flow {flow} and --{flow}_weights FILE need each other: give both or neither")
+    options.weights = options.raft_weights or options.pwcnet_weights
     options.split = _splits(options)
     return options
 
@@ -91,10 +101,10 @@ def record(options: argparse.Namespace) -> dict[str, object]:
     Raises:
         UserError: the weight file cannot be used.
     """
-    flow = "dis"
-    if options.raft_weights is not None:
-        name, _ = read_weights(options.raft_weights)
-        flow = f"{name} {hashlib.sha256(options.raft_weights.read_bytes()).hexdigest()[:12]}"
+    flow = options.flow
+    if options.weights is not None:
+        name, _ = read_weights(flow, options.weights)
+        flow = f"{name} {hashlib.sha256(options.weights.read_bytes()).hexdigest()[:12]}"
     return {"version": VERSION, "flow": flow, "occlusion": options.occlusion}
 
 
@@ -159,7 +169,7 @@ def find_jobs(options: argparse.Namespace, wanted: dict[str, object]) -> tuple[l
             continue
         for scene in scenes:
             device = devices[len(jobs) % len(devices)]
-            method = Method(options.raft_weights, device, options.occlusion == "check")
+            method = Method(options.flow, options.weights, device, options.occlusion == "check")
             jobs.append(Job(scene, folder / scene.name, method, options.dataset_name in MERGED))
     return jobs, left_alone
 
@@ -189,7 +199,7 @@ def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda:
 
 def _devices(options: argparse.Namespace) -> list[str]:
     """Where flow is computed, in turn."""
-    asked = options.flow == "raft" and (torch.cuda.is_available() or options.gpu_ids != "all")
+    asked = options.weights is not None and (torch.cuda.is_available() or options.gpu_ids != "all")
     gpus = gpu_list(options.gpu_ids) if asked else []
     return [f"cuda:{number}" for number in gpus] or ["cpu"]
 

@@ -1,5 +1,6 @@
 """Aligning LDR scenes: flow, warping, filling, and the command that writes the aligned scenes."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -15,12 +16,13 @@ from data import align as command
 from data.alignment.color_merge import colour_component, merge_weights
 from data.alignment.dis import dis_flow
 from data.alignment.frames import align, contradicted, re_expose
+from data.alignment.learnt import LearntFlow
 from data.alignment.making import quantise
-from data.alignment.raft import RaftFlow
 from data.alignment.sources import SOURCES
 from data.checks.sig17align_check import Sig17alignCheck
 from data.reading.ldr_frames import LINEAR
 from data.sig17align_dataset import Sig17alignDataset
+from models.networks.flow.pwcnet import PWCNet
 from tests.alignment_pairs import (
     PHOTOGRAPHS,
     flagged,
@@ -473,7 +475,7 @@ def raft_weights(tmp_path: Path) -> Path:
 
 
 def test_raft(raft_weights: Path) -> None:
-    flow = RaftFlow(raft_weights, torch.device("cpu"))
+    flow = LearntFlow("raft", raft_weights, torch.device("cpu"))
     views = np.random.default_rng(0).integers(0, 256, (2, 130, 60), np.uint8)
     found = flow(*views)
     assert found.shape == (130, 60, 2)
@@ -488,6 +490,64 @@ def test_the_command_with_raft(scenes: Path, raft_weights: Path) -> None:
     record = json.loads((scenes / "Test_align/align.json").read_text())
     assert record["flow"].startswith("raft_small ")
     assert "flow raft_small" in message(scenes)
+
+
+@pytest.fixture
+def pwcnet_weights(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network = PWCNet()
+    names = {name: name.removeprefix("net.").replace("net", "module") for name in network.state_dict()}
+    assert "moduleExtractor.moduleOne.0.weight" in names.values()
+    state = {names[name]: value for name, value in network.state_dict().items()}
+    torch.save(state, tmp_path / "pwcnet-network-default.pth")
+    return tmp_path / "pwcnet-network-default.pth"
+
+
+def test_pwcnet_is_given_the_views_in_their_order(pwcnet_weights: Path) -> None:
+    """`first` is what flow is to show, so it is the target."""
+    flow = LearntFlow("pwcnet", pwcnet_weights, torch.device("cpu"))
+    views = np.random.default_rng(0).integers(0, 256, (2, 70, 60), np.uint8)
+    found = flow(*views)
+    assert found.shape == (70, 60, 2)
+    first, second = (torch.from_numpy(view).expand(1, 3, -1, -1) / 255 for view in views)
+    with torch.no_grad():
+        expected = flow.network(source=second, target=first)[0].permute(1, 2, 0).numpy()
+        other = flow.network(source=first, target=second)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(expected - other).max() > 1e-3
+
+
+def test_the_command_with_pwcnet(scenes: Path, pwcnet_weights: Path) -> None:
+    shutil.rmtree(scenes / "Training")
+    words = ("--flow", "pwcnet", "--pwcnet_weights", pwcnet_weights, "--gpu_ids", "-1")
+    assert run(scenes, *words) == (1, 1, 1)
+    record = json.loads((scenes / "Test_align/align.json").read_text())
+    digest = hashlib.sha256(pwcnet_weights.read_bytes()).hexdigest()
+    assert record["flow"] == f"pwcnet {digest[:12]}"
+    assert run(scenes, *words) == (0, 1, 1)
+    assert f"flow pwcnet {digest[:12]}, not dis" in message(scenes)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--flow", "pwcnet"), "pwcnet"),
+        (("--pwcnet_weights", "x.pth"), "pwcnet"),
+        (("--flow", "raft", "--pwcnet_weights", "x.pth"), "raft"),
+        (("--flow", "raft", "--raft_weights", "x.pth", "--pwcnet_weights", "x.pth"), "pwcnet"),
+    ],
+)
+def test_a_flow_and_the_weights_of_another(scenes: Path, words: tuple[str, ...], named: str) -> None:
+    expected = f"--flow {named} and --{named}_weights FILE need each other: give both or neither"
+    assert message(scenes, *words) == expected
+
+
+def test_weights_of_another_flow(scenes: Path, raft_weights: Path) -> None:
+    text = message(scenes, "--flow", "pwcnet", "--pwcnet_weights", raft_weights)
+    assert text == f"{raft_weights}: not the weights of PWC-Net, such as pwcnet-network-default.pth"
+    text = message(scenes, "--flow", "pwcnet", "--pwcnet_weights", scenes / "none.pth")
+    assert text == f"no checkpoint {scenes / 'none.pth'}"
+    assert not list(scenes.glob("*_align"))
 
 
 def test_raft_without_its_weights(scenes: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from data.alignment.color_merge import colour_component
 from data.alignment.dis import dis_flow
 from data.alignment.frames import Flow, align
-from data.alignment.raft import RaftFlow
+from data.alignment.learnt import LearntFlow
 from data.alignment.sources import SOURCES, digest
 from data.ldr_scenes import TASK
 from data.reading.ldr_frames import LINEAR, Scene, decode
@@ -24,8 +24,9 @@ WHITE = 1 << 16  # what 1 is in files of 16 bits, which hold less
 
 
 class Method(NamedTuple):
-    """How frames are aligned: by RAFT with these weights on this device, or by DIS; tested or not."""
+    """How frames are aligned: by DIS, or by RAFT or PWC-Net with weights on a device; tested or not."""
 
+    flow: str = "dis"  # or "raft", "pwcnet"
     weights: Path | None = None
     device: str = "cpu"
     check: bool = False
@@ -60,7 +61,7 @@ def align_scene(job: Job) -> None:
     sources = digest(job.scene)
     codes, exposures = decode(job.scene).raw, job.scene.stated.exposures
     short, reference, long = (frame.astype(np.float32) / WHITE for frame in codes)
-    flow = _flow(job.method.weights, job.method.device)
+    flow = _flow(*job.method[:3])
     for number, frame in ((0, short), (2, long)):
         ratio = float(exposures[number] / exposures[1])
         codes[number] = quantise(align(reference, frame, ratio, flow, job.method.check))
@@ -92,6 +93,6 @@ def quantise(picture: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _flow(weights: Path | None, device: str) -> Flow:
+def _flow(name: str, weights: Path | None, device: str) -> Flow:
     """The optical flow of a method; a network is loaded once in each process."""
-    return dis_flow if weights is None else RaftFlow(weights, torch.device(device))
+    return dis_flow if weights is None else LearntFlow(name, weights, torch.device(device))
