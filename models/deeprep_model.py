@@ -52,8 +52,8 @@ class DeeprepModel(BaseModel):
             parser.add_argument(
                 "--burst_sizes",
                 type=whole_numbers,
-                default=[],
-                help="numbers of frames, such as 1,2,4,8: a row of scores each, of the first frames",
+                help="numbers of frames, such as 1,2,4,8: a row of scores each, of the first frames; "
+                "default: none",
             )
 
     def build(self, path: str | None = None, resumed: dict[str, Any] | None = None) -> None:
@@ -94,7 +94,7 @@ class DeeprepModel(BaseModel):
 
     def variants(self) -> dict[str, Method]:
         """Restoring with the numbers of frames in --burst_sizes."""
-        return {f"{number} frames": partial(self._of_first, number) for number in self.opt.burst_sizes}
+        return {f"{number} frames": partial(self._of_first, number) for number in self.opt.burst_sizes or ()}
 
     def _of_first(self, number: int, frames: torch.Tensor, sample: Mapping[str, Any]) -> torch.Tensor:
         """The result of the first frames."""
