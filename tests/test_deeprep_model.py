@@ -201,7 +201,9 @@ def test_aligned_loss_is_ten_times_the_masked_one(folders: dict[str, Path]) -> N
     mask = aligned.mask[..., 20:-20, 20:-20]
     error = (aligned.image - model.gt).abs()[..., 20:-20, 20:-20]
     assert mask.any()
-    assert float(loss.detach()) == pytest.approx(10 * float((error.detach() * mask).sum() / (3 * mask.sum())), rel=1e-4)
+    assert float(loss.detach()) == pytest.approx(
+        10 * float((error.detach() * mask).sum() / (3 * mask.sum())), rel=1e-4
+    )
     assert torch.autograd.grad(loss, model.output)[0].abs().sum() > 0
 
 
