@@ -1,5 +1,6 @@
 """Times DeepRepSR and PWC-Net against plain transcriptions, and measures their memory."""
 
+import copy
 import resource
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from models.networks.deeprep_sr import DeepRepSR
 from models.networks.flow.pwcnet import PWCNet
 from tests.bench.published_deeprep import PlainDeepRepSR, PlainPWCNet
 from tests.golden.published_weights import fill_value
+from util.device import convert_channels_last
 
 GAIN, BRIGHT = 1.0, 0.6  # of the weights, and the bias of the last layer: its ReLU is not dead
 
@@ -23,6 +25,12 @@ def filled(network: torch.nn.Module, gain: float = GAIN) -> torch.nn.Module:
     return network
 
 
+def laid_out(network: torch.nn.Module) -> torch.nn.Module:
+    """A network as programs keep it in memory."""
+    convert_channels_last(network)
+    return network
+
+
 def burst(count: int, side: int) -> torch.Tensor:
     """A smooth burst (1, T, 4, side, side) in [0, 1]."""
     coarse = torch.rand(count * 4, 1, side // 4, side // 4, generator=torch.Generator().manual_seed(0))
@@ -33,7 +41,7 @@ def burst(count: int, side: int) -> torch.Tensor:
 def inference(count: int = 14, side: int = 48) -> dict[str, Callable[[], torch.Tensor]]:
     """A burst restored, by the published way and by ours."""
     network, frames = filled(create_network("deeprep_sr")).eval(), burst(count, side)
-    plain = PlainDeepRepSR(network)
+    plain, network = PlainDeepRepSR(copy.deepcopy(network)), laid_out(network)
 
     def run(restore: torch.nn.Module) -> torch.Tensor:
         with torch.no_grad():
@@ -45,22 +53,23 @@ def inference(count: int = 14, side: int = 48) -> dict[str, Callable[[], torch.T
 def training(count: int = 8, side: int = 54) -> dict[str, Callable[[], torch.Tensor]]:
     """A loss and its gradients, by the published way and by ours."""
     network, frames = filled(create_network("deeprep_sr")).train(), burst(count, side)
+    plain, network = PlainDeepRepSR(copy.deepcopy(network)), laid_out(network)
     target = torch.rand(1, 3, 8 * side, 8 * side, generator=torch.Generator().manual_seed(1))
 
     def run(restore: torch.nn.Module) -> torch.Tensor:
-        network.zero_grad()
+        restore.zero_grad()
         loss = (restore(frames) - target)[..., 40:-40, 40:-40].abs().mean()
         loss.backward()
         return loss.detach()
 
-    plain = PlainDeepRepSR(network)
     return {"published": lambda: run(plain), "ours": lambda: run(network)}
 
 
 def flow(count: int = 14, side: int = 128) -> dict[str, Callable[[], torch.Tensor]]:
     """The flow of all frames of a burst into its base, by the published way and by ours."""
     network, frames = filled(PWCNet()).eval(), burst(count, side)[:, :, :3]
-    plain, base = PlainPWCNet(network), frames[:, :1].expand(-1, count - 1, -1, -1, -1)
+    plain, network = PlainPWCNet(copy.deepcopy(network)), laid_out(network)
+    base = frames[:, :1].expand(-1, count - 1, -1, -1, -1)
 
     def published() -> torch.Tensor:
         return plain(base.flatten(0, 1), frames[:, 1:].flatten(0, 1))

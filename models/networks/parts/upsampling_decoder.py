@@ -8,7 +8,7 @@ from torch import nn
 from models.networks.parts.burst_blocks import ConvBlock, SubpixelUpsampler, res_blocks
 from models.networks.parts.strips import by_strips
 
-MAPS = 4  # of full size that exist at the same time
+MAPS = 16  # of full size that strips are made for: more than there are, so that strips stay small
 GRAY = 0.25  # of an image before training: what a ReLU cuts off everywhere, often a colour, would never learn
 
 
