@@ -1,7 +1,13 @@
-"""Times DeepRepSR and PWC-Net against plain transcriptions, and measures their memory."""
+"""Times DeepRepSR and PWC-Net against plain transcriptions, and measures their memory.
 
+python -m tests.bench.burst [inference training flow memory] [--rounds 3] [--threads 1]
+"""
+
+import argparse
 import copy
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 
 import torch
@@ -9,9 +15,10 @@ import torch
 from models.networks import create_network
 from models.networks.deeprep_sr import DeepRepSR
 from models.networks.flow.pwcnet import PWCNet
+from tests.bench.bench import alternate, show
 from tests.bench.published_deeprep import PlainDeepRepSR, PlainPWCNet
 from tests.golden.published_weights import fill_value
-from util.device import convert_channels_last
+from util.device import convert_channels_last, keep_memory
 
 GAIN, BRIGHT = 1.0, 0.6  # of the weights, and the bias of the last layer: its ReLU is not dead
 
@@ -86,3 +93,36 @@ def peak(variant: str) -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     restore()
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+def memory() -> None:
+    """Print the peaks of both ways, each in a process of its own."""
+    for variant in ("published", "ours"):
+        command = [sys.executable, "-m", "tests.bench.burst", "peak", "--variant", variant]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        print(f"memory above the model, {variant}: {int(found) / 2**20:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=[*BENCHES, "memory"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="default: as many as there are cores")
+    parser.add_argument("--variant", default="ours", help="of the part peak: ours or published")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads or torch.get_num_threads())
+    for part in args.parts:
+        if part == "peak":
+            print(peak(args.variant))
+        elif part == "memory":
+            memory()
+        else:
+            keep_memory()  # as programs do
+            variants = BENCHES[part]()
+            results = [variant() for variant in variants.values()]
+            difference = float((results[0] - results[1]).abs().max())
+            show(part, alternate(variants, args.rounds), {"ours": f"difference {difference:.1e}"})
+
+
+if __name__ == "__main__":
+    main()
