@@ -28,7 +28,6 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
 
 CKPT = Path(__file__).resolve().parent / "ckpt"
 SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "UNet_model_dark.pth"
-BURST = CKPT / "burst" / "DeepRepSR_model_burst.pth"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 
 
@@ -107,7 +106,7 @@ def parse(words: list[str]) -> Request:
 def weights_for(scene: Scene) -> Path | None:
     """The weights of this project that were trained on frames like those of a scene; None: the merge."""
     if scene.burst:
-        return BURST if scene.burst == "x4" and BURST.exists() else None
+        return None
     return SMALL if scene.is_like_training else DARK if scene.light else None
 
 

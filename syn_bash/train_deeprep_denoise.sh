@@ -18,7 +18,7 @@ if [[ -n ${DATAROOT:-} ]]; then
 else
     DATAROOT=datasets/demo_burst_denoise name=${NAME:-demo_deeprep_denoise_$colors}
     recipe=(--size small --alignment dis --frame_num 8 --patch_size 64 --batch_size 2 --lr 1e-3 --lr_policy cosine
-        --epoch_iters 100 --niter 12 --grad_clip 0.5 --ema_decay 0.99 --channels_last True --val_freq 6 --save_epoch_freq 6 -j 1)
+        --epoch_iters 100 --niter 12 --grad_clip 0.5 --ema_decay 0.99 --val_freq 6 --save_epoch_freq 6 -j 1)
     python -m data.simulate --layout burst_denoise --out "$DATAROOT"
 fi
 resume=()

@@ -16,8 +16,8 @@ if [[ -n ${DATAROOT:-} ]]; then
     fi
 else
     DATAROOT=datasets/demo_synburst name=${NAME:-demo_$net}
-    recipe=(--size small --alignment dis --frame_num 8 --patch_size 40 --loss_border 24 --batch_size 2 --lr 1e-3 --lr_policy cosine
-        --epoch_iters 100 --niter 10 --grad_clip 0.5 --ema_decay 0.99 --channels_last True --val_freq 5 --save_epoch_freq 5 -j 1)
+    recipe=(--size small --alignment dis --frame_num 8 --patch_size 32 --loss_border 16 --batch_size 2 --lr 5e-4 --lr_policy cosine_warmup
+        --epoch_iters 50 --niter 48 --grad_clip 0.1 --ema_decay 0.98 --val_freq 8 --save_epoch_freq 8 -j 1)
     python -m data.simulate --layout synburst --out "$DATAROOT"
 fi
 resume=()
