@@ -14,6 +14,8 @@ ERROR = 0.3  # px by which DIS may err
 FARTHEST = 1.5  # px that refinement may move anything
 ITERATIONS = 30
 SMALL, LARGEST = 256, 1024  # px of a frame's longer side, as far as refinement minds it
+APART = 1.0  # px by which DIS differs from the motion of the whole picture where something moves by itself
+MOST = 0.25  # share of the picture that is enough for refinement
 FITS = 5  # of the motion of the whole picture, each with less weight of what does not follow
 TEXTURE_REACH = 4.0  # px, standard deviation of the neighbourhood whose texture counts
 
@@ -56,7 +58,8 @@ def _flow(target: np.ndarray, source: np.ndarray, noise: float) -> np.ndarray:
     """
     found = _dis(target, source)
     flow = _consistent(_proven(found, target, source), _dis(source, target))
-    whole = _refined(_affine(found, _texture(target, noise)), target, source)
+    whole = _affine(found, _texture(target, noise))
+    whole = _refined(whole, target, source, np.linalg.norm(found - whole, axis=2) < APART)
     apart = np.linalg.norm(flow - whole, axis=2, keepdims=True)
     own = np.clip(apart / ERROR - 1, 0, 1)
     return _followed(whole + own * (flow - whole), target, noise)
@@ -86,10 +89,11 @@ def _affine(flow: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return (place @ matrix).astype(np.float32)
 
 
-def _refined(flow: np.ndarray, target: np.ndarray, source: np.ndarray) -> np.ndarray:
+def _refined(flow: np.ndarray, target: np.ndarray, source: np.ndarray, along: np.ndarray) -> np.ndarray:
     """An affine flow (H, W, 2) that correlates views (H, W) better (Evangelidis and Psarakis, PAMI 2008).
 
-    Of small frames it is a shift and a turn: they do not tell more. The flow stays where none is near it.
+    What does not move `along` with it, (H, W), does not count, unless that is most of the target. Of small
+    frames it is a shift and a turn: they do not tell more. The flow stays where none is near it.
     """
     height, width = target.shape
     motion = cv2.MOTION_EUCLIDEAN if max(height, width) < SMALL else cv2.MOTION_AFFINE
@@ -98,12 +102,15 @@ def _refined(flow: np.ndarray, target: np.ndarray, source: np.ndarray) -> np.nda
     moved = corners + np.stack([flow[0, 0], flow[0, -1], flow[-1, 0]])
     matrix = cv2.getAffineTransform(corners / shrink, moved / shrink).astype(np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ITERATIONS, 1e-5)
-    views = [
+    counts = (along | (along.mean() < MOST)).astype(np.uint8)
+    *views, counts = (
         cv2.resize(view, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-        for view in (target, source)
-    ]
+        for view in (target, source, counts)
+    )
+    border = cv2.BORDER_REPLICATE
+    counts = cv2.warpAffine(counts, matrix, counts.shape[::-1], flags=cv2.INTER_NEAREST, borderMode=border)
     try:
-        matrix = cv2.findTransformECC(*views, matrix, motion, stop, None, 1)[1]
+        matrix = cv2.findTransformECC(*views, matrix, motion, stop, counts, 1)[1]
     except cv2.error:  # it does not converge
         return flow
     rows, columns = np.indices((height, width), np.float32)
