@@ -46,6 +46,10 @@ class DeeprepModel(BaseModel):
             help="flow by which results are aligned to another camera's ground truth; pwcnet, as published, "
             "needs --pwcnet_path",
         )
+        parser.add_argument(
+            "--pwcnet_path",
+            help="file of the published PWC-Net, for --alignment or --sca_flow; default: none",
+        )
         if is_train:
             add_training_options(parser)
         else:

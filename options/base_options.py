@@ -167,6 +167,8 @@ class BaseOptions:
             kind = {bool: boolean, int: number, float: amount}.get(type(default), type(default))
             group.add_argument(f"--{setting}", type=kind, help=f"default: by --size, {default} in full")
         for part in getattr(parts, "pretrained_parts", {}):
+            if parser.has(f"{part}_path"):
+                continue
             group.add_argument(
                 f"--{part}_path",
                 help=f"file of the published pretrained {part}; default: none",
