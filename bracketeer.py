@@ -72,10 +72,11 @@ __all__ = ["UserError", "load", "read", "restorer", "scene"]
 
 
 def read(folder: str | Path, **settings: Any) -> "Scene":
-    """The scene in a folder of raw files or pictures, exposed differently.
+    """The scene in a folder of raw files or pictures, exposed differently, or of a burst of raw files.
 
     Args:
-        settings: `response` (of pictures: debevec, srgb, linear, ...), `frame_num`, `border`; as the options.
+        settings: `response` (of pictures: debevec, srgb, linear, ...), `frame_num`, `border`; of a burst
+            `burst`, "x4" or "denoise", and `reference`; as the options of restore.py.
 
     Raises:
         UserError: there is no such folder, a file is damaged, exposures are not known, ...; one line.
@@ -111,7 +112,7 @@ def load(weights: str | Path | None = None, net: str | None = None, **settings: 
 
 def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
     """As `load`, with options as test.py's command line has them, which win."""
-    from models import model_names
+    from models import model_class, model_names
     from models.networks import needs_weights, network_names
     from models.restorer import Restorer
     from options.test_options import TestOptions
@@ -131,8 +132,9 @@ def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
     if not weights and net in network_names() and needs_weights(net):
         raise UserError(f"--net {net} needs weights: --load_path FILE")
     model = "synplus" if held.get("scale") == 4 else "syn"
-    if content.get("strategy") in model_names():  # some restore in a way of their own
-        model = content["strategy"]
+    own = content.get("strategy")
+    if own in model_names() and model_class(own).takes_brackets:  # some restore in a way of their own
+        model = own  # those for bursts are chosen by the scene
     chosen = {
         "name": "restored",
         "checkpoints_dir": os.devnull,  # where no run is

@@ -156,25 +156,23 @@ def validate(
 ) -> float:
     """Score the validation set as test.py does; returns the mean PSNR."""
     opt, dataset = model.opt, loader.dataset
-    metrics = VALIDATED[dataset.scores]
     judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
-    evaluation = Evaluation(metrics, dataset.border, kind=dataset.scores)
-    views = []
+    evaluation, views = Evaluation(VALIDATED[dataset.scores], dataset.border, kind=dataset.scores), []
     for sample in samples(loader):
         name = sample["name"][0]
         frames = model.normalised(sample)
-        restored = model.restore(frames, sample).float().cpu()
+        images = {RESTORED: model.restore(frames, sample).float().cpu(), TRUTH: ground_truth(sample)}
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
-        pair = restored, ground_truth(sample)
-        judged = judge.images(view, dict(zip((RESTORED, TRUTH), pair, strict=True)), frames)
+        judged = judge.images(view, images, frames)
         evaluation.add(name, judged[RESTORED], judged[TRUTH])
         if dataset.scores == "picture" and model.task.channels == 4:  # the published view is of mosaics
-            views.append(published_validation_psnr(*(image.numpy() for image in pair)))
+            views.append(published_validation_psnr(*(image.numpy() for image in images.values())))
         if opt.save_imgs:
-            write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", view.picture(restored))
+            picture = view.picture(images[RESTORED])
+            write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", picture)
     scores = evaluation.mean() | ({"psnr_published_view": fmean(views)} if views else {})
     logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
-    return scores[metrics[0]]
+    return scores[evaluation.metrics[0]]
 
 
 def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:

@@ -6,6 +6,8 @@ file for each gain, with truth (M, H, W, 3), noisy (M, H, W, 8, 3), white_level,
 """
 
 import argparse
+import itertools
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,7 +89,14 @@ class BurstDenoiseDataset(BaseDataset):
         self.task = self.task_of(opt)
         gains = GAINS if opt.noise_level == "all" else (int(opt.noise_level),)
         find = color_items if opt.colors == "color" else gray_items
-        self.items = find(self.root, gains)[: opt.max_dataset_size]
+        items = find(self.root, gains)
+        kept = _by_turns(items)[: opt.max_dataset_size]
+        self.items = [item for item in items if item in kept]
+        if lacking := sorted(set(gains) - {item.gain for item in items}) if items else []:
+            missing = ", ".join(map(str, lacking))
+            print(
+                f"note: {self.root} has no bursts of gain {missing}: means are without them", file=sys.stderr
+            )
         if not self.items:
             raise UserError(f"{self.root} has no bursts; expected: {self.describe_layout()}")
         for item in self.items:
@@ -117,6 +126,12 @@ class BurstDenoiseDataset(BaseDataset):
         """By gain."""
         scene = sample["scene"]
         return scene if isinstance(scene, str) else scene[0]
+
+
+def _by_turns(items: list[Item]) -> list[Item]:
+    """The first of each gain, then the second of each, ..."""
+    by_gain = [list(group) for _, group in itertools.groupby(items, lambda item: item.gain)]
+    return [item for turn in itertools.zip_longest(*by_gain) for item in turn if item]
 
 
 class BurstFile:

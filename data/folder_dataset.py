@@ -74,8 +74,8 @@ class FolderDataset(BaseDataset):
         parser.add_argument(
             "--camera",
             metavar="FILE",
-            help="of a single raw file, or a burst: calibration of the camera, by data.calibrate; default: the file's "
-            "NoiseProfile, else a calibration that comes with the project, else its noise",
+            help="of a single raw file or a burst: calibration of its camera, by data.calibrate; default: the"
+            " file's NoiseProfile, else a calibration that comes with the project, else its noise",
         )
         if not is_train:
             parser.set_defaults(tonemap="reinhard")  # nothing is scored: the pictures are for the eye

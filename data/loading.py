@@ -14,6 +14,9 @@ from data.draws import EpochBatches
 from util.device import keep_memory
 from util.errors import UserError
 
+OF_BURSTS = ("linear14", "display", "aligned")  # scores whose borders are in px of the ground truth
+SSIM_SIDE = 11  # px of its window
+
 
 class _ErrorsAsValues(Dataset):
     """Hands a `UserError` of a sample on as a value, so that it leaves a worker process as it is."""
@@ -76,7 +79,10 @@ def create_loader(
 def create_validation_loader(opt: argparse.Namespace) -> DataLoader:
     """Loader of the validation set, whose first sample is tried now: a lack is not to show after an epoch."""
     dataset = create_dataset(opt, "val")
-    ground_truth(dataset[0])
+    side = min(ground_truth(first := dataset[0]).shape[-2:]) - 2 * dataset.border
+    if side < SSIM_SIDE and dataset.scores in OF_BURSTS:
+        advice = "give a larger --patch_size, or --val_freq 0"
+        raise UserError(f"validation: without its border {first['name']} is too small to be scored: {advice}")
     return create_loader(dataset, opt)
 
 

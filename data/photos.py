@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data.burst_dataset import TASKS, BurstDataset
+from data.burst_dataset import SHARPEST, TASKS, BurstDataset
 from data.folder_dataset import SHORTEST, FolderDataset, find_scenes
 from data.reading.picture_stack import RESPONSES
 from util.errors import UserError
@@ -98,6 +98,9 @@ def check_burst(opt: Mapping[str, Any]) -> None:
     """Raise a UserError if options of reading are not such of a burst."""
     if opt["burst"] not in TASKS:
         raise UserError(f"unknown burst '{opt['burst']}'; known: {', '.join(TASKS)}")
+    shown = opt["reference"]
+    if shown != SHARPEST and not (isinstance(shown, int) and shown > 0):
+        raise UserError(f"reference {shown!r}: the number of a frame, from 1, or {SHARPEST}")
     for name, usual in (("response", "debevec"), ("border", 0), ("ratio", None)):
         if opt[name] != usual:
             raise UserError(f"{name} {opt[name]}: that is not for bursts")

@@ -126,7 +126,7 @@ class BaseModel(Restoring):
     def _settle_network(self) -> None:
         """Move the network to its device, in the layout and compiled as options say."""
         self.network.to(self.place.device)
-        if self.opt.channels_last or getattr(self.network, "channels_last", False):
+        if self.opt.channels_last:
             convert_channels_last(self.network)
         if self.opt.compile and needs_weights(self.opt.net):
             self.network.compile()

@@ -135,7 +135,7 @@ def photometric(network: nn.Module, frames: torch.Tensor, flow: torch.Tensor) ->
     """Mean absolute difference of what flow (N, T-1, 2, H, W) moves and what it is to show (2.5, 9)."""
     frames = network.ordered(frames)
     if frames.shape[1] == 1:
-        return flow.sum()  # 0, and a gradient for all
+        return flow.sum()  # 0
     base = frames[:, :1].expand_as(frames[:, 1:]).flatten(0, 1)
     others = frames[:, 1:].flatten(0, 1)
     source, target = (others, base) if network.flow_from_base else (base, others)

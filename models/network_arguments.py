@@ -35,7 +35,8 @@ def arguments_of_checkpoint(
     channels, planes = task["in_channels"], held.get("in_channels", task["in_channels"])
     if planes != channels:
         found = f"--dataset_name {opt.dataset_name} gives {channels}"
-        raise UserError(f"{path} is for {planes} planes per frame, {found}: {ANY_FRAMES}")
+        advice = f"--colors {'grayscale' if planes == 1 else 'color'}" if "colors" in opt else ANY_FRAMES
+        raise UserError(f"{path} is for {planes} planes per frame, {found}: {advice}")
     most = held.get("num_frames", opt.frame_num)
     if most < opt.frame_num:
         wanted = f"not {opt.frame_num}: --frame_num {most}, or {ANY_FRAMES}"

@@ -74,7 +74,9 @@ def _colours(base: torch.Tensor, target: torch.Tensor, flow: torch.Tensor) -> tu
     base_rgb, wanted = (_smoothed(x)[..., inner, inner] for x in (moved, small))
     b, y = (x.flatten(2).transpose(1, 2).double() for x in (base_rgb, wanted))  # (N, px, 3)
     # By the pseudo-inverse: colours that are all alike, black say, have no unique matrix.
-    matrix = (torch.linalg.pinv(b.mT @ b, hermitian=True) @ (b.mT @ y)).float()
+    products, wishes = (b.mT @ other for other in (b, y))
+    # What is not finite shows in the loss, by which training leaves the step out; here it would be an error.
+    matrix = (torch.linalg.pinv(products.nan_to_num(), hermitian=True) @ wishes).float()
     error = torch.linalg.vector_norm(_recoloured(base_rgb, matrix) - wanted, dim=1, keepdim=True)
     return matrix, F.pad((error < COLOUR_ERROR).float(), [BORDER] * 4)
 

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 colors=${COLORS:-color} alignment=${ALIGNMENT:-pwcnet}
 if [[ -n ${DATAROOT:-} ]]; then
     name=${NAME:-deeprep_denoise_${colors}_$alignment}
-    recipe=(--alignment "$alignment" --frame_num 8 --patch_size 128 --batch_size 8 --gpu_ids all -j 8)
+    recipe=(--alignment "$alignment" --frame_num 8 --patch_size 128 --batch_size 8 --small_images published --gpu_ids all -j 8)
     case $colors-$alignment in
         color-pwcnet) recipe+=(--niter 300 --lr_milestones 150,250) ;;
         grayscale-pwcnet) recipe+=(--niter 150 --lr_milestones 100) ;;

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 net=${NET:-deeprep_sr}
 if [[ -n ${DATAROOT:-} ]]; then
     name=${NAME:-${net}_synthetic}
-    recipe=(--pwcnet_path "${PWCNET:?the file of PWC-Net}" --batch_size 16 --gpu_ids all -j 8)
+    recipe=(--pwcnet_path "${PWCNET:?the file of PWC-Net}" --burst_bits 8 --batch_size 16 --gpu_ids all -j 8)
     if [[ $net == dbsr ]]; then
         recipe+=(--frame_num 8 --patch_size 48 --niter 100 --lr_milestones 40,80)
     else

@@ -16,8 +16,10 @@ from data.reading.frame_noise import measured_law
 from data.reading.noise_law import NoiseLaw, noise_law
 from data.reading.raw import read_raw
 from data.simulate.burst import REFERENCE, Motion, frames
+from models.networks import create_network, network_class
 from tests.photo_files import make_dng
 from tests.programs import Result, run
+from util import checkpoint
 from util.errors import UserError
 from util.imaging.bayer import unpack
 from util.imaging.images import read_exr, read_picture
@@ -263,3 +265,23 @@ def test_a_network_for_brackets_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         bracketeer.load(weights, gpu_ids="-1").restore(scene)
     assert str(weights) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_reference_is_checked_at_the_python_door() -> None:
+    for wrong in (0, -1, "best", 1.5):
+        with pytest.raises(UserError, match="the number of a frame, from 1, or sharpest"):
+            reading_options(burst="x4", reference=wrong)
+
+
+@pytest.mark.parametrize(("net", "task"), [("deeprep_sr", "x4"), ("deeprep_denoise", "denoise")])
+def test_weights_that_were_trained_on_bursts(net: str, task: str, tmp_path: Path) -> None:
+    """They say the strategy that trained them, which restores no brackets: the burst chooses it."""
+    planes = {"out_channels": 3, "scale": 8} if task == "x4" else {"out_channels": 4}
+    sizes = network_class(net).sizes["tiny"] | {"in_channels": 4, "alignment": "dis"}
+    network = create_network(net, **sizes | planes)
+    path = tmp_path / f"{type(network).__name__}_model_1.pth"
+    checkpoint.save_weights(path, network.state_dict(), network.arguments, {"strategy": "deeprep"})
+    scene = bracketeer.read(flat(tmp_path / "burst"), burst=task)
+    restored = bracketeer.load(path, gpu_ids="-1").restore(scene)
+    assert restored.image.shape[1] == planes["out_channels"]
+    assert restored.image.isfinite().all()

@@ -28,7 +28,6 @@ shows; `bracketed`: whether frames differ in exposure) it takes those that matte
   a submodule of that name, or what `part(name)` returns: None, where the network was made without it;
 * `settable`: names of arguments on which no weights depend: options may set them, to 0 too, for trained
   weights;
-* `channels_last = True`: it is faster with the channels of its maps last in memory, so it is kept that way;
 * `usual_tile`: px of a tile's sides where `--tile` does not tell;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
 * `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);

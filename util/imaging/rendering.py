@@ -1,7 +1,7 @@
 """From a restored image to pictures: linear sRGB, 16-bit PNG values by a tone curve, contact sheets.
 
-An image is a packed Bayer image (4, h, w); camera RGB (3, H, W), where its metadata have the colours of the
-camera; linear sRGB (3, H, W), where they have none, or gray (1, H, W), whose colours stay as they are.
+An image is packed Bayer (4, h, w); (3, H, W) camera RGB, where its metadata have the colours of the camera,
+else linear sRGB, which stays as it is; or gray (1, H, W).
 """
 
 import math

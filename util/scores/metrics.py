@@ -77,9 +77,10 @@ def ssim(
     side = SSIM_WINDOWS[window]
     if min(a.shape[:2]) < side:
         raise UserError(f"SSIM needs pictures of {side}x{side} px or more, got {a.shape[1]}x{a.shape[0]}")
-    margin = side - 1
-    inside = slice(margin // 2, -(margin // 2))
-    valid = np.ones((len(a) - margin, a.shape[1] - margin)) if mask is None else mask[inside, inside] != 0
+    margin, half = side - 1, side // 2
+    valid = (
+        np.ones((len(a) - margin, a.shape[1] - margin)) if mask is None else mask[half:-half, half:-half] != 0
+    )
     if not valid.any():
         return math.nan
     similarity = partial(
@@ -98,7 +99,7 @@ def ssim(
         strip = slice(rows.start, rows.stop + margin)  # windows lie within the strip: nothing else changes
         for channel in range(a.shape[-1]):
             pair = (image[strip, :, channel].astype(np.float64) for image in (a, b))
-            total += float((similarity(*pair)[1][inside, inside] * valid[rows]).sum())
+            total += float((similarity(*pair)[1][half:-half, half:-half] * valid[rows]).sum())
     return total / (np.count_nonzero(valid) * a.shape[-1])
 
 

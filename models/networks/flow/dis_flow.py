@@ -54,9 +54,9 @@ def chained_flow(
         )
         noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
         views = {k: _view(light[k], white) for k in (last, i)}
-        step = _proven(_dis(views[last], views[i]), views[last], views[i])
-        step = _consistent(step, _dis(views[i], views[last]))
-        step = _followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
+        step = proven(dis_between(views[last], views[i]), views[last], views[i])
+        step = consistent(step, dis_between(views[i], views[last]))
+        step = followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
         step = torch.from_numpy(step).permute(2, 0, 1)
         flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
         if tell:
@@ -76,7 +76,7 @@ def _view(light: torch.Tensor, white: float) -> np.ndarray:
     return np.round(255 * np.sqrt(soft)).astype(np.uint8)
 
 
-def _dis(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
+def dis_between(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     """Flow (H, W, 2) between 8-bit views (H, W)."""
     height, width = reference.shape
     below, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
@@ -90,7 +90,7 @@ def _dis(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     return dis.calc(*views, None)[:height, :width]
 
 
-def _proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
+def proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     """The flow (H, W, 2) where views (H, W) agree better along it than without, 0 elsewhere."""
     moved = _sampled(support, flow)
     along, without = (
@@ -100,7 +100,7 @@ def _proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.
     return np.where((along < IMPROVEMENT * without)[..., None], flow, np.float32(0))
 
 
-def _consistent(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
+def consistent(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     """The flow (H, W, 2) where the other frame's flow `back` leads to where it began, 0 elsewhere."""
     miss = np.linalg.norm(flow + _sampled(back, flow), axis=2, keepdims=True)
     return np.where(miss < CONSISTENT, flow, np.float32(0))
@@ -113,7 +113,7 @@ def _sampled(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
+def followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
     """The flow (H, W, 2), drawn to the mean of its textured surroundings where it has little texture itself.
 
     `noise` is the variance of noise in the view (H, W).

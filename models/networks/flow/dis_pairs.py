@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.networks.flow.dis_flow import _consistent, _dis, _followed, _proven
+from models.networks.flow.dis_flow import consistent, dis_between, followed, proven
 from models.networks.flow.pair_flow import Tell
 
 WHITE = 0.995  # quantile of the light that is white in views
@@ -56,13 +56,13 @@ def _flow(target: np.ndarray, source: np.ndarray, noise: float) -> np.ndarray:
 
     A hand moves the whole picture: what differs from that by no more than DIS errs by is taken for an error.
     """
-    found = _dis(target, source)
-    flow = _consistent(_proven(found, target, source), _dis(source, target))
+    found = dis_between(target, source)
+    flow = consistent(proven(found, target, source), dis_between(source, target))
     whole = _affine(found, _texture(target, noise))
     whole = _refined(whole, target, source, np.linalg.norm(found - whole, axis=2) < APART)
     apart = np.linalg.norm(flow - whole, axis=2, keepdims=True)
     own = np.clip(apart / ERROR - 1, 0, 1)
-    return _followed(whole + own * (flow - whole), target, noise)
+    return followed(whole + own * (flow - whole), target, noise)
 
 
 def _texture(view: np.ndarray, noise: float) -> np.ndarray:

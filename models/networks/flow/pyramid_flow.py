@@ -55,9 +55,9 @@ class PyramidFlow(PairFlow):
         own, other = (source, target) if self.published else (target, source)
         unit = 1.0 if self.published else UNIT / FINEST  # px of the finer level that the flow counts as one
         coarse = self._predicted(1, own[1], other[1])
-        flow = 2 * F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-        if not self.published:
-            flow = flow / 2  # in UNIT px of the images at every level
+        flow = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        if self.published:
+            flow = 2 * flow  # else in UNIT px of the images at every level
         flow = flow + self._predicted(0, own[0], warp(other[0], unit * flow))
         flow = F.interpolate(flow, scale_factor=FINEST, mode="bilinear", align_corners=False)
         return FINEST * flow if self.published else flow

@@ -27,7 +27,6 @@ class BurstNetwork(nn.Module):
         alignment_part: submodule with the flow network, which `flow_from_base` tells how to use.
     """
 
-    channels_last = True
     usual_tile = 160  # px: features of all frames of a tile are kept
     pretrained_parts: ClassVar[dict] = {name: kind.published_name for name, kind in PRETRAINED.items()}
     alignment_part = "alignment_net.alignment_net"

@@ -119,24 +119,8 @@ class DeepRepNetwork(BurstNetwork):
         """z (N, C, s H, s W) of frames with the base first, and the lengths of all steps."""
         z0, evidence = self.evidence(frames, noise, told, flow)
         with torch.autocast("cpu" if frames.is_meta else frames.device.type, enabled=False):
-            state, found = run_part(self, partial(self.optimizer.begin, evidence=evidence), z0), []
-            for number in range(self.descent_steps):
-                known = lengths[number] if number < len(lengths) else None
-                step = partial(self._step, evidence, known, number == self.descent_steps - 1)
-                *state, length = run_part(self, step, z0, *state)
-                found.append(length)
-        return state[0], found
-
-    def _step(
-        self,
-        evidence: list[Evidence],
-        known: torch.Tensor | None,
-        is_last: bool,
-        z0: torch.Tensor,
-        *state: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        state, length = self.optimizer.step(z0, list(state), evidence, known, is_last)
-        return *state, length
+            run = partial(run_part, self)
+            return self.optimizer(z0, evidence, self.descent_steps, lengths, run)
 
     def evidence(
         self,

@@ -4,8 +4,8 @@ What is minimised (Deep-Rep specification, 1): sum_i || w_i (G phi_i z - e_i) ||
 frames i with features e_i and weights w_i, phi_i the warp of z from the base to the frame, G a convolution.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,10 @@ class Powers(NamedTuple):
     def step(self) -> torch.Tensor:
         """How far along the direction the minimum lies, (N,)."""
         return self.direction / self.rise.clamp(min=SMALLEST)
+
+
+def _now(part: Callable[..., Any], *inputs: torch.Tensor) -> Any:
+    return part(*inputs)
 
 
 class DegradationOperator(nn.Module):
@@ -86,21 +90,23 @@ class SteepestDescent(nn.Module):
         evidence: Sequence[Evidence],
         steps: int,
         lengths: Sequence[torch.Tensor] = (),
+        run: Callable[..., Any] = _now,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """z (N, C, s h, s w) after so many steps from z0, and their lengths (N,).
 
         Args:
             lengths: of the first steps, where they are known; the others are found.
+            run: calls a part of the work, its first argument, with the others: as `run_part` does.
         """
-        state = self.begin(z0, evidence)
-        found = list(lengths[:steps])
+        state, found = run(lambda z: self.begin(z, evidence), z0), []
         for number in range(steps):
-            is_last = number == steps - 1
-            state, length = self.step(
-                z0, state, evidence, found[number] if number < len(found) else None, is_last
-            )
-            if number == len(found):
-                found.append(length)
+            known, is_last = lengths[number] if number < len(lengths) else None, number == steps - 1
+
+            def part(z0, *state, known=known, is_last=is_last):
+                return self.step(z0, state, evidence, known, is_last)
+
+            state, length = run(part, z0, *state)
+            found.append(length)
         return state[0], found
 
     def begin(self, z0: torch.Tensor, evidence: Sequence[Evidence]) -> list[torch.Tensor]:
@@ -113,7 +119,7 @@ class SteepestDescent(nn.Module):
     def step(
         self,
         z0: torch.Tensor,
-        state: list[torch.Tensor],
+        state: Sequence[torch.Tensor],
         evidence: Sequence[Evidence],
         length: torch.Tensor | None,
         is_last: bool = False,
