@@ -8,7 +8,7 @@ from torch import nn
 
 from models.networks.flow.burst_flow import create_alignment
 from models.networks.parts.blocks import run_part
-from models.networks.parts.burst_blocks import ConvBlock, ReluResBlock, res_blocks
+from models.networks.parts.burst_blocks import ConvBlock, ReluResBlock, res_blocks, start_from_frames
 from models.networks.parts.burst_network import BurstNetwork
 from models.networks.parts.enlarged import enlarged
 from models.networks.parts.motion import Motion
@@ -141,6 +141,9 @@ class DBSR(BurstNetwork):
             scale,
             residual,
         )
+        if residual:
+            start_from_frames(self, self.alignment_part)
+            nn.init.zeros_(self.decoder.predictor[0].weight)  # training starts from the base
 
     @classmethod
     def arguments_of(cls, state: dict[str, torch.Tensor]) -> dict[str, int | str]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from models.networks.parts.burst_blocks import ConvBlock, res_blocks
+from models.networks.parts.burst_blocks import ConvBlock, res_blocks, start_from_frames
 from models.networks.parts.burst_network import Alignment
 from models.networks.parts.certainty import CertaintyPredictor
 from models.networks.parts.deeprep_network import DeepRepNetwork, Encoder
@@ -116,6 +116,7 @@ class DeepRepDenoise(DeepRepNetwork):
         )
         self.hr_decoder = Decoder(latent_channels, decoder_channels, decoder_blocks, out_channels)
         if residual:
+            start_from_frames(self, self.alignment_part)
             nn.init.zeros_(self.hr_decoder.predictor[0].weight)  # training starts from the base
             nn.init.zeros_(self.hr_decoder.predictor[0].bias)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from models.networks.parts.burst_blocks import SubpixelUpsampler
+from models.networks.parts.burst_blocks import SubpixelUpsampler, start_from_frames
 from models.networks.parts.burst_network import Alignment
 from models.networks.parts.certainty import CertaintyPredictor
 from models.networks.parts.deeprep_network import DeepRepNetwork, Encoder
@@ -119,6 +119,9 @@ class DeepRepSR(DeepRepNetwork):
             scale // self.stride,
             residual,
         )
+        if residual:
+            start_from_frames(self, self.alignment_part)
+            nn.init.zeros_(self.hr_decoder.predictor[0].weight)  # training starts from the base
 
     @classmethod
     def arguments_of(cls, state: dict[str, torch.Tensor]) -> dict[str, int | str]:

@@ -26,7 +26,7 @@ class UpsamplingDecoder(nn.Module):
 
     Args:
         blocks: residual blocks before and after it enlarges. residual: whether the image is added to
-            something, so that training starts from 0 and negative values are left; else it ends in a ReLU.
+            something, so that negative values are left; else it ends in a ReLU.
     """
 
     def __init__(self, widths: Widths, blocks: tuple[int, int], factor: int, residual: bool) -> None:
@@ -36,9 +36,8 @@ class UpsamplingDecoder(nn.Module):
         self.upsample_layer = SubpixelUpsampler(widths.pre, widths.post, factor, blur=True)
         self.post_res_layers = res_blocks(blocks[1], widths.post)
         self.predictor = ConvBlock(widths.post, widths.image, kernel=1, relu=not residual)
-        if residual:
-            nn.init.zeros_(self.predictor[0].weight)
-        nn.init.constant_(self.predictor[0].bias, 0.0 if residual else GRAY)
+        if not residual:
+            nn.init.constant_(self.predictor[0].bias, GRAY)
         self.channels = MAPS * widths.post * factor**2  # numbers per px of the features
         self.halo = -(-(2 * blocks[1] + 1) // factor)  # rows of the features that a row of the image asks for
 
