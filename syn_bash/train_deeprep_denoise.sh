@@ -17,8 +17,8 @@ if [[ -n ${DATAROOT:-} ]]; then
     [[ $alignment != pwcnet ]] || recipe+=(--pwcnet_path "${PWCNET:?the file of PWC-Net}")
 else
     DATAROOT=datasets/demo_burst_denoise name=${NAME:-demo_deeprep_denoise_$colors}
-    recipe=(--size small --alignment dis --frame_num 8 --patch_size 48 --batch_size 2 --lr 5e-4 --lr_policy cosine_warmup
-        --epoch_iters 50 --niter 48 --grad_clip 0.1 --ema_decay 0.98 --val_freq 8 --save_epoch_freq 8 -j 1)
+    recipe=(--size small --alignment dis --frame_num 8 --patch_size 48 --batch_size 2 --lr 1e-3 --lr_policy cosine_warmup
+        --epoch_iters 50 --niter 48 --grad_clip 0.5 --ema_decay 0.98 --val_freq 8 --save_epoch_freq 8 -j 1)
     python -m data.simulate --layout burst_denoise --out "$DATAROOT"
 fi
 resume=()
