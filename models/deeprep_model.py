@@ -71,10 +71,6 @@ class DeeprepModel(BaseModel):
     def trained_module(self) -> nn.Module:
         return WithFlow(self.network) if learns_flow(self.network) else self.network
 
-    def set_input(self, sample: dict[str, Any]) -> None:
-        super().set_input(sample)
-        self.burst = self.frames
-
     def forward(self) -> None:
         made = self.parallel(self.frames, **self.given)
         self.output, self.flow = made if isinstance(made, tuple) else (made, None)
@@ -84,7 +80,7 @@ class DeeprepModel(BaseModel):
         if border is None:
             border = BORDERS.get(self.scale, USUAL_BORDER)
         if self.align:
-            aligned = self.align(self.output, self.gt, self.burst)
+            aligned = self.align(self.output, self.gt, self.frames)
             image = ALIGNED_WEIGHT * pixelwise("l1", aligned.image, self.gt, border, aligned.mask)
         else:
             image = pixelwise(self.opt.burst_loss, self.output, self.gt, border)

@@ -103,9 +103,13 @@ def create_align(
     """`align` by the flow of the options, where the scores are of the kind "aligned"; else None.
 
     Raises:
-        UserError: as `create_flow`.
+        UserError: as `create_flow`; or options ask for a flow and nothing is aligned.
     """
-    return partial(align, flow=create_flow(opt, device)) if kind == "aligned" else None
+    if kind == "aligned":
+        return partial(align, flow=create_flow(opt, device))
+    if getattr(opt, "sca_flow", "dis") != "dis" and getattr(opt, "burst_loss", "l1") != "aligned":
+        raise UserError(f"--sca_flow {opt.sca_flow}: --dataset_name {opt.dataset_name} is scored as it is")
+    return None
 
 
 def create_flow(opt: argparse.Namespace, device: torch.device) -> Flow:

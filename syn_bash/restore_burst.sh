@@ -7,9 +7,4 @@ if [[ $# -eq 0 || ! -d $1 ]]; then
     echo "       of one scene, exposed alike, or a folder for each burst; -h after DIR explains the options" >&2
     exit 2
 fi
-photos=$(cd -- "$1" && pwd)
-shift
-here=$PWD
-source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-cd -- "$here"   # paths among the options are from where the script was called
-python "$OLDPWD/restore.py" "$photos" --burst x4 "$@"
+bash "$(dirname "${BASH_SOURCE[0]}")/restore_photos.sh" "$1" --burst x4 "${@:2}"

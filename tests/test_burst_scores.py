@@ -160,7 +160,10 @@ def test_pwcnet_aligns_with_its_published_weights_or_says_what_is_missing(tmp_pa
     opt = argparse.Namespace(sca_flow="pwcnet", pwcnet_path=None)
     with pytest.raises(UserError, match="pwcnet needs its weights: give --pwcnet_path FILE, or take --sca"):
         create_align(opt, torch.device("cpu"), "aligned")
-    assert create_align(opt, torch.device("cpu"), "linear14") is None
+    opt.dataset_name = "synburst"
+    with pytest.raises(UserError, match="--sca_flow pwcnet: --dataset_name synburst is scored as it is"):
+        create_align(opt, torch.device("cpu"), "linear14")
+    assert create_align(argparse.Namespace(sca_flow="dis"), torch.device("cpu"), "linear14") is None
     network = spatial_colour.PWCNet()
     state = {
         name.removeprefix("net.").replace("net", "module"): x for name, x in network.state_dict().items()

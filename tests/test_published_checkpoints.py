@@ -58,7 +58,6 @@ def test_weights_and_arguments(save, capsys) -> None:
     left_out = "constructor, settings, stats: objects of other programs, left out, not run"
     assert capsys.readouterr().err == f"note: {path}: {left_out}\n"
     assert content["epoch"] == 500
-    assert content["published_arguments"] == {"num_iter": 3, "up": [2, 4]}
     assert not {"constructor", "settings", "stats"} & content.keys()
     assert content["optimizer"]["param_groups"][0]["lr"] == 1e-3
     state, arguments = checkpoint.weights_in(content, path)

@@ -11,9 +11,6 @@ import torch
 from util.inert_pickle import PLAIN, InertUnpickler
 
 WEIGHTS = "net"  # key of the state dict
-CONSTRUCTOR = "constructor"  # key of what built the network
-KEYWORDS = "kwds"  # its attribute with what it gave by keyword
-ARGUMENTS = "published_arguments"  # key under which `read_published` gives these
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_gradient: Any) -> torch.Tensor:
@@ -42,8 +39,7 @@ def read_published(path: str | Path) -> dict[str, Any] | None:
     """What a checkpoint with a state dict `net` holds of tensors and plain values; None if it has no `net`.
 
     Entries with objects of other programs are left out, and a line on stderr says so; nothing of them runs
-    (DeepRep specification, 2.7). What the constructor gave to its network by keyword, if plain, comes as
-    `published_arguments`.
+    (DeepRep specification, 2.7).
 
     Call it for files that `torch.load` refused with `weights_only` for what they hold. Raises what it
     raises.
@@ -57,11 +53,7 @@ def read_published(path: str | Path) -> dict[str, Any] | None:
     if foreign:
         text = f"{', '.join(foreign)}: objects of other programs, left out, not run"
         print(f"note: {path}: {text}", file=sys.stderr)
-    arguments = getattr(content.get(CONSTRUCTOR), KEYWORDS, None)
-    content = {key: value for key, value in content.items() if str(key) not in foreign}
-    if isinstance(arguments, dict) and _is_plain(arguments):
-        content[ARGUMENTS] = arguments
-    return content
+    return {key: value for key, value in content.items() if str(key) not in foreign}
 
 
 def _is_plain(value: Any) -> bool:

@@ -133,16 +133,22 @@ def _motion(flow: torch.Tensor, stride: int) -> Motion:
 @torch.no_grad()
 def check_certainty(data) -> None:
     state, features = published_state(data), tensor(data, "input_x")
-    noise = tensor(data, "input_noise_estimate")
+    told = "input_noise_estimate" in data
+    noise = list(tensor(data, "input_noise_estimate").unbind(1)) if told else [None] * features.shape[1]
     project = len(state["feat_project_layer.0.bias"])
     offset = len(state["offset_feat_extractor.0.0.bias"])
-    predictor = CertaintyPredictor(features.shape[2], project, offset, 0, noise.shape[2], 1)
+    offset_blocks, blocks = (
+        sum(name.startswith(part) and name.endswith("conv1.0.bias") for name in state)
+        for part in ("offset_feat_extractor", "weight_predictor")
+    )
+    planes = noise[0].shape[1] if told else 0
+    predictor = CertaintyPredictor(features.shape[2], project, offset, offset_blocks, planes, blocks)
     predictor.load_state_dict(state)
     projected = [predictor.project(frame) for frame in features.unbind(1)]
-    weights = [predictor(projected[0], projected[0], None, noise[:, 0])]
+    weights = [predictor(projected[0], projected[0], None, noise[0])]
     for number, flow in enumerate(tensor(data, "input_flow").unbind(1), 1):
         base = Motion(flow).warp(projected[0])
-        weights.append(predictor(projected[number], base, flow, noise[:, number]))
+        weights.append(predictor(projected[number], base, flow, noise[number]))
     assert_near(torch.stack(weights, dim=1), data, "output")
 
 
@@ -166,6 +172,7 @@ def check_deeprep(data, name: str) -> None:
     if "output_flow" in data:
         assert_near(flow, data, "output_flow", 2e-5)
     assert_near(network(frames, noise_map=noise, flow=flow), data, "output")
+    noise = network.noise_of(frames, None, noise)
     z, lengths = network.latent(frames, noise, noise, flow, [])
     if "output_alpha" in data:
         np.testing.assert_allclose(torch.stack(lengths), data["output_alpha"], rtol=1e-4)

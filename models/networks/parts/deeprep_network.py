@@ -179,6 +179,7 @@ def _windows(size: torch.Size) -> Iterator[Part]:
     apart = max(1.0, math.sqrt(counts[0] * counts[1] / WINDOWS))
     sides = []
     for length, count in zip(size, counts, strict=True):
-        chosen = range(count) if apart == 1 else (int((n + 0.5) * apart) for n in range(int(count / apart)))
+        some = max(1, int(count / apart))
+        chosen = range(count) if apart == 1 else (int((n + 0.5) * count / some) for n in range(some))
         sides.append([slice(n * length // count, (n + 1) * length // count) for n in chosen])
     yield from product(*sides)
