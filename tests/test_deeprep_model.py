@@ -165,7 +165,7 @@ def losses_of(words: str, folders: dict[str, Path]) -> tuple[BaseModel, float]:
 def test_what_is_minimised(words: str, border: int, folders: dict[str, Path]) -> None:
     model, loss = losses_of(f"{words} --flow_weight 0.25", folders)
     image = pixelwise(model.opt.burst_loss, model.output.detach(), model.gt, border)
-    frames = model.burst
+    frames = model.frames
     moved = warp(frames[:, :1].expand_as(frames[:, 1:]).flatten(0, 1), model.flow.detach().flatten(0, 1))
     flow = (moved - frames[:, 1:].flatten(0, 1)).abs()[..., 4:-4, 4:-4].mean()
     assert float(model.losses["image"]) == pytest.approx(float(image), rel=1e-6)
@@ -197,7 +197,7 @@ def test_aligned_loss_is_ten_times_the_masked_one(folders: dict[str, Path]) -> N
     model, _ = losses_of(words, folders)
     model.output = (model.gt * torch.tensor([0.9, 1.0, 1.05]).view(3, 1, 1) + 0.01).requires_grad_()
     loss = model.compute_loss()
-    aligned = align(model.output, model.gt, model.burst, model.align.keywords["flow"])
+    aligned = align(model.output, model.gt, model.frames, model.align.keywords["flow"])
     mask = aligned.mask[..., 20:-20, 20:-20]
     error = (aligned.image - model.gt).abs()[..., 20:-20, 20:-20]
     assert mask.any()
