@@ -8,4 +8,4 @@ net=${NET:-deeprep_sr} dataroot=${DATAROOT:-datasets/demo_synburst}
 name=${NAME:-${DATAROOT:+${net}_synthetic}}
 
 python test.py --name "${name:-demo_$net}" --model deeprep --dataset_name synburst --dataroot "$dataroot" --net "$net" --frame_num 14 \
-    --burst_sizes 1,2,4,8 --baselines True --metrics psnr_14bit ssim_14bit --gpu_ids all -j 2 "$@"
+    --burst_sizes 1,2,4,8 --baselines True --gpu_ids all -j 2 "$@"
