@@ -14,6 +14,7 @@ from util.scores.baselines import BASELINES, bicubic, burst_average, reference_f
 from util.scores.denoised import non_local_means
 
 MERGE, BURST_MERGE = "exposure_merge", "burst_merge"
+LEAST_READ_NOISE = 1e-10  # variance, where a noise map tells of none
 
 
 def create_baselines(model: BaseModel) -> dict[str, Method]:
@@ -47,13 +48,30 @@ def _of_bursts(model: BaseModel) -> dict[str, Method]:
     methods["single frame"] = lambda frames, _sample: frames[:, model.task.reference or 0]
     methods["burst average"] = lambda frames, _sample: burst_average(frames)
     if model.opt.net != MERGE:
-        methods["exposure merge"] = _without_weights(MERGE, model)
+        methods["exposure merge"] = partial(_merge_of_known_noise, model)
     return methods
 
 
-def _without_weights(net: str, model: BaseModel, strategy: type[BaseModel] = BaseModel) -> Method:
-    """A network without weights, for the task and the settings of a model."""
-    settings = argparse.Namespace(**vars(model.opt) | {"net": net, "size": None})
+def _merge_of_known_noise(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) -> torch.Tensor:
+    """The merge of frames (1, T, C, H, W) by the law of noise that the sample's `noise_map` follows."""
+    shot, read = noise_law(frames, sample["noise_map"].to(frames))
+    return _without_weights(MERGE, model, shot_noise=shot, read_noise=read)(frames, sample)
+
+
+def noise_law(frames: torch.Tensor, noise_map: torch.Tensor) -> tuple[float, float]:
+    """Shot and read noise of the variance shot max(y, 0) + read that a noise map of frames y follows best."""
+    light = frames.clamp(min=0).double().flatten()
+    variance = noise_map.expand_as(frames).double().flatten().square()
+    known = torch.stack((light, torch.ones_like(light)), dim=1)
+    shot, read = torch.linalg.lstsq(known, variance[:, None]).solution.flatten().tolist()
+    return max(shot, 0.0), max(read, LEAST_READ_NOISE)
+
+
+def _without_weights(
+    net: str, model: BaseModel, strategy: type[BaseModel] = BaseModel, **arguments: float
+) -> Method:
+    """A network without weights, for the task and the settings of a model, and arguments of its own."""
+    settings = argparse.Namespace(**vars(model.opt) | {"net": net, "size": None} | arguments)
     other = strategy(settings, model.place, model.task)
     other.scale = model.scale
     other.build()

@@ -12,7 +12,7 @@ from skimage import data as pictures
 
 from data.simulate.burst import REFERENCE, Motion, frames
 from models.base_model import BaseModel
-from models.methods import create_baselines
+from models.methods import create_baselines, noise_law
 from models.networks import create_network
 from models.networks.flow.refined_flow import refined
 from models.networks.parts.kernel_regression import Aligned, regressed
@@ -248,3 +248,11 @@ def test_rows_of_denoising(burst: tuple) -> None:
 def test_brackets_are_refused_in_a_line() -> None:
     with pytest.raises(UserError, match="exposure_merge is for brackets"):
         model_for(Task(scale=1), "burst_merge")
+
+
+def test_noise_law_is_that_of_the_map() -> None:
+    frames = torch.rand(1, 3, 3, 20, 24, generator=torch.Generator().manual_seed(0)) - 0.1
+    noise_map = (0.03 * frames.clamp(min=0) + 4e-4).sqrt()
+    shot, read = noise_law(frames, noise_map)
+    assert shot == pytest.approx(0.03, rel=1e-3) and read == pytest.approx(4e-4, rel=1e-2)
+    assert noise_law(frames, torch.zeros_like(frames))[1] > 0  # a merge asks for some

@@ -10,6 +10,7 @@ from torch import nn
 
 from models.networks import create_network, network_class
 from models.networks.flow.pwcnet import PWCNet
+from models.networks.parts import deeprep_network
 from tests.golden.published_weights import fill_value
 from util.scores.complexity import parameter_count
 
@@ -259,3 +260,31 @@ def test_pwcnet_is_found_only_where_it_aligns() -> None:
         create_network("dbsr", alignment="raft")
     with pytest.raises(ValueError, match="scale must be a power of 2, not 6"):
         create_network("deeprep_sr", scale=6)
+
+
+# Large frames
+
+
+@pytest.mark.parametrize("size", [(100, 130), (20, 700), (700, 17)])
+def test_windows_are_spread_over_large_frames(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deeprep_network, "WINDOW", 16)
+    monkeypatch.setattr(deeprep_network, "WINDOWS", 12)
+    windows = list(deeprep_network._windows(torch.Size(size)))
+    assert 4 <= len(windows) <= 18
+    for axis, length in enumerate(size):
+        middles = [(window[axis].start + window[axis].stop) / 2 for window in windows]
+        assert min(window[axis].start for window in windows) >= 0
+        assert max(window[axis].stop for window in windows) <= length
+        assert abs(sum(middles) / len(middles) / length - 0.5) < 0.15  # of two parts one is taken
+
+
+@torch.no_grad()
+def test_steps_of_large_frames_are_nearly_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, frames = make("deeprep_denoise", alignment="dis"), burst(3, count=2, size=(96, 128))
+    known = given("deeprep_denoise", frames)
+    exact = network.whole_frame(frames, **known)["lengths"][0, :, 0, 0]
+    monkeypatch.setattr(deeprep_network, "WINDOW", 16)
+    monkeypatch.setattr(deeprep_network, "WINDOWS", 24)
+    sampled = network.whole_frame(frames, **known)["lengths"][0, :, 0, 0]
+    torch.testing.assert_close(sampled, exact, rtol=0.1, atol=0)
+    assert not torch.equal(sampled, exact)
