@@ -275,7 +275,8 @@ def test_windows_are_spread_over_large_frames(size: tuple[int, int], monkeypatch
         middles = [(window[axis].start + window[axis].stop) / 2 for window in windows]
         assert min(window[axis].start for window in windows) >= 0
         assert max(window[axis].stop for window in windows) <= length
-        assert abs(sum(middles) / len(middles) / length - 0.5) < 0.15  # of two parts one is taken
+        if length >= 100:  # of two parts one is taken
+            assert abs(sum(middles) / len(middles) / length - 0.5) < 0.12
 
 
 @torch.no_grad()
