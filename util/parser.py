@@ -66,6 +66,11 @@ def whole_numbers(text: str) -> list[int]:
     return [whole(part) for part in text.split(",")]
 
 
+def fractions(text: str) -> list[float]:
+    """A comma list of numbers between 0 and 1."""
+    return [fraction(part) for part in text.split(",")]
+
+
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Help with the defaults as one would type them; where there is none, the option's help says so."""
 

@@ -26,6 +26,8 @@ class Task(NamedTuple):
             multiples of it. (1, 1) for packed and RGB planes, (2, 2) for a Bayer mosaic as one plane.
         carries: names in CARRIED that every sample has.
         bracketed: whether the frames of a sample differ in exposure.
+        protocol: facts (name, value) of how samples are made that weights depend on beyond all this: they are
+            kept in checkpoints, and weights that were made with other values are refused.
     """
 
     channels: int = 4
@@ -36,6 +38,7 @@ class Task(NamedTuple):
     period: tuple[int, int] = (1, 1)
     carries: tuple[str, ...] = ()
     bracketed: bool = True
+    protocol: tuple[tuple[str, str], ...] = ()
 
     @property
     def planes_out(self) -> int:
