@@ -80,8 +80,8 @@ class RowExposure(NamedTuple):
         Args:
             values: its mosaic (H, W), black = 0, white = 1, in float32; clipped here.
 
-        Returns `frames` (2, 1, H, W), the values of the short rows and those of the long ones, 0 elsewhere, so
-        that the sum of `frames / exposure` is the Bayer radiance map; `exposure` (2,); `mask` (1, H, W).
+        Returns `frames` (2, 1, H, W), the values of the short rows and those of the long ones, 0 elsewhere,
+        so that the sum of `frames / exposure` is the Bayer radiance map; `exposure` (2,); `mask` (1, H, W).
         """
         values = np.clip(values, 0, 1)
         is_long = self.is_long(values.shape[0])

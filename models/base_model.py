@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ class BaseModel(Restoring):
         loss_names: names of the losses that `compute_loss` leaves in `losses`, for the log.
         scale: factor of super-resolution; None = that of the data's targets.
         takes_brackets: whether frames may differ in exposure.
+        period: of the arrangement of px of the only data that it restores; None = any.
         targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
         without_effect: published options that decide nothing here, and why.
@@ -42,6 +44,7 @@ class BaseModel(Restoring):
     loss_names: tuple[str, ...] = ()
     scale: int | None = 1
     takes_brackets = True
+    period: tuple[int, int] | None = None
     targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
     datasets: tuple[str, str] = ("syn", "syn")
@@ -65,6 +68,7 @@ class BaseModel(Restoring):
         self.losses: dict[str, torch.Tensor] = {}
         self.ema: AveragedModel | None = None
         self.step: int | None = None  # that the weights were trained to, where it is known
+        self.made_for: dict[str, str] = {}  # protocol of the data that the weights were trained on
 
     # Building and weights
 
@@ -84,8 +88,11 @@ class BaseModel(Restoring):
         content = checkpoint.load(path) if path else {}
         state, saved = checkpoint.weights_in(content, path) if path else (None, None)
         self.step = content.get("step")
+        if path:
+            self._check_protocol(content, path, may_differ=self.opt.is_train or self.opt.any_protocol)
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
+            self._check_protocol(resumed, path, may_differ=False)
         if path:
             held = saved or held_by_published(self.opt, state)
             arguments = arguments_of_checkpoint(self.opt, self._asked(), path, held)
@@ -117,11 +124,31 @@ class BaseModel(Restoring):
                 kind = f"this {type(self.network).__name__} needs the {name} of each sample"
                 raise UserError(f"{kind}, which --dataset_name {self.opt.dataset_name} has not")
 
+    def _check_protocol(self, content: Mapping[str, Any], path: str | Path, may_differ: bool) -> None:
+        """Refuse weights that were trained on data of another protocol, or say so where they may differ."""
+        self.made_for = dict(content.get("protocol", {}))
+        for name, value in self.task.protocol:
+            made = self.made_for.get(name, value)
+            if made == value:
+                continue
+            data = f"--dataset_name {self.opt.dataset_name}"
+            other = f"{path} was trained with {name} {made}, {data} has {value}"
+            if not may_differ:
+                advice = "" if self.opt.is_train else ": --any_protocol True takes it all the same"
+                raise UserError(f"{other}{advice}")
+            self.say(f"note: {other}")
+
+    @classmethod
+    def as_seen_by(cls, network: type[nn.Module], task: Task) -> Task:
+        """What the data ask of a network, which this strategy may show their frames in another form."""
+        return task
+
     def _asked(self) -> dict[str, int | bool]:
         """Arguments of a network that follow from the task of the data and the scale of this strategy."""
-        asked = {"in_channels": self.task.channels, "out_channels": self.task.planes_out, "scale": self.scale}
-        asked["bracketed"] = self.task.bracketed
-        return asked if self.task.reference is None else asked | {"reference": self.task.reference}
+        task = self.as_seen_by(network_class(self.opt.net), self.task._replace(scale=self.scale))
+        asked = {"in_channels": task.channels, "out_channels": task.planes_out, "scale": task.scale}
+        asked["bracketed"] = task.bracketed
+        return asked if task.reference is None else asked | {"reference": task.reference}
 
     def _settle_network(self) -> None:
         """Move the network to its device, in the layout and compiled as options say."""
@@ -248,14 +275,15 @@ class BaseModel(Restoring):
         """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""
         network = self.ema.module if self.ema else self.network
         path, made = self.checkpoint_path(iteration), provenance(self.opt, self.step)
-        made["strategy"] = self.opt.model
+        made |= {"strategy": self.opt.model, "protocol": dict(self.task.protocol)}
         checkpoint.save_weights(path, network.state_dict(), self.network.arguments, made)
 
     def state(self) -> dict[str, Any]:
         """All that changes in training, for `train_state.pth`."""
         parts = {"network": self.network, "optimizer": self.optimizer, "scaler": self.scaler, "ema": self.ema}
         state = {name: part.state_dict() for name, part in parts.items() if part is not None}
-        return state | {"arguments": self.network.arguments, "strategy": self.opt.model}
+        kept = {"arguments": self.network.arguments, "strategy": self.opt.model}
+        return state | kept | {"protocol": dict(self.task.protocol)}
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
         """Go back to a state of `state()`; UserError if it belongs to another network."""

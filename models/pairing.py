@@ -20,10 +20,14 @@ def check_pair(opt: argparse.Namespace, model: "BaseModel | type[BaseModel]", ta
     data = f"--dataset_name {opt.dataset_name}"
     if task.bracketed and not model.takes_brackets:
         raise UserError(f"--model {opt.model} restores bursts of one exposure, not those of {data}")
+    if model.period and model.period != task.period:
+        kind = "mosaics that repeat every {} x {} px".format(*model.period)
+        raise UserError(f"--model {opt.model} restores {kind}, not those of {data}")
     if task.scale not in (None, model_scale):
         pair = f"--model {opt.model} enlarges by {model_scale}"
         raise UserError(f"{pair}, but the targets of {data} by {task.scale}")
-    if reason := refusal(network_class(opt.net), task._replace(scale=model_scale)):
+    network = network_class(opt.net)
+    if reason := refusal(network, model.as_seen_by(network, task._replace(scale=model_scale))):
         raise UserError(f"--net {opt.net} cannot restore {data}: {reason}")
 
 
@@ -31,12 +35,13 @@ def refusal(network: type[nn.Module], task: Task) -> str | None:
     """Why a network cannot do a task, by what it says of itself (see models.networks); None if it can."""
     planes = getattr(network, "planes", None)
     if planes and task.channels not in planes:
-        wanted = " or ".join(map(str, planes))
-        return f"it takes frames of {wanted} planes, not {task.channels}"
+        wanted = " or ".join(map(str, planes)) + (" plane" if planes == (1,) else " planes")
+        return f"it takes frames of {wanted}, not {task.channels}"
     scales = getattr(network, "scales", None)
     if scales and task.scale not in scales:
         return f"it enlarges by {' or '.join(map(str, scales))}, not {task.scale}"
-    period = getattr(network, "period", task.period)
+    usual = task.period if getattr(network, "trained", True) else (1, 1)  # a merge cannot learn another
+    period = getattr(network, "period", usual)
     if period != task.period:
         wanted, found = ("{} x {} px".format(*size) for size in (period, task.period))
         return f"it takes planes whose arrangement repeats every {wanted}, not {found}"

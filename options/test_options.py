@@ -163,6 +163,13 @@ def add_weights(parser: Parser) -> None:
         help="checkpoints of the run: 400, latest, best, or a comma list",
     )
     group.add_argument(
+        "--any_protocol",
+        type=boolean,
+        default=False,
+        help="use weights all the same that were trained on data of another protocol: another ratio of row "
+        "exposures, say",
+    )
+    group.add_argument(
         "--chop",
         type=boolean,
         help="published spelling: True = in tiles, False = whole frames; default: as --tile says",

@@ -111,6 +111,9 @@ def add_optimisation(parser: Parser) -> None:
         default=[300, 400],
         help="epochs of the milestones policy: 300,400",
     )
+    group.add_argument(
+        "--lr_milestone_factor", type=fraction, default=0.2, help="of the rate after each of the milestones"
+    )
     group.add_argument("--beta1", type=fraction, default=0.9, help="of AdamW")
     group.add_argument("--beta2", type=fraction, default=0.999, help="of AdamW")
     group.add_argument("--weight_decay", "--wd", type=amount, default=0.01, help="of AdamW")

@@ -8,7 +8,6 @@ POLICIES = ("cosine_warmup", "cosine", "step", "halves", "milestones", "linear",
 FLOOR = 1e-6  # where both cosines end
 WARMUP_EPOCHS = 5
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.2, 5
-MILESTONE_FACTOR = 0.2
 
 
 def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] = ()) -> float:
@@ -19,7 +18,7 @@ def learning_rate(opt: argparse.Namespace, epoch: int, scores: Sequence[float] =
     * cosine: from lr to 1e-6 over niter epochs;
     * step: halved every lr_decay_iters epochs;
     * halves: half of it from the middle of niter epochs on, a tenth in their last tenth (ExposureDiffusion);
-    * milestones: times 0.2 after each of the epochs lr_milestones (Deep-Rep);
+    * milestones: times lr_milestone_factor after each of the epochs lr_milestones (Deep-Rep, SVEHDRI);
     * linear: lr for niter epochs, then linearly to zero over niter_decay;
     * plateau: times 0.2 whenever `scores`, one per validation so far, have had no new best for more than
     five.
@@ -43,7 +42,7 @@ def _stepped(opt: argparse.Namespace, done: int) -> float:
     """Share of the rate that is left after so many epochs."""
     if opt.lr_policy == "step":
         return 0.5 ** (done // opt.lr_decay_iters)
-    return MILESTONE_FACTOR ** sum(done >= milestone for milestone in opt.lr_milestones)
+    return opt.lr_milestone_factor ** sum(done >= milestone for milestone in opt.lr_milestones)
 
 
 def _plateaus(scores: Sequence[float]) -> int:

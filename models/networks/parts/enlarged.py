@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+BAYER, GUIDED, RGB = 4, 5, 3  # planes: packed, packed and a guidance mask, of colours
 SITES = ((0, 0), (0, 1), (1, 0), (1, 1))  # row and column of planes R, G, G, B in a cell of the mosaic
 
 
@@ -10,9 +11,10 @@ def enlarged(frame: torch.Tensor, scale: int, planes: int) -> torch.Tensor:
     """Frame (N, C, h, w) -> (N, C', scale h, scale w), bilinearly.
 
     Packed planes become RGB if 3 planes are asked for: px (r, c) of red is put at (scale r, scale c) of the
-    result, those of the others by half a cell away. Else as many planes as there are keep their places.
+    result, those of the others by half a cell away; a mask after them is left out. Else as many planes as
+    there are keep their places.
     """
-    if frame.shape[1] == 4 and planes == 3:
+    if frame.shape[1] in (BAYER, GUIDED) and planes == RGB:
         red, green1, green2, blue = (
             _placed(frame[:, number : number + 1], scale, site) for number, site in enumerate(SITES)
         )

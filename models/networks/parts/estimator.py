@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.parts.blocks import run_part
-from models.networks.parts.enlarged import enlarged
+from models.networks.parts.enlarged import BAYER, GUIDED, RGB, enlarged
 from models.networks.parts.exposure_pairs import upsampling
 from models.networks.parts.strips import by_strips, convolved
 
 COUNTS = 15583.0  # ADU between 0 and 1 in the photon map, of every camera (specification, 1)
-BAYER, RGB = 4, 3  # planes; of the former the last two change places
 
 
 class Estimate(NamedTuple):
@@ -108,7 +107,8 @@ class Estimator(nn.Module):
     @staticmethod
     def check_residual(in_channels: int, out_channels: int) -> None:
         """Raise ValueError if a frame, or RGB that `enlarged` makes of it, cannot be added to a result."""
-        if in_channels != out_channels and (in_channels, out_channels) != (BAYER, RGB):
+        as_rgb = in_channels in (BAYER, GUIDED) and out_channels == RGB
+        if in_channels != out_channels and not as_rgb:
             raise ValueError(
                 f"a result of {out_channels} planes is no frame of {in_channels} plus a residual"
             )
