@@ -14,7 +14,8 @@ TESTED = ("cosine", "cosine_warmup", "step", "halves", "milestones", "linear", "
 
 def rates(policy: str, epochs: int, scores: tuple = (), **changes: float) -> list[float]:
     """Learning rates of epochs 1 ... `epochs`."""
-    settings = {"lr": 1e-3, "niter": 10, "niter_decay": 0, "lr_decay_iters": 3} | changes
+    settings = {"lr": 1e-3, "niter": 10, "niter_decay": 0, "lr_decay_iters": 3}
+    settings |= {"lr_milestone_factor": 0.2} | changes
     opt = argparse.Namespace(lr_policy=policy, **settings)
     return [learning_rate(opt, epoch, scores) for epoch in range(1, epochs + 1)]
 
@@ -67,6 +68,12 @@ def test_milestones(milestones, epochs):
     for number, (first, last) in enumerate(itertools.pairwise(ends)):
         expected += [1e-4 * 0.2**number] * (last - first)
     assert found == pytest.approx(expected)
+
+
+def test_milestones_that_halve():
+    """SVEHDRI: halved after 100, 180, 240 and 280 thousand of 300 thousand steps."""
+    found = rates("milestones", 60, lr=2e-4, lr_milestones=[20, 36, 48, 56], lr_milestone_factor=0.5)
+    assert found == pytest.approx([2e-4] * 20 + [1e-4] * 16 + [5e-5] * 12 + [2.5e-5] * 8 + [1.25e-5] * 4)
 
 
 def test_milestones_of_the_strategy():

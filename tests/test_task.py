@@ -57,7 +57,7 @@ def mosaic(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (MOSAIC, None),
         (MOSAIC._replace(carries=("mask", "noise_map", "gain")), None),
-        (MOSAIC._replace(channels=4), "takes frames of 1 planes, not 4"),
+        (MOSAIC._replace(channels=4), "takes frames of 1 plane, not 4"),
         (MOSAIC._replace(scale=4), "enlarges by 1, not 4"),
         (MOSAIC._replace(period=(2, 2)), "repeats every 4 x 2 px, not 2 x 2 px"),
         (MOSAIC._replace(carries=("noise_map",)), "needs a mask with each sample"),
@@ -77,7 +77,7 @@ def test_every_network_restores_what_is_there_now(name: str, task: Task) -> None
 @pytest.mark.usefixtures("mosaic")
 def test_an_impossible_pair_is_refused_by_name_before_data_are_read() -> None:
     missing = ("--dataroot", "/does/not/exist")
-    refused = "--net mosaic cannot restore --dataset_name syn: it takes frames of 1 planes"
+    refused = "--net mosaic cannot restore --dataset_name syn: it takes frames of 1 plane, not 4"
     with pytest.raises(UserError, match=refused):
         options("--net", "mosaic", *missing)
     with pytest.raises(UserError, match=r"--model synplus enlarges by 4, but the targets .* by 1"):
