@@ -1,0 +1,45 @@
+"""A convolution whose kernel depends on the place of a px in a pattern of exposures and colours."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+PERIOD = (4, 2)  # rows and columns of the pattern
+KERNEL = 5
+
+
+class SpatiallyVaryingConv(nn.Module):
+    """5x5 convolutions of one plane, of which each px takes that of its phase.
+
+    As in the SVEHDRI specification, 4.1: phase p = 2 (row mod 4) + (column mod 2) takes `conv_first{p + 1}`.
+    They are worked off as one convolution with the pattern's stride, whose kernels reach over all phases.
+
+    Args:
+        channels: planes of the result.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for phase in range(PERIOD[0] * PERIOD[1]):
+            self.add_module(f"conv_first{phase + 1}", nn.Conv2d(1, channels, KERNEL, padding=KERNEL // 2))
+
+    def forward(self, plane: torch.Tensor) -> torch.Tensor:
+        """A plane (N, 1, H, W) -> (N, C, H, W), channels last in memory."""
+        height, width = plane.shape[-2:]
+        reach = KERNEL // 2
+        padding = (reach, reach + -width % PERIOD[1], reach, reach + -height % PERIOD[0])
+        weight, bias = self._merged()
+        maps = F.conv2d(F.pad(plane, padding), weight, bias, stride=PERIOD)  # (N, 8 C, H/4, W/2)
+        maps = maps.permute(0, 2, 3, 1).unflatten(-1, (*PERIOD, -1)).transpose(2, 3)
+        maps = maps.flatten(3, 4).flatten(1, 2)  # (N, H, W, C)
+        return maps[:, :height, :width].permute(0, 3, 1, 2)
+
+    def _merged(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Kernels (8 C, 1, 8, 6) of all phases, each where it lies in the cell of its phase, and biases."""
+        phases = list(self.children())
+        rows, columns = PERIOD
+        kernels = []
+        for phase, conv in enumerate(phases):
+            top, left = divmod(phase, columns)
+            kernels.append(F.pad(conv.weight, (left, columns - 1 - left, top, rows - 1 - top)))
+        return torch.cat(kernels), torch.cat([conv.bias for conv in phases])

@@ -1,0 +1,103 @@
+"""SVENet: HDR and colour from one raw shot with row-varying exposure (SVEHDRI, Xu et al., TCSVT 2021)."""
+
+import re
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.networks.parts.blocks import run_part
+from models.networks.parts.spatially_varying import PERIOD, SpatiallyVaryingConv
+
+SLOPE = 0.1  # of the leaky ReLU
+
+
+class GuidedBlock(nn.Module):
+    """Guidance g -> conv(lrelu(conv(g))), then features a -> a + conv(relu(conv(a))) + beta g."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.beta = nn.Parameter(torch.ones(1))
+        self.conv0_res = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1_res = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv0_com = nn.Conv2d(channels, channels // 2, 3, padding=1)
+        self.conv1_com = nn.Conv2d(channels // 2, channels, 3, padding=1)
+
+    def forward(self, features: torch.Tensor, guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features and guidance (N, C, H, W) -> the same, both new."""
+        guidance = self.conv1_com(F.leaky_relu(self.conv0_com(guidance), SLOPE, inplace=True))
+        residual = self.conv1_res(F.relu(self.conv0_res(features), inplace=True))
+        return features + residual + self.beta * guidance, guidance
+
+
+class SVENet(nn.Module):
+    """Features of the radiance, guided in every block by features of what of it is trusted.
+
+    As in the SVEHDRI specification, section 4. Its frames are the rows of each exposure of a Bayer mosaic
+    that begins with R and with the first row of the pattern, 0 elsewhere, so that their sum is the radiance.
+
+    Args:
+        out_channels: planes of the result (3).
+        mid_channels: width of the features (64), an even number.
+        blocks: guided blocks (16).
+
+    Attributes:
+        gradient_checkpointing: in training, keep less for the backward pass and compute it again.
+    """
+
+    planes, scales, period = (1,), (1,), PERIOD
+    sizes: ClassVar[dict[str, dict[str, Any]]] = {
+        "full": {},
+        "small": {"mid_channels": 32, "blocks": 8},
+        "tiny": {"mid_channels": 8, "blocks": 2},
+    }
+
+    def __init__(self, out_channels: int = 3, mid_channels: int = 64, blocks: int = 16) -> None:
+        super().__init__()
+        if mid_channels < 2 or mid_channels % 2 or blocks < 1:
+            raise ValueError("it has an even number of channels, and 1 block or more")
+        width = mid_channels
+        self.conv_first_Res = SpatiallyVaryingConv(width)
+        self.conv_first_Com = nn.Sequential(
+            SpatiallyVaryingConv(width),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+        self.sft_branch = nn.Sequential(*(GuidedBlock(width) for _ in range(blocks)))
+        self.conv_last = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(width, out_channels, 3, padding=1),
+        )
+        self.gradient_checkpointing = False
+
+    @staticmethod
+    def arguments_of(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+        """What the names and shapes of a published state dict tell; nothing of another network's."""
+        if "conv_first_Res.conv_first1.weight" not in state:
+            return {}
+        blocks = sum(re.fullmatch(r"sft_branch\.\d+\.beta", name) is not None for name in state)
+        return {"mid_channels": len(state["conv_first_Res.conv_first1.weight"]), "blocks": blocks}
+
+    def halo(self) -> int:
+        """Px around a px on which its result depends: the guidance reaches farthest."""
+        return 6 + 2 * len(self.sft_branch)
+
+    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Rows of each exposure -> linear RGB at the size of the mosaic.
+
+        Args:
+            frames: (N, T, 1, H, W), divided by their exposures; their sum is the Bayer radiance map.
+            mask: (N, 1, H, W), how far values are trusted, 0 to 1.
+
+        Returns:
+            (N, 3, H, W) in the units of the radiance; it may be slightly negative.
+        """
+        radiance = frames.sum(1)
+        features = self.conv_first_Res(radiance).to(radiance.dtype)
+        guidance = run_part(self, self.conv_first_Com, radiance * mask)
+        for block in self.sft_branch:
+            features, guidance = run_part(self, block, features, guidance)
+        return run_part(self, self.conv_last, features).to(radiance.dtype)
