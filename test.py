@@ -70,7 +70,7 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
             pictures[TRUTH] = given
         if TRUTH in pictures:
             references.add(judge.reference(opt.demosaic, given is not None))
-        judged = pictures if judge.kind == "picture" else judge.images(view, images, frames)
+        judged = pictures if judge.kind == "picture" else judge.images(view, images, frames, sample)
         row = scores.add(sample["name"][0], judged, dataset.group(sample))
         output.write(sample, frames, view, images, pictures, row)
     facts = facts_of(model, dataset, label, judge, references) | cost.facts() | {"images": len(dataset)}

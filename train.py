@@ -163,7 +163,7 @@ def validate(
         frames = model.normalised(sample)
         images = {RESTORED: model.restore(frames, sample).float().cpu(), TRUTH: ground_truth(sample)}
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
-        judged = judge.images(view, images, frames)
+        judged = judge.images(view, images, frames, sample)
         evaluation.add(name, judged[RESTORED], judged[TRUTH])
         if dataset.scores == "picture" and model.task.channels == 4:  # the published view is of mosaics
             views.append(published_validation_psnr(*(image.numpy() for image in images.values())))

@@ -232,8 +232,8 @@ def add_scores(parser: Parser) -> None:
         type=metric_list,
         help="comma list; default: as the data set's paper has it; of pictures: "
         f"{', '.join(METRICS)}; of radiance (LDR data sets): {', '.join(RADIANCE_METRICS)}; of bursts "
-        f"{', '.join(BURST_METRICS['linear14'])}, and likewise with display or aligned; without ground "
-        f"truth: {', '.join(NO_REFERENCE)}",
+        f"{', '.join(BURST_METRICS['linear14'])}, and likewise with display or aligned; of row "
+        f"exposures: {', '.join(USUAL['guided'])}, pu_psnr; without ground truth: {', '.join(NO_REFERENCE)}",
     )
     group.add_argument(
         "--protocol",

@@ -309,7 +309,7 @@ def view_of(meta: dict) -> Pictures:
 def test_linear_results_are_judged_with_14_bits_and_the_truth_as_it_is():
     judge = create_judge(dataset_of("linear14"))
     image, truth = torch.rand(1, 3, 6, 8) * 2 - 0.5, torch.rand(1, 3, 6, 8)
-    judged = judge.images(view_of({}), {RESTORED: image, TRUTH: truth}, torch.zeros(1, 2, 4, 3, 4))
+    judged = judge.images(view_of({}), {RESTORED: image, TRUTH: truth}, torch.zeros(1, 2, 4, 3, 4), {})
     assert np.array_equal(judged[RESTORED], quantised14(image[0].permute(1, 2, 0).numpy()))
     assert np.array_equal(judged[TRUTH], truth[0].permute(1, 2, 0).numpy())
     assert judge.facts() == {"scored": "linear14"}
@@ -320,7 +320,7 @@ def test_denoised_results_are_judged_as_a_display_shows_them():
     judge = create_judge(dataset_of("display"))
     image, truth = torch.rand(1, 1, 6, 8) * 0.6 - 0.1, torch.rand(1, 1, 6, 8) * 0.5
     view = view_of({"white_level": np.float32(0.4)})
-    judged = judge.images(view, {RESTORED: image, TRUTH: truth}, torch.zeros(1, 2, 1, 6, 8))
+    judged = judge.images(view, {RESTORED: image, TRUTH: truth}, torch.zeros(1, 2, 1, 6, 8), {})
     quantised = quantised14(image[0].permute(1, 2, 0).numpy())
     np.testing.assert_array_equal(judged[RESTORED], denoising_display(quantised, 0.4))
     np.testing.assert_array_equal(judged[TRUTH], denoising_display(truth[0].permute(1, 2, 0).numpy(), 0.4))
@@ -331,7 +331,7 @@ def test_aligned_results_come_with_their_mask():
     scene = smooth_scene(16)
     judge = create_judge(dataset_of("aligned", sca_flow="dis"), lambda *given: align(*given, no_flow))
     judged = judge.images(
-        view_of({}), {RESTORED: scene, "other": scene * 0, TRUTH: 1.5 * scene}, packed(scene)
+        view_of({}), {RESTORED: scene, "other": scene * 0, TRUTH: 1.5 * scene}, packed(scene), {}
     )
     assert judged[TRUTH].shape == (128, 128, 3) and judged[TRUTH].max() > 1
     assert judged[RESTORED].shape == (128, 128, 4)

@@ -12,6 +12,7 @@ import torch
 from util.files import write_atomically
 from util.imaging.rendering import to_png16
 from util.scores.burst_metrics import BURST_METRICS
+from util.scores.guided_metrics import GUIDED_METRICS
 from util.scores.learned_metrics import NO_REFERENCE, prepare
 from util.scores.metrics import ABSOLUTE, crop_border
 from util.scores.picture_metrics import METRICS
@@ -19,13 +20,15 @@ from util.scores.radiance_metrics import RADIANCE_METRICS
 from util.scores.raw_metrics import RAW_METRICS, SRGB_METRICS
 
 # What is scored of an image: the 16-bit picture that is written, its linear light, its raw planes, or a view
-# of these; of bursts, linear values of 14 bits, these as a display shows them, or aligned to another camera.
+# of these; of bursts, linear values of 14 bits, these as a display shows them, or aligned to another camera; of
+# shots with rows exposed in turn, camera RGB, apart for what a guidance mask trusts.
 SCORED = {
     "picture": METRICS,
     "radiance": RADIANCE_METRICS,
     "raw": RAW_METRICS,
     "srgb": SRGB_METRICS,
     **BURST_METRICS,
+    "guided": GUIDED_METRICS,
 }
 USUAL = {
     "picture": ["psnr_mu", "ssim_mu"],
@@ -33,8 +36,10 @@ USUAL = {
     "raw": ["psnr_raw", "ssim_raw"],
     "srgb": ["psnr_srgb", "ssim_srgb"],
     **{kind: list(metrics)[:2] for kind, metrics in BURST_METRICS.items()},
+    "guided": [name for name in GUIDED_METRICS if name != "pu_psnr"],
 }
-VALIDATED = USUAL | {"radiance": ["psnr_mu", "ssim_mu"]}  # in training; the first says which weights are best
+# In training; the first says which weights are best.
+VALIDATED = USUAL | {"radiance": ["psnr_mu", "ssim_mu"], "guided": ["psnr_mu", "psnr_l", "ssim_mu", "angle"]}
 
 
 class Evaluation:

@@ -9,6 +9,7 @@ import torch
 from util.imaging.pictures import Pictures
 from util.imaging.tonemap import denoising_display
 from util.scores.burst_metrics import BURST_METRICS, quantised14
+from util.scores.guided_metrics import target_planes, trust
 from util.scores.method_scores import TRUTH
 from util.scores.raw_metrics import raw_image, srgb_view
 
@@ -38,7 +39,8 @@ class Judge:
         kind: "picture": 16-bit mu-law pictures; "radiance": linear light; "raw": packed planes, and "srgb": a
             simple view of these, in 0..255. Of bursts, whose results are taken with 14 bits as published:
             "linear14": linear values; "display": these by a display's curve, at the white level of the
-            sample; "aligned": these aligned to the target by `align`.
+            sample; "aligned": these aligned to the target by `align`. "guided": camera RGB, the target with
+            what the sample's shot tells of itself and where it is valid.
         settings: what a table must say besides the kind: `illumination_correction` of raw and srgb, whether
             they are compared at the brightness of the target; `sca_flow` of aligned, by which flow.
     """
@@ -47,13 +49,23 @@ class Judge:
         self.kind, self.settings, self.align = kind, settings, align
 
     def images(
-        self, view: Pictures, images: Mapping[str, torch.Tensor], frames: torch.Tensor
+        self,
+        view: Pictures,
+        images: Mapping[str, torch.Tensor],
+        frames: torch.Tensor,
+        sample: Mapping[str, Any],
     ) -> dict[str, np.ndarray]:
         """The images (1, C, h, w) of a sample by method, and TRUTH if it has one, as they are scored.
 
         `frames` are its normalised ones.
         """
         target = images.get(TRUTH)
+        if self.kind == "guided":
+            judged = {name: _pixels(image) for name, image in images.items()}
+            if target is not None:
+                trusted = trust(frames, sample["exposure"], sample["mask"])
+                judged[TRUTH] = target_planes(target, trusted, sample.get("valid"))
+            return judged
         if self.kind in BURST_METRICS:
             images = {
                 name: image if name == TRUTH else torch.from_numpy(quantised14(image.cpu().numpy()))
