@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from util.errors import UserError
+from util.imaging.bayer import PLANES
 from util.parser import boolean, fractions
 
 PERIOD = (4, 2)  # rows and columns after which the pattern repeats
@@ -100,11 +101,12 @@ class RowExposure(NamedTuple):
         )
 
 
-def mosaicked(image: np.ndarray) -> np.ndarray:
-    """The RGGB mosaic (..., H, W) of an image (..., H, W, 3) that begins with R."""
+def mosaicked(image: np.ndarray, cfa: str = "RGGB") -> np.ndarray:
+    """The mosaic (..., H, W) of an image (..., H, W, 3) by a Bayer pattern."""
     mosaic = image[..., 1].copy()
-    mosaic[..., 0::2, 0::2] = image[..., 0::2, 0::2, 0]
-    mosaic[..., 1::2, 1::2] = image[..., 1::2, 1::2, 2]
+    red, _, _, blue = PLANES[cfa]
+    for colour, (row, column) in ((0, red), (2, blue)):
+        mosaic[..., row::2, column::2] = image[..., row::2, column::2, colour]
     return mosaic
 
 
