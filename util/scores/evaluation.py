@@ -20,8 +20,8 @@ from util.scores.radiance_metrics import RADIANCE_METRICS
 from util.scores.raw_metrics import RAW_METRICS, SRGB_METRICS
 
 # What is scored of an image: the 16-bit picture that is written, its linear light, its raw planes, or a view
-# of these; of bursts, linear values of 14 bits, these as a display shows them, or aligned to another camera; of
-# shots with rows exposed in turn, camera RGB, apart for what a guidance mask trusts.
+# of these; of bursts, linear values of 14 bits, these as a display shows them, or aligned to another camera;
+# of shots with rows exposed in turn, camera RGB, apart for what a guidance mask trusts.
 SCORED = {
     "picture": METRICS,
     "radiance": RADIANCE_METRICS,
