@@ -12,12 +12,14 @@ import numpy as np
 from util.errors import UserError
 from util.imaging.bayer import PLANES
 from util.parser import boolean, fractions
+from util.task import Task
 
 PERIOD = (4, 2)  # rows and columns after which the pattern repeats
 ORDERS = ("short_first", "long_first")
 LIMITS = {"binary": (0.02, 0.98), "soft": (0.005, 0.03, 0.90, 0.98), "ones": ()}
 USUAL_EV = 3.0
 UNIT = "saturation of the short exposure"
+TASK = Task(channels=1, result_channels=3, white=1.0, reference=0, period=PERIOD, carries=("mask",))
 
 
 class RowExposure(NamedTuple):
@@ -36,8 +38,8 @@ class RowExposure(NamedTuple):
     limits: tuple[float, ...] = LIMITS["binary"]
 
     @classmethod
-    def of(cls, opt: argparse.Namespace) -> "RowExposure":
-        """By the options of `add_options`.
+    def of(cls, opt: argparse.Namespace, ratio: float | None = None) -> "RowExposure":
+        """By the options of `add_options`, with a ratio that was measured, else by `add_sampling_options`.
 
         Raises:
             UserError: other limits than the kind of mask has.
@@ -48,7 +50,8 @@ class RowExposure(NamedTuple):
             shown = ",".join(f"{limit:g}" for limit in limits)
             kind = f"--guidance_mask {opt.guidance_mask} has {wanted} limits in rising order"
             raise UserError(f"--mask_limits {shown}: {kind}")
-        return cls(2**opt.delta_ev, opt.row_order, opt.guidance_mask, limits)
+        ratio = 2**opt.delta_ev if ratio is None else ratio
+        return cls(ratio, opt.row_order, opt.guidance_mask, limits)
 
     @property
     def exposures(self) -> np.ndarray:
@@ -101,6 +104,19 @@ class RowExposure(NamedTuple):
         )
 
 
+def sampling_task(rows: RowExposure) -> Task:
+    """The task of shots that are made of whole exposures: weights depend on their ratio too."""
+    ratio = f"{rows.ratio:g}"
+    return TASK._replace(protocol=(("exposure ratio", ratio), *rows.protocol()))
+
+
+def check_patch_size(side: int) -> None:
+    """Raise a UserError if patches of this many px of the mosaic cut the pattern of rows."""
+    if side % PERIOD[0]:
+        wanted = f"a multiple of {PERIOD[0]}, so that the pattern of rows is whole"
+        raise UserError(f"--patch_size {side}: {wanted}")
+
+
 def mosaicked(image: np.ndarray, cfa: str = "RGGB") -> np.ndarray:
     """The mosaic (..., H, W) of an image (..., H, W, 3) by a Bayer pattern."""
     mosaic = image[..., 1].copy()
@@ -137,14 +153,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """Options of data whose shots are made of whole exposures, with ground truth."""
     add_options(parser)
-    parser.add_argument(
-        "--delta_ev", type=stops, default=USUAL_EV, help="stops between the exposures, 1 to 6"
-    )
+    add_ev_option(parser)
     parser.add_argument(
         "--clip_truth",
         type=boolean,
         default=True,
         help="clip the ground truth at 1, where the short exposure does: no shot tells of more",
+    )
+
+
+def add_ev_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--delta_ev` alone, for what makes the data."""
+    parser.add_argument(
+        "--delta_ev", type=stops, default=USUAL_EV, help="stops between the exposures, 1 to 6"
     )
 
 

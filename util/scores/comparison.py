@@ -12,6 +12,7 @@ from typing import Any
 
 from util.errors import UserError
 from util.json_record import read_json
+from util.natural import natural
 from util.scores.evaluation import SCORED
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.metrics import ABSOLUTE
@@ -48,17 +49,10 @@ def read_run(folder: Path, name: str) -> list[Scores]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; runs are folders such as ckpt/my_run")
-    paths = sorted(
-        folder.glob("metrics_*.json"), key=lambda path: (path.stat().st_mtime, _natural(path.stem))
-    )
+    paths = sorted(folder.glob("metrics_*.json"), key=lambda path: (path.stat().st_mtime, natural(path.stem)))
     if not paths:
         raise UserError(f"{folder} holds no metrics_*.json; test.py --name {folder.name} writes them")
     return [read_scores(path, name) for path in paths]
-
-
-def _natural(name: str) -> list[str | int]:
-    """A key by which names are sorted with their numbers by value: texts and numbers in turn."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def read_scores(path: Path, name: str) -> Scores:
