@@ -72,11 +72,12 @@ __all__ = ["UserError", "load", "read", "restorer", "scene"]
 
 
 def read(folder: str | Path, **settings: Any) -> "Scene":
-    """The scene in a folder of raw files or pictures, exposed differently, or of a burst of raw files.
+    """The scene in a folder of raw files or pictures, exposed differently, of a burst, or of one raw file.
 
     Args:
         settings: `response` (of pictures: debevec, srgb, linear, ...), `frame_num`, `border`; of a burst
-            `burst`, "x4" or "denoise", and `reference`; as the options of restore.py.
+            `burst`, "x4" or "denoise", and `reference`; `sve=True` for a raw file, or the folder that holds
+            it, whose rows are exposed in turn, and `row_order`; as the options of restore.py.
 
     Raises:
         UserError: there is no such folder, a file is damaged, exposures are not known, ...; one line.
@@ -145,6 +146,8 @@ def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
     }
     if weights:
         chosen["load_path"] = str(weights)
+    if model == "sve":
+        chosen["sve"] = "True"
     first = [f"--{key}={value}" for key, value in chosen.items()]
     return Restorer(TestOptions().parse([*first, "--save_hdr=exr", *words]))
 

@@ -1,4 +1,4 @@
-"""Restore one's own photographs: raw files or pictures of one scene, exposed differently, or a burst.
+"""Restore one's own photographs: frames of one scene, exposed differently, a burst, or single raw files.
 
 python restore.py DIR [--out FOLDER] [options]        (-h explains)
 """
@@ -16,7 +16,7 @@ from tqdm import tqdm
 import bracketeer
 from data.burst_dataset import TASKS, BurstDataset
 from data.folder_dataset import FolderDataset
-from data.photos import Scene, read_scene, reading_options, scene_folders
+from data.photos import Scene, read_scene, reading_options, scene_folders, shots_in
 from data.results import Results
 from util.errors import UserError, run
 from util.parser import Parser, positive
@@ -34,7 +34,7 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 class Request(NamedTuple):
     """What is asked for: scenes, where results go, how photographs are read, and options of test.py."""
 
-    folders: list[Path]
+    scenes: list[Path]  # folders, or files of which each is a scene
     results: Results
     reading: argparse.Namespace
     words: list[str]
@@ -43,14 +43,15 @@ class Request(NamedTuple):
 def main() -> int:
     request, status = parse(sys.argv[1:]), 0
     restorers: dict[Path | None, Restorer] = {}  # by the weights that suit a scene
-    for folder in request.folders:
+    for folder in request.scenes:
         try:
             scene = read_scene(folder, request.reading)
             weights = None if chooses_network(request.words) else weights_for(scene)
             if weights not in restorers:
                 # The small weights for dark frames are best after one evaluation; options may ask for more.
                 best = ["--iter_num=0"] if weights == DARK else []
-                restorers[weights] = bracketeer.restorer(weights, [*best, *request.words])
+                kind = ["--model=sve", "--sve=True"] if scene.rows else []
+                restorers[weights] = bracketeer.restorer(weights, [*best, *kind, *request.words])
             restore(scene, folder, restorers[weights], request)
         except UserError as error:  # the others may be well
             print(f"error: {error}", file=sys.stderr)
@@ -94,18 +95,20 @@ def parse(words: list[str]) -> Request:
     if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
         raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")
     opt, others = parser.parse_known_args(words)
-    folders = scene_folders(opt.photos)[: opt.max_dataset_size]
+    folders = scene_folders(opt.photos)
+    scenes = (shots_in(opt.photos) if opt.sve else folders)[: opt.max_dataset_size]
     names = ("frame_num", "response", "border", "ratio", "camera", "burst", "reference")
+    names += ("sve", "row_order", "guidance_mask", "mask_limits")
     reading = reading_options(**{name: getattr(opt, name) for name in names})
     out = opt.out or opt.photos / "restored"
     if out.resolve() in {folder.resolve() for folder in folders}:
         raise UserError(f"--out {out} holds photographs: results would be taken for some of them")
-    return Request(folders, Results(out), reading, others)
+    return Request(scenes, Results(out), reading, others)
 
 
 def weights_for(scene: Scene) -> Path | None:
     """The weights of this project that were trained on frames like those of a scene; None: the merge."""
-    if scene.burst:
+    if scene.burst or scene.rows:
         return None
     return SMALL if scene.is_like_training else DARK if scene.light else None
 
@@ -118,10 +121,12 @@ def chooses_network(words: list[str]) -> bool:
 def restore(scene: Scene, folder: Path, restorer: "Restorer", request: Request) -> None:
     """Restore one scene, showing how far it is, and write its results."""
     opt, expected = restorer.opt, restorer.expect(scene)
-    kind = "raw file" if scene.light else "raw files" if scene.is_raw else "pictures"
+    kind = "raw files" if scene.is_raw else "pictures"
+    frames = "1 raw file" if scene.light or scene.rows else f"{len(scene.frames)} {kind}"
     network = type(restorer.model_for(scene).network).__name__
     memory = f", {expected.memory / 2**30:.1f} GB of memory" if expected.memory else ""
-    what = f"{len(scene.frames)} {kind} of {scene.megapixels:.1f} MP by {network}"
+    what = f"{frames} of {scene.megapixels:.1f} MP by {network}"
+    what += f", rows exposed 1 : {scene.rows.ratio:.2f}" if scene.rows else ""
     what += f", {scene.light['ratio']:.0f} times brighter" if scene.light else ""
     print(f"{scene.name}: {what}: about {duration(expected.total)}{memory}", flush=True)
     start = time.monotonic()

@@ -54,6 +54,11 @@ class BaseDataset:
         """What is scored, by the options."""
         return cls.scores
 
+    @classmethod
+    def asked(cls, opt: argparse.Namespace) -> Task:
+        """What is asked of a network, as far as options tell before data are read."""
+        return cls.task
+
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         self.opt, self.split, self.scores = opt, split, self.scored(opt)
         self.root = Path(opt.dataroot)

@@ -1,4 +1,4 @@
-"""One's own photographs: brackets of a scene, or a dark raw file, in a folder, or a folder of such."""
+"""One's own photographs: brackets of a scene, or single raw files, in a folder, or a folder of such."""
 
 import argparse
 import itertools
@@ -9,18 +9,21 @@ from typing import NamedTuple
 import numpy as np
 
 from data.base_dataset import BaseDataset
+from data.own_rows import check_shot_options, read_rows, shot_task
 from data.reading import picture_stack, raw
 from data.reading.exif import read_shot
 from data.reading.exposures import set_exposures
 from data.reading.folders import subfolders
 from data.reading.picture_stack import RESPONSES, linearise, tone_curve
 from data.reading.raw import RawImage, normalise, read_alike, stack
+from data.reading.row_pairs import check_rows_alike
 from data.reading.single_frame import light_of
 from data.results import is_results
+from data.row_exposure import add_options
 from data.simulate.sensors import read_sensor
 from util.errors import UserError
 from util.imaging.images import read_picture
-from util.parser import factor, whole
+from util.parser import boolean, factor, whole
 from util.task import Task
 
 FEWEST, MOST = 2, 9  # frames of a scene
@@ -48,6 +51,9 @@ class FolderDataset(BaseDataset):
 
     Whether they are raw files, of 4 planes, or pictures, of 3, is known by their suffixes. A raw file that is
     alone is a dark frame, to be amplified: its exposure is 1 / `ratio`, and it carries that and its gain.
+
+    With `--sve True` every raw file is a shot whose row pairs are exposed in turn (data.row_exposure), whose
+    ratio is measured.
     """
 
     task = Task(reference=None, scale=None)  # there are no targets
@@ -77,6 +83,14 @@ class FolderDataset(BaseDataset):
             help="of a single raw file or a burst: calibration of its camera, by data.calibrate; default: the"
             " file's NoiseProfile, else a calibration that comes with the project, else its noise",
         )
+        parser.add_argument(
+            "--sve",
+            type=boolean,
+            default=False,
+            help="each raw file is a shot of its own, in which two rows of every four are exposed or "
+            "amplified more, as by Dual ISO: which, and how much, is measured",
+        )
+        add_options(parser)
         if not is_train:
             parser.set_defaults(tonemap="reinhard")  # nothing is scored: the pictures are for the eye
         parser.set_defaults(frame_num=None)  # all
@@ -88,6 +102,19 @@ class FolderDataset(BaseDataset):
         several = f"{FEWEST} to {MOST} {kinds} of one scene"
         return f"{several}, or one dark raw file, or folders that hold such scenes"
 
+    @classmethod
+    def asked(cls, opt: argparse.Namespace) -> Task:
+        """Shots of rows that are exposed in turn, or frames.
+
+        Raises:
+            UserError: the model restores no such shots.
+        """
+        if not opt.sve:
+            return cls.task
+        if opt.model != "sve":
+            raise UserError(f"--sve True: such shots are restored by --model sve, not by --model {opt.model}")
+        return shot_task(opt)
+
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
         if split != "test":
@@ -97,6 +124,9 @@ class FolderDataset(BaseDataset):
         folders = find_scenes(self.root)
         if not folders:
             raise UserError(f"{self.root} holds no pictures; expected: {self.describe_layout()}")
+        if opt.sve:
+            self._open_shots(folders)
+            return
         self.scenes = [self._open(folder) for folder in folders[: opt.max_dataset_size]]
         kinds = {is_raw(scene.files[0]) for scene in self.scenes}
         if len(kinds) > 1:
@@ -120,6 +150,13 @@ class FolderDataset(BaseDataset):
 
     def __len__(self) -> int:
         return len(self.scenes)
+
+    def _open_shots(self, folders: list[Path]) -> None:
+        """Each raw file as a scene of its own."""
+        check_shot_options(self.opt)
+        files = [file for folder in folders for file in shot_files(folder)][: self.opt.max_dataset_size]
+        self.scenes = [Brackets(file.parent, (file,), np.ones(1)) for file in files]
+        self.task, self.opt.frame_num = shot_task(self.opt), 2
 
     def _open(self, folder: Path) -> Brackets:
         """The frames of a scene that `--frame_num` chooses; their headers are read."""
@@ -147,6 +184,9 @@ class FolderDataset(BaseDataset):
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
+        if self.opt.sve:
+            place = {"scene": scene.name, "name": f"{scene.name}-{scene.files[0].stem}"}
+            return place | read_rows(scene.files[0], self.opt)
         exposure, light = np.float32(SHORTEST * scene.exposures / scene.exposures[0]), {}
         if self.task.channels == 3:
             frames, meta = self._read_pictures(scene), {}
@@ -154,6 +194,7 @@ class FolderDataset(BaseDataset):
             frames, first = self._read_raw(scene)
             meta = first.meta()
             if self.task.carries:
+                check_rows_alike(scene.files[0], frames[0])
                 found = light_of(scene.files[0], first, self.opt.ratio, self.sensor)
                 light = {name: np.float32([value]) for name, value in found._asdict().items()}
                 exposure = 1 / light["ratio"]
@@ -199,6 +240,18 @@ class FolderDataset(BaseDataset):
         if 2 * border >= min(shape[:2]):
             raise UserError(f"--border {self.opt.border} leaves nothing of {scene.files[0]}")
         return slice(border, shape[0] - border), slice(border, shape[1] - border)
+
+
+def shot_files(folder: Path) -> list[Path]:
+    """The raw files in a folder, by name.
+
+    Raises:
+        UserError: it holds pictures.
+    """
+    files = one_kind(frame_files(folder))
+    if files and not is_raw(files[0]):
+        raise UserError(f"{files[0]} is no raw file: --sve True is for raw files")
+    return files
 
 
 def is_raw(file: Path) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from data.burst_dataset import SHARPEST, TASKS, BurstDataset
-from data.folder_dataset import SHORTEST, FolderDataset, find_scenes
+from data.folder_dataset import SHORTEST, FolderDataset, find_scenes, shot_files
+from data.own_rows import check_shot_options, read_rows
 from data.reading.picture_stack import RESPONSES
+from data.row_exposure import LIMITS, ORDERS, RowExposure
 from util.errors import UserError
 
 LIKE_TRAINING = (
@@ -35,6 +37,9 @@ class Scene:
         burst: what a burst of one exposure, whose first frame is shown, is to become: one of
             data.burst_dataset.TASKS; "" of other scenes.
         noise_map: of a burst, standard deviation of the noise, like frames.
+        rows: how the rows of a single shot are exposed in turn; its frames (2, 1, H, W) are the px of the
+            short rows and those of the long ones, 0 elsewhere, and the exposure of the short ones is 1.
+        mask: of such a shot, how far its px are to be trusted, (1, H, W).
     """
 
     name: str
@@ -45,16 +50,18 @@ class Scene:
     light: Mapping[str, float] = field(default_factory=dict)
     burst: str = ""
     noise_map: np.ndarray | None = None
+    rows: RowExposure | None = None
+    mask: np.ndarray | None = None
 
     @property
     def is_raw(self) -> bool:
-        """Whether the frames are planes of a mosaic."""
-        return self.frames.shape[1] == 4
+        """Whether the frames are of a mosaic."""
+        return self.frames.shape[1] != 3
 
     @property
     def megapixels(self) -> float:
         """Size of a frame, of raw ones of the mosaic."""
-        return self.frames.shape[-2] * self.frames.shape[-1] * (4 if self.is_raw else 1) / 1e6
+        return self.frames.shape[-2] * self.frames.shape[-1] * (4 if self.frames.shape[1] == 4 else 1) / 1e6
 
     @property
     def is_like_training(self) -> bool:
@@ -63,7 +70,7 @@ class Scene:
         ratios = self.exposure[1:] / self.exposure[:-1]
         return (
             self.is_raw
-            and not self.burst
+            and not (self.burst or self.rows)
             and len(self.frames) == count
             and bool(((ratios > low) & (ratios < high)).all())
         )
@@ -80,6 +87,7 @@ def reading_options(**changes: Any) -> argparse.Namespace:
     """
     known = {"frame_num": None, "response": "debevec", "border": 0, "ratio": None, "camera": None}
     known |= {"burst": None, "reference": 1}
+    known |= {"sve": False, "row_order": ORDERS[0], "guidance_mask": "binary", "mask_limits": None}
     if unknown := sorted(changes.keys() - known.keys()):
         raise UserError(f"reading has no option {unknown[0]}; there are {', '.join(known)}")
     opt = known | changes
@@ -91,7 +99,8 @@ def reading_options(**changes: Any) -> argparse.Namespace:
         raise UserError(f"reference {opt['reference']} is of bursts: brackets show what all frames do")
     if opt["burst"] is not None:
         check_burst(opt)
-    return argparse.Namespace(max_dataset_size=None, model="syn", **opt)
+    check_rows(opt)
+    return argparse.Namespace(max_dataset_size=None, model="sve" if opt["sve"] else "syn", **opt)
 
 
 def check_burst(opt: Mapping[str, Any]) -> None:
@@ -106,15 +115,28 @@ def check_burst(opt: Mapping[str, Any]) -> None:
             raise UserError(f"{name} {opt[name]}: that is not for bursts")
 
 
+def check_rows(opt: Mapping[str, Any]) -> None:
+    """Raise a UserError if options of reading are not such of a shot whose rows are exposed in turn."""
+    for name, possible in (("row_order", ORDERS), ("guidance_mask", tuple(LIMITS))):
+        if opt[name] not in possible:
+            raise UserError(f"unknown {name} '{opt[name]}'; known: {', '.join(possible)}")
+    if opt["sve"]:
+        if opt["burst"]:
+            raise UserError(f"burst {opt['burst']}: that is not for sve, which takes single shots")
+        check_shot_options(argparse.Namespace(**opt))
+
+
 def read_scene(folder: str | Path, opt: argparse.Namespace) -> Scene:
     """The scene in a folder of 2 to 9 raw files or pictures, or of 2 to 14 raw files of a burst.
 
-    See docs/photos.md.
+    With `opt.sve` it is that of one raw file, or of a folder that holds one. See docs/photos.md.
 
     Raises:
         UserError: there is no such folder, it holds several scenes or none, a file is missing or damaged,
             exposures are not known.
     """
+    if opt.sve:
+        return _read_rows(Path(folder), opt)
     options = argparse.Namespace(**vars(opt) | {"dataroot": folder, "burst_task": opt.burst})
     dataset = (BurstDataset if opt.burst else FolderDataset)(options, "test")
     if len(dataset) > 1:
@@ -125,6 +147,17 @@ def read_scene(folder: str | Path, opt: argparse.Namespace) -> Scene:
         return Scene(*facts, burst=opt.burst, noise_map=sample["noise_map"])
     light = {name: float(sample[name][0]) for name in dataset.task.carries}
     return Scene(sample["scene"], sample["frames"], sample["exposure"], sample["meta"], dataset.inner, light)
+
+
+def _read_rows(path: Path, opt: argparse.Namespace) -> Scene:
+    """A shot whose rows are exposed in turn, by its file, or the folder that holds it."""
+    files = [path] if path.is_file() else shots_in(path)
+    if len(files) > 1:
+        raise UserError(f"{path} holds {len(files)} raw files, each a shot of its own: read one of them")
+    sample = read_rows(files[0], opt)
+    rows = RowExposure.of(opt, float(sample["exposure"][1]))
+    facts = (sample[name] for name in ("frame", "frames", "exposure", "meta"))
+    return Scene(*facts, rows=rows, mask=sample["mask"])
 
 
 def scene_of_arrays(
@@ -157,6 +190,15 @@ def scene_of_arrays(
     planes = np.ascontiguousarray(values[order].clip(0, 1).transpose(0, 3, 1, 2))
     exposure = np.float32(SHORTEST * times[order] / times.min())
     return Scene(name, planes, exposure, {**(RGGB if values.shape[-1] == 4 else {}), **(meta or {})})
+
+
+def shots_in(root: Path) -> list[Path]:
+    """The raw files in a folder, or in folders that it holds.
+
+    Raises:
+        UserError: there is no such folder, there are none in it, or there are pictures.
+    """
+    return [file for folder in scene_folders(root) for file in shot_files(folder)]
 
 
 def scene_folders(root: Path) -> list[Path]:

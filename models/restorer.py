@@ -10,10 +10,12 @@ import torch
 
 from data.burst_dataset import TASKS
 from data.photos import Scene
+from data.row_exposure import TASK
 from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.expectation import Expectation, expect
+from models.row_frames import interpolated
 from util.device import join
 from util.imaging.images import write_png8, write_png16, write_radiance
 from util.imaging.pictures import Pictures
@@ -33,7 +35,7 @@ class Restorer:
     def __init__(self, opt: argparse.Namespace) -> None:
         self.opt, self.place = opt, join(opt)
         self.demosaic = create_demosaicer(opt, self.place)
-        self.models: dict[tuple[int, ...], BaseModel] = {}  # by planes, frames and steps
+        self.models: dict[tuple, BaseModel] = {}  # by kind of scene, planes, frames and steps
 
     def model_for(self, scene: Scene) -> BaseModel:
         """The model for frames like those of a scene.
@@ -42,7 +44,8 @@ class Restorer:
             UserError: no such weights, or they are for other frames.
         """
         opt = self._options_for(scene)
-        key = scene.burst, scene.frames.shape[1], opt.frame_num, *getattr(opt, "iter_num", ())
+        kind = scene.burst or (scene.rows and scene.rows.protocol())
+        key = kind, scene.frames.shape[1], opt.frame_num, *getattr(opt, "iter_num", ())
         if key not in self.models:
             model = create_model(opt, self.place, _task(scene))
             model.load_trained("latest")
@@ -58,6 +61,8 @@ class Restorer:
         if scene.burst:
             net = "burst_merge" if self.opt.net == "exposure_merge" else self.opt.net
             changed |= {"model": "deeprep", "dataset_name": "burst", "net": net}
+        if scene.rows:
+            changed |= {"model": "sve", "row_order": scene.rows.order}
         if scene.light and "iter_num" in self.opt:
             room = max(int(scene.light["ratio"]) - 2, 0)
             changed["iter_num"] = [min(number, room) for number in self.opt.iter_num]
@@ -86,13 +91,16 @@ class Restorer:
             border=scene.border * model.scale,
             isp=self.opt.isp,
         )
-        return Restored(image, view, frames.cpu(), sample["exposure"], model.scale)
+        shown = interpolated(frames.cpu(), scene.rows.order) if scene.rows else frames.cpu()
+        return Restored(image, view, shown, sample["exposure"], model.scale)
 
 
 def _task(scene: Scene) -> Task:
     """What is asked of a model for frames like those of a scene."""
     if scene.burst:
         return TASKS[scene.burst]
+    if scene.rows:
+        return TASK._replace(scale=None, protocol=scene.rows.protocol())
     white = {"white": 1.0} if scene.light else {}
     carries = tuple(scene.light)
     return Task(channels=scene.frames.shape[1], reference=None, scale=None, carries=carries, **white)
@@ -106,6 +114,7 @@ def _sample(scene: Scene) -> dict[str, Any]:
         "name": [scene.name],
         **{name: torch.tensor([[value]]) for name, value in scene.light.items()},
         **({"noise_map": torch.from_numpy(scene.noise_map)[None]} if scene.burst else {}),
+        **({"mask": torch.from_numpy(scene.mask)[None]} if scene.rows else {}),
     }
 
 
@@ -119,7 +128,10 @@ class Restored:
         self.frames, self.exposure, self.scale = frames, exposure, scale
 
     def light(self) -> np.ndarray:
-        """Linear sRGB (H, W, 3) float32; 16 is white of the shortest frame, not clipped."""
+        """Linear sRGB (H, W, 3) float32, not clipped; 16 is white of the shortest frame, of others 1.
+
+        Those are single files and bursts.
+        """
         return self.view.light(self.image, saturates=True)
 
     def picture(self, tonemap: str = "reinhard", ev: float | str = "auto") -> np.ndarray:
@@ -132,7 +144,8 @@ class Restored:
         That is the plain average, or of raw frames whose result is camera RGB, the first one enlarged.
         """
         curve = self.view.curve(tonemap, ev, self.image)
-        if self.view.white == 1 and self.frames.shape[1] > 1 and self.scale == 1:
+        count, is_burst = self.frames.shape[1], bool((self.exposure == self.exposure[:, :1]).all())
+        if is_burst and count > 1 and self.scale == 1:
             title, simple = "burst average", burst_average(self.frames)
         elif self.image.shape[1] == self.frames.shape[2]:
             title, simple = "exposure average", exposure_average(self.frames, self.exposure, self.scale)

@@ -186,7 +186,7 @@ class BaseOptions:
         opt.is_train = self.is_train
         if opt.dataroot is None:
             parser.error("the following arguments are required: --dataroot")
-        check_pair(opt, models.model_class(opt.model), data.dataset_class(opt.dataset_name).task)
+        check_pair(opt, models.model_class(opt.model), data.dataset_class(opt.dataset_name).asked(opt))
         if opt.tile and opt.tile < SMALLEST_TILE:
             raise UserError(
                 f"--tile {opt.tile} is too small: {SMALLEST_TILE} px or more, or 0 for whole frames"

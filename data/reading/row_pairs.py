@@ -54,8 +54,8 @@ def row_pairs(planes: np.ndarray, cfa: str) -> RowPairs:
     """How the rows of a mosaic differ, from px of one colour that are two rows apart.
 
     Args:
-        planes: packed by colour (4, h, w), 0 = black, 1 = white; not clipped at black, where the mean of noise
-            must stay 0.
+        planes: packed by colour (4, h, w), 0 = black, 1 = white; not clipped at black, where the mean of
+            noise must stay 0.
         cfa: the mosaic's pattern, to which the planes go back.
 
     The logarithms of the ratios of small blocks are compared; their median, weighted by the light in the
@@ -127,12 +127,20 @@ def checked_row_pairs(path: Path, planes: np.ndarray, cfa: str) -> RowPairs:
     raise UserError(f"{path}: its rows do not alternate in exposure: {measured} ({share})")
 
 
+def check_rows_alike(path: Path, planes: np.ndarray) -> None:
+    """Raise a UserError if the rows of an RGGB mosaic, packed (4, h, w), alternate in exposure."""
+    found = row_pairs(planes, "RGGB")
+    if found.is_clear:
+        alternate = f"its rows alternate in exposure (ratio {found.ratio:.1f})"
+        raise UserError(f"{path}: {alternate}: --sve True restores such a shot")
+
+
 class RowShot(NamedTuple):
     """A shot whose rows alternate, where the pattern begins.
 
     Attributes:
-        values: its RGGB mosaic (H, W) float32, 0 = black, 1 = white, clipped at neither; H is a multiple of 4,
-            W of 2.
+        values: its RGGB mosaic (H, W) float32, 0 = black, 1 = white, clipped at neither; H is a multiple of
+            4, W of 2.
         ratio: of the long rows to the short ones, as measured.
         meta: what rendering needs; by its orientation, rows that were turned round are turned back.
     """
@@ -149,7 +157,7 @@ def row_shot(path: Path, image: RawImage, order: str) -> RowShot:
     window of it begins with red and with a whole pair.
 
     Raises:
-        UserError: its rows do not alternate, or it is too small.
+        UserError: its rows do not alternate.
     """
     planes = normalise(image.planes, image.black, image.white).transpose(2, 0, 1)
     pairs = checked_row_pairs(path, planes, image.cfa)
