@@ -72,7 +72,7 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
             references.add(judge.reference(opt.demosaic, given is not None))
         judged = pictures if judge.kind == "picture" else judge.images(view, images, frames, sample)
         row = scores.add(sample["name"][0], judged, dataset.group(sample))
-        output.write(sample, frames, view, images, pictures, row)
+        output.write(sample, model.pictured(frames), view, images, pictures, row)
     facts = facts_of(model, dataset, label, judge, references) | cost.facts() | {"images": len(dataset)}
     summarise(model, dataset, label, facts, scores)
     output.finish(model.folder.name, facts, scores.means())

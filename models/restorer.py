@@ -15,7 +15,6 @@ from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.expectation import Expectation, expect
-from models.row_frames import interpolated
 from util.device import join
 from util.imaging.images import write_png8, write_png16, write_radiance
 from util.imaging.pictures import Pictures
@@ -91,8 +90,7 @@ class Restorer:
             border=scene.border * model.scale,
             isp=self.opt.isp,
         )
-        shown = interpolated(frames.cpu(), scene.rows.order) if scene.rows else frames.cpu()
-        return Restored(image, view, shown, sample["exposure"], model.scale)
+        return Restored(image, view, model.pictured(frames.cpu()), sample["exposure"], model.scale)
 
 
 def _task(scene: Scene) -> Task:

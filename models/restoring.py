@@ -84,6 +84,10 @@ class Restoring:
             raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")
         return result
 
+    def pictured(self, frames: torch.Tensor) -> torch.Tensor:
+        """Normalised frames as pictures of them are made: (N, T, C', H, W)."""
+        return frames
+
     def variants(self) -> dict[str, Method]:
         """Other ways in which these weights restore, as options ask: a row each in the table of scores."""
         return {}

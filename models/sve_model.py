@@ -79,6 +79,10 @@ class SveModel(BaseModel):
         shown, given = self._shown(frames, self.carried(sample), sample)
         return self.tiled(network, shown, given, tell)
 
+    def pictured(self, frames: torch.Tensor) -> torch.Tensor:
+        """Each exposure as RGB, interpolated."""
+        return interpolated(frames, self.opt.row_order)
+
     def _shown(
         self, frames: torch.Tensor, given: dict[str, torch.Tensor], sample: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
