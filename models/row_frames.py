@@ -73,13 +73,13 @@ def _colour(plane: torch.Tensor, first: int, sites: dict[int, int]) -> torch.Ten
     """A colour at all px, of one exposure (N, H, W) whose rows are `first` and the next of every four."""
     height = plane.shape[-2]
     rows = torch.stack(
-        [_along_row(plane[:, first + row :: 4], column) for row, column in sites.items()], dim=2
+        [along_row(plane[:, first + row :: 4], column) for row, column in sites.items()], dim=2
     )
     measured = [top + first + row for top in range(0, height, 4) for row in sites]
     return between_rows(rows.flatten(1, 2), measured, height)
 
 
-def _along_row(rows: torch.Tensor, column: int) -> torch.Tensor:
+def along_row(rows: torch.Tensor, column: int) -> torch.Tensor:
     """Rows (N, h, W) that hold a colour at every second px from `column`, filled linearly."""
     samples = rows[..., column::2]
     middles = (samples[..., :-1] + samples[..., 1:]) / 2
