@@ -10,8 +10,11 @@ import torch
 from models.base_model import BaseModel
 from models.eld_model import EldModel
 from models.restoring import Method
+from models.row_merges import bilinear_merge, edge_aware_merge
+from models.sve_model import PERIOD, SveModel
 from util.scores.baselines import BASELINES, bicubic, burst_average, reference_frame
 from util.scores.denoised import non_local_means
+from util.scores.guided_metrics import trust
 
 MERGE, BURST_MERGE = "exposure_merge", "burst_merge"
 LEAST_READ_NOISE = 1e-10  # variance, where a noise map tells of none
@@ -21,6 +24,8 @@ def create_baselines(model: BaseModel) -> dict[str, Method]:
     """The simple results, the merge of exposures where it is not what is tested, and the colour component."""
     if not model.task.bracketed:
         return _of_bursts(model)
+    if model.task.period == PERIOD:
+        return _of_rows(model)
     opt, scale = model.opt, model.scale
     simple = {name: partial(baseline, scale=scale) for name, baseline in BASELINES.items()}
     if reference := model.task.reference:
@@ -49,6 +54,20 @@ def _of_bursts(model: BaseModel) -> dict[str, Method]:
     methods["burst average"] = lambda frames, _sample: burst_average(frames)
     if model.opt.net != MERGE:
         methods["exposure merge"] = partial(_merge_of_known_noise, model)
+    return methods
+
+
+def _of_rows(model: BaseModel) -> dict[str, Method]:
+    """Merges of the two exposures of one shot whose rows were exposed in turn (SVEHDRI specification, 8)."""
+    order = model.opt.row_order
+    methods: dict[str, Method] = {
+        name: lambda frames, sample, merge=merge: merge(
+            frames, sample["exposure"].to(frames), trust(frames, sample["exposure"], sample["mask"]), order
+        )
+        for name, merge in (("bilinear merge", bilinear_merge), ("edge-aware merge", edge_aware_merge))
+    }
+    if model.opt.net != MERGE:
+        methods["exposure merge"] = _without_weights(MERGE, model, SveModel)
     return methods
 
 

@@ -6,6 +6,7 @@ samples have them.
 """
 
 import torch
+import torch.nn.functional as F
 
 SITES = ({0: 0}, {0: 1, 1: 0}, {1: 1})  # of R, G and B: row within a cell -> column
 INTERPOLATED_TRUST = 0.5  # of a cell between two rows of trusted cells
@@ -49,7 +50,7 @@ def packed(frames: torch.Tensor, mask: torch.Tensor, order: str) -> torch.Tensor
     of the cells above and below, or a repeated border. The trust is the mean of a cell's four, and half of
     that of the cells it comes from where a cell is interpolated.
     """
-    cells = _cells(torch.cat((frames, by_rows(mask, order)), dim=2))  # (N, 2, 8, h, w)
+    cells = F.pixel_unshuffle(torch.cat((frames, by_rows(mask, order)), dim=2), 2)  # (N, 2, 8, h, w)
     cells = torch.cat((cells[:, :, :4], cells[:, :, 4:].mean(2, keepdim=True)), dim=2)
     for number, first in enumerate(first_rows(order)):
         own, missing = first // 2, 1 - first // 2
@@ -60,13 +61,6 @@ def packed(frames: torch.Tensor, mask: torch.Tensor, order: str) -> torch.Tensor
         between[:, 4] *= INTERPOLATED_TRUST
         cells[:, number, :, missing::2] = between
     return cells
-
-
-def _cells(planes: torch.Tensor) -> torch.Tensor:
-    """Mosaics (..., C, H, W) as packed planes (..., 4C, H/2, W/2), those of the first mosaic first."""
-    rows, columns = planes.shape[-2] // 2, planes.shape[-1] // 2
-    cells = planes.unflatten(-1, (columns, 2)).unflatten(-3, (rows, 2))  # (..., C, h, 2, w, 2)
-    return cells.movedim((-3, -1), (-4, -3)).flatten(-5, -3)
 
 
 def _colour(plane: torch.Tensor, first: int, sites: dict[int, int]) -> torch.Tensor:

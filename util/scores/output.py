@@ -94,7 +94,7 @@ class Output:
     ) -> dict[str, np.ndarray]:
         """What a contact sheet shows of the frames and images of a sample, of which `pictures` are mu-law."""
         exposure = sample["exposure"]
-        border = self.border // self.scale
+        border = self.border // self.scale if self.kind == "picture" else 0  # others are shown as a whole
         curve = view.curve(self.opt.tonemap, self.opt.ev, images[RESTORED])
         if curve:
             pictures = pictures | {method: view.picture(image, curve) for method, image in images.items()}
