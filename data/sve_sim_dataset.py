@@ -69,7 +69,7 @@ class SveSimDataset(BaseDataset):
             help="electrons at which the short exposure clips; of two numbers, one between is drawn",
         )
         parser.add_argument(
-            "--read_noise", type=amount, default=READ_NOISE, help="electrons, standard deviation"
+            "--sve_read_noise", type=amount, default=READ_NOISE, help="electrons, standard deviation"
         )
         parser.add_argument(
             "--sim_size",
@@ -131,7 +131,7 @@ class SveSimDataset(BaseDataset):
         camera = draw_row_camera(rng)
         radiance = draw_radiance(rng, light, camera, dimmed)
         full_well = math.exp(rng.uniform(*np.log([self.opt.full_well[0], self.opt.full_well[-1]])))
-        sensor = RowSensor(self.opt.sve_kind, full_well, self.opt.read_noise)
+        sensor = RowSensor(self.opt.sve_kind, full_well, self.opt.sve_read_noise)
         sample = self.pattern.sample(expose_rows(radiance, self.pattern, sensor, rng))
         truth = np.minimum(radiance, 1) if self.opt.clip_truth else radiance
         meta = {
