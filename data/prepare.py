@@ -28,7 +28,7 @@ from util.stop import StopRequest
 from util.workers import do_all
 
 NAMES = ("sve",)  # data sets that are prepared
-MOTION_LIMIT = 0.005
+MOTION_LIMIT = 0.01
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

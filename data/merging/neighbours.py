@@ -17,7 +17,8 @@ BLOCK = 8  # packed px on each side, whose residuals are looked at together
 STILL = 0.25  # part of the blocks that are thought to stand still, whatever moves
 STILL_SQUARE = 0.88  # mean square of noise in the quietest such part of blocks, against all
 TOLERATED = 0.02  # share of the light that may differ besides noise: lamps flicker, air moves
-MOVED = 2.0  # residual in the unit of what noise and this tolerance let expect
+SHAKE = 0.25  # packed px by which a tripod may give way
+MOVED = 2.0  # residual in the unit of what noise and these two let expect
 
 
 class Neighbours(NamedTuple):
@@ -53,6 +54,8 @@ def compare(shorter: np.ndarray, longer: np.ndarray, ratio: float) -> Neighbours
     of_noise = _block_sums(np.where(good, squares / level, 0))[compared] / counts[compared]
     noise = float(np.quantile(of_noise, STILL)) / STILL_SQUARE
     expected = noise * level + np.square(TOLERATED * level)
+    for slope in np.gradient(level):
+        expected += np.square(SHAKE * slope)
     residual = _block_sums(np.where(good, squares / expected, 0)) / np.maximum(counts, 1)
     return Neighbours(gain, compared, compared & (residual > MOVED**2))
 
