@@ -6,15 +6,18 @@
     python -m data.simulate --layout sid --out datasets/demo_sid
     python -m data.simulate --layout synburst --out datasets/demo_burst
     python -m data.simulate --layout burst_denoise --out datasets/demo_denoise
+    python -m data.simulate --layout sve --out datasets/demo_sve
 
 Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
 taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what the
 middle frame would have stored with a white level high enough. In low light a scene stands still before a
-tripod, and the target is a long exposure. A burst is taken of a photograph as it is; those to train on are
+tripod, and the target is a long exposure; so it does for shots with rows exposed in turn, and for brackets of
+which these are made. A burst is taken of a photograph as it is; those to train on are
 left so. Every draw is a function of (seed, split, scene, number of the sample), so the data depend neither on
 the order in which samples are made nor on which of them existed already. Layout and physics: specification of
 BracketIRE, sections 5 and 9; of LDR triples, specification of SelfHDR, 8.1, and data/simulate/ldr.py; of low
-light, data/simulate/low_light.py; of bursts, data/simulate/burst.py, for denoising burst_noise.py beside it.
+light, data/simulate/low_light.py; of bursts, data/simulate/burst.py, for denoising burst_noise.py beside it;
+of brackets for SVEHDRI and shots with rows exposed in turn, data/simulate/sve_sets.py.
 """
 
 import argparse
@@ -25,6 +28,8 @@ from pathlib import Path
 import torch
 
 from data.simulate.making import make_dataset
+from data.simulate.row_shots import KINDS as ROW_KINDS
+from data.simulate.row_shots import USUAL_ROWS, ShotRows
 from data.simulate.sampling import Recipe
 from data.simulate.settings import (
     BUILT_IN_SIZE,
@@ -33,20 +38,28 @@ from data.simulate.settings import (
     LAYOUTS,
     LDR,
     LDR_SIZE,
-    LOW_LIGHT,
     OF_PHOTOGRAPHS,
+    OF_STILL_SCENES,
     SMALLEST,
     STEPS_PER_FRAME,
+    SVE_SHOTS,
     SYNBURST_SIZE,
     Settings,
 )
 from data.simulate.sources import COLOURS, KINDS, built_in, describe, find_sources, split_sources
 from util.device import gpu_list
 from util.errors import UserError, run
-from util.parser import Parser, amount, positive, whole
+from util.imaging.bayer import PLANES
+from util.parser import Parser, amount, factor, positive, whole
 from util.stop import StopRequest
 
 LDR_FOREGROUND = 0.75  # of the LDR scenes: in the published ones people move nearly always
+ROW_OPTIONS = {  # field of ShotRows -> option
+    "kind": "sve_kind",
+    "ratio": "ratio",
+    "cfa": "cfa",
+    "first_bright_row": "first_bright_row",
+}
 SIZES = range(SMALLEST, 1025, 4)  # packed px
 
 
@@ -60,6 +73,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_source_options(parser)
     add_amount_options(parser)
     add_physics_options(parser)
+    add_row_options(parser)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the data set; an unfinished one is completed"
     )
@@ -72,7 +86,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             raise UserError(
                 f"--size {length}: must be a multiple of 4 from {SIZES[0]} to {SIZES[-1]} packed pixels"
             )
-    is_ldr, is_other = options.layout == LDR, options.layout in (LDR, LOW_LIGHT, *OF_PHOTOGRAPHS)
+    is_ldr, is_other = options.layout == LDR, options.layout in (LDR, *OF_STILL_SCENES, *OF_PHOTOGRAPHS)
     for name in ("clip", "x4", "published"):
         if is_other and getattr(options, name):
             raise UserError(f"--{name} is for raw brackets: leave it out with --layout {options.layout}")
@@ -181,8 +195,39 @@ def add_physics_options(parser: Parser) -> None:
         default="bracketire",
         help="of the files: as the published synthetic data; DNG as the published real ones; three LDR "
         "frames of a day as the data of Kalantari and Ramamoorthi, with true labels; long and short DNG as "
-        "those of SID; bursts as those of SyntheticBurst, and photographs to train on",
+        "those of SID; bursts as those of SyntheticBurst, and photographs to train on; still brackets of "
+        "seven DNG as those of SVEHDRI; single DNG with rows exposed in turn",
     )
+
+
+def add_row_options(parser: Parser) -> None:
+    """Options of shots with rows exposed in turn."""
+    with parser.section(f"shots with rows exposed in turn, --layout {SVE_SHOTS}"):
+        parser.add_argument(
+            "--sve_kind", choices=ROW_KINDS, help=f"what rows differ in; default: {USUAL_ROWS.kind}"
+        )
+        parser.add_argument("--ratio", type=factor, help=f"of the exposures; default: {USUAL_ROWS.ratio:g}")
+        parser.add_argument("--cfa", choices=tuple(PLANES), help=f"Bayer pattern; default: {USUAL_ROWS.cfa}")
+        parser.add_argument(
+            "--first_bright_row",
+            type=int,
+            choices=range(4),
+            help="this and the next of every four rows are the brighter; "
+            f"default: {USUAL_ROWS.first_bright_row}",
+        )
+
+
+def rows_of(options: argparse.Namespace) -> ShotRows:
+    """How the rows of shots are exposed.
+
+    Raises:
+        UserError: an option is given that the layout does not have.
+    """
+    given = {field: getattr(options, name) for field, name in ROW_OPTIONS.items()}
+    given = {field: value for field, value in given.items() if value is not None}
+    for field in given if options.layout != SVE_SHOTS else ():
+        raise UserError(f"--{ROW_OPTIONS[field]} is for --layout {SVE_SHOTS}: leave it out")
+    return ShotRows(**given)
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
@@ -203,6 +248,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         interpolator=options.interpolator,
         foreground=options.foreground,
         layout=options.layout,
+        rows=rows_of(options),
     )
     settings.find_interpolator()
     return settings

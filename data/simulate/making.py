@@ -15,7 +15,16 @@ from data.simulate.ldr import Triple, take_triple
 from data.simulate.low_light import Exposures, take_exposures
 from data.simulate.sampling import Sample, Scene, take
 from data.simulate.scenes import Photograph, SceneCut, Shot, Source, Video
-from data.simulate.settings import BURST_DENOISE, LDR, LOW_LIGHT, OF_PHOTOGRAPHS, VERSION, Settings
+from data.simulate.settings import (
+    BURST_DENOISE,
+    LDR,
+    LOW_LIGHT,
+    OF_PHOTOGRAPHS,
+    SVE,
+    SVE_SHOTS,
+    VERSION,
+    Settings,
+)
 from data.simulate.sources import built_in
 from data.simulate.storage import (
     check_dataset,
@@ -25,6 +34,7 @@ from data.simulate.storage import (
     write_manifest,
     write_sample,
 )
+from data.simulate.sve_sets import RowShot, StillBracket, take_row_shot, take_still_bracket
 from util.workers import do_all
 
 
@@ -37,7 +47,7 @@ class Job(NamedTuple):
     shot: Shot
 
 
-Taken = Sample | Triple | Exposures | SourcePhotograph | StoredBurst
+Taken = Sample | Triple | Exposures | SourcePhotograph | StoredBurst | StillBracket | RowShot
 
 
 def simulate(source: Source, start: int, shot: Shot) -> tuple[Taken, dict]:
@@ -96,7 +106,21 @@ def _exposures(scene: Scene, shot: Shot) -> tuple[Exposures, dict]:
     return exposures, {"red_gain": camera.red_gain, "blue_gain": camera.blue_gain, **exposures.drawn()}
 
 
-TAKERS = {LDR: _triple, LOW_LIGHT: _exposures}  # by layout
+def _still_bracket(scene: Scene, shot: Shot) -> tuple[StillBracket, dict]:
+    """A bracket of a still scene, and what was drawn for its camera."""
+    camera = draw_camera(shot.rng("camera"))
+    bracket = take_still_bracket(scene, camera, shot.rng("noise"))
+    return bracket, {"red_gain": camera.red_gain, "blue_gain": camera.blue_gain}
+
+
+def _row_shot(scene: Scene, shot: Shot) -> tuple[RowShot, dict]:
+    """A shot with rows exposed in turn, and what was drawn for its camera."""
+    camera = draw_camera(shot.rng("camera"))
+    row_shot = take_row_shot(scene, camera, shot.settings.rows, shot.rng("noise"))
+    return row_shot, {"red_gain": camera.red_gain, "blue_gain": camera.blue_gain}
+
+
+TAKERS = {LDR: _triple, LOW_LIGHT: _exposures, SVE: _still_bracket, SVE_SHOTS: _row_shot}  # by layout
 
 
 def is_alexa(source: Source) -> bool:

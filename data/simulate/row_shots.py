@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.row_exposure import RowExposure, mosaicked
+from data.row_exposure import USUAL_EV, RowExposure, mosaicked
 from data.simulate.camera import Camera
 from data.simulate.dng import colour_tags, write_dng
 
@@ -21,7 +21,24 @@ READ_NOISE = 3.0
 CONVERTER_NOISE = 2.0
 BLACK, WHITE = 512, 16383  # of 14 bits
 DAYLIGHT = Camera(red_gain=2.0, blue_gain=1.6)
-SHORT_TIME, ISO = 1 / 256, 800  # what files say
+TIME, ISO = 1 / 256, 800  # s, and what else files say
+
+
+class ShotRows(NamedTuple):
+    """How the rows of a shot are exposed.
+
+    Attributes:
+        kind: what they differ in, one of KINDS. ratio: of the exposures, more than 1.
+        cfa: the mosaic's pattern. first_bright_row: 0 to 3; this and the next of every four are the brighter.
+    """
+
+    kind: str = KINDS[0]
+    ratio: float = 2**USUAL_EV
+    cfa: str = "RGGB"
+    first_bright_row: int = 2
+
+
+USUAL_ROWS = ShotRows()
 
 
 class RowSensor(NamedTuple):
@@ -104,7 +121,7 @@ def write_row_shot(
     first_bright_row: int = 2,
     full_well: float = FULL_WELL,
     read_noise: float = READ_NOISE,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
     black: int = BLACK,
     white: int = WHITE,
     camera: Camera = DAYLIGHT,
@@ -116,6 +133,7 @@ def write_row_shot(
             exposure's saturation.
         ratio, kind, full_well, read_noise, black, white: as of `RowSensor`.
         first_bright_row: 0 to 3; this row and the next of every four are the brighter ones.
+        seed: of the noise, or where its random numbers come from.
         camera: whose colours the file tells of.
 
     Raises:
@@ -132,7 +150,7 @@ def write_row_shot(
         white=white,
         cfa=cfa,
         **colour_tags(camera),
-        exposure_time=SHORT_TIME,
+        exposure_time=TIME,
         iso=ISO,
     )
     return codes

@@ -17,7 +17,7 @@ from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import draw_night, draw_part, lit, read_photograph, seen_by_lens
 from data.simulate.reading import Frames
 from data.simulate.sampling import SPANS, STEPS, HandHeld, Scene
-from data.simulate.settings import LOW_LIGHT, SMALLEST, Settings
+from data.simulate.settings import OF_STILL_SCENES, SMALLEST, Settings
 from data.simulate.window import Window, centred_window, draw_window
 from util.errors import UserError
 from util.imaging.tonemap import srgb_encode
@@ -51,16 +51,21 @@ class Shot:
         return draw_stops(self.rng("stops"))
 
     @property
+    def contrast(self) -> float:
+        """How much brighter the white of the shortest exposure of a day is than that of the reference."""
+        return 2.0**self.step if self.settings.is_ldr else self.settings.rows.ratio
+
+    @property
     def spans(self) -> list[range]:
         """The sub-frames of each exposure."""
-        if self.settings.layout == LOW_LIGHT:
+        if self.settings.layout in OF_STILL_SCENES:
             return [range(1)]
         return spans(self.step) if self.settings.is_ldr else SPANS
 
     def lighting(self, linear: np.ndarray, coded: bool, alexa: bool = False) -> Lighting:
-        """Of a source's light (H, W, 3): a day for LDR triples, else a night, or the Alexa's own."""
-        if self.settings.is_ldr:
-            return draw_daylight(self.rng("light"), linear, coded, 2.0**self.step)
+        """Of a source's light (H, W, 3): a day, or a night, or the Alexa's own."""
+        if self.settings.is_by_day:
+            return draw_daylight(self.rng("light"), linear, coded, self.contrast)
         return Lighting() if alexa else draw_lighting(self.rng("light"), linear, coded)
 
     def place(self, light: np.ndarray) -> np.ndarray | torch.Tensor:
@@ -101,7 +106,7 @@ class BuiltIn:
         size = (2 * height, 2 * width)
         picture = read_photograph(self.name)
         part = (picture.shape[:2], canvas_size(size, shot.settings.shake(size)), shot.split == "Train")
-        if shot.settings.is_ldr:
+        if shot.settings.is_by_day:
             window, lamps = draw_part(shot.rng("scene"), *part)
             linear = lit(picture, window, lamps)
             lighting = shot.lighting(linear, coded=True)

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.simulate.interpolation import Interpolator, find_interpolator
+from data.simulate.row_shots import USUAL_ROWS, ShotRows
 from data.simulate.sampling import EXACT, Recipe
 
 VERSION = 2  # of the simulation: the same settings give other data than an earlier version
-LAYOUTS = ("bracketire", "real", "kalantari", "sid", "synburst", "burst_denoise")
+LAYOUTS = ("bracketire", "real", "kalantari", "sid", "synburst", "burst_denoise", "sve", "sve_shots")
 LDR = "kalantari"  # the layout of LDR triples
 LOW_LIGHT = "sid"  # that of long and short raw exposures
 SYNBURST = "synburst"  # that of bursts for super-resolution
 BURST_DENOISE = "burst_denoise"  # that of bursts for denoising
+SVE = "sve"  # that of still brackets of which shots with rows exposed in turn are made
+SVE_SHOTS = "sve_shots"  # that of such shots
+OF_STILL_SCENES = (LOW_LIGHT, SVE, SVE_SHOTS)
 OF_PHOTOGRAPHS = (
     SYNBURST,
     BURST_DENOISE,
@@ -37,7 +41,9 @@ class Settings:
         foreground: share of the photographs before which something moves.
         layout: one of LAYOUTS: "real" for brackets as DNG files, "kalantari" for LDR triples,
             "sid" for long and short exposures as DNG files, "synburst" for bursts as PNG files,
-            "burst_denoise" for bursts as arrays.
+            "burst_denoise" for bursts as arrays, "sve" for still brackets as DNG files, "sve_shots" for shots
+            with rows exposed in turn as DNG files.
+        rows: how these shots are exposed.
     """
 
     seed: int = 0
@@ -47,6 +53,7 @@ class Settings:
     interpolator: str = ""
     foreground: float = 0.0
     layout: str = "bracketire"
+    rows: ShotRows = USUAL_ROWS
 
     def rng(self, split: str, scene: str, frame: int, purpose: str) -> np.random.Generator:
         """The random numbers of one purpose in one sample, independent of all others."""
@@ -56,6 +63,11 @@ class Settings:
     def is_ldr(self) -> bool:
         """Whether the samples are LDR triples, not raw brackets."""
         return self.layout == LDR
+
+    @property
+    def is_by_day(self) -> bool:
+        """Whether scenes are days, whose contrast two or three exposures hold, not nights."""
+        return self.layout in (LDR, SVE, SVE_SHOTS)
 
     @property
     def built_in_size(self) -> tuple[int, int]:
@@ -73,6 +85,7 @@ class Settings:
 
     def record(self) -> dict[str, object]:
         """What is written beside the data: all of this, in JSON's types."""
+        rows = {"rows": self.rows._asdict()} if self.layout == SVE_SHOTS else {}
         return {
             "version": VERSION,
             "seed": self.seed,
@@ -83,4 +96,5 @@ class Settings:
             "interpolator": self.interpolator,
             "foreground": self.foreground,
             "layout": self.layout,
+            **rows,
         }

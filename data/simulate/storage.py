@@ -1,7 +1,7 @@
 """A simulated data set on disk: samples that are complete or absent, and records of what was drawn for them.
 
 Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG files; of SelfHDR, 8.1, for LDR;
-of ExposureDiffusion, 4.2, for low light; of DeepRep, 6, for bursts.
+of ExposureDiffusion, 4.2, for low light; of DeepRep, 6, for bursts; of SVEHDRI, 6, for still brackets.
 """
 
 import json
@@ -17,7 +17,8 @@ from data.simulate.ldr import Triple
 from data.simulate.low_light import Exposures, write_exposures
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
-from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, Settings
+from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, SVE, SVE_SHOTS, Settings
+from data.simulate.sve_sets import RowShot, StillBracket
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
 from util.imaging.demosaic import menon
@@ -53,14 +54,14 @@ def sample_folder(out: Path, split: str, scene: str, number: int, layout: str, p
         return folder / f"{SPLIT_DIGITS[split]}{place:04d}"
     if layout == LDR:
         return folder / f"{scene}_{number:03d}"
-    if layout == "real":
+    if layout in ("real", SVE, SVE_SHOTS):
         return folder / f"{scene}_{number:06d}"
     return folder / scene / f"{number:06d}"
 
 
 def write_sample(
     folder: Path,
-    sample: Sample | Triple | Exposures | SourcePhotograph | StoredBurst,
+    sample: Sample | Triple | Exposures | SourcePhotograph | StoredBurst | StillBracket | RowShot,
     layout: str = "bracketire",
     parameters: dict | None = None,
 ) -> None:
@@ -81,6 +82,9 @@ def write_sample(
         elif isinstance(sample, SourcePhotograph | StoredBurst):
             partial.mkdir()
             sample.write(folder.parents[2], folder.name)
+        elif isinstance(sample, StillBracket | RowShot):
+            partial.mkdir()
+            sample.write(partial)
         elif layout == "real":
             write_real_sample(partial, sample)
         else:
