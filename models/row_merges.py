@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from models.row_frames import SITES, along_row, between_rows, by_rows, first_rows, interpolated
+from util.errors import UserError
 from util.imaging.demosaic import menon
 
 LEAST_TRUST = 1e-6  # below it neither exposure tells anything
@@ -22,6 +23,7 @@ WINDOW = 5  # px along a row over which a slope must fit
 CONTINUED = 0.5  # weight of how it goes on in the rows beyond
 STEEPER = 0.01  # what each px of slope must gain
 SHARPNESS = 0.06  # difference at which one slope fits e times worse than another
+LEAST_WIDTH = 4  # px
 ESTIMATED = 0.3  # weight of an interpolated value beside a measured one
 
 
@@ -48,8 +50,11 @@ def edge_aware_merge(
     it. Both exposures are merged into one Bayer mosaic, which Menon's method demosaics.
 
     Raises:
-        UserError: a side is shorter than 4 px.
+        UserError: W is less than 4.
     """
+    height, width = frames.shape[-2:]
+    if width < LEAST_WIDTH:
+        raise UserError(f"a merge along edges needs {LEAST_WIDTH} px or more across, got {width}x{height}")
     coded = (frames.clamp(min=0) + OFFSET) ** POWER
     pairs = zip(coded[:, :, 0].unbind(1), first_rows(order), strict=True)
     mosaics = torch.stack([_mosaic_along_edges(plane, first) for plane, first in pairs], dim=1)
