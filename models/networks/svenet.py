@@ -9,8 +9,14 @@ from torch import nn
 
 from models.networks.parts.blocks import run_part
 from models.networks.parts.spatially_varying import PERIOD, SpatiallyVaryingConv
+from models.networks.parts.winograd import Bordered, takes_rows, two_convolutions
 
 SLOPE = 0.1  # of the leaky ReLU
+
+
+def leaky_(x: torch.Tensor) -> torch.Tensor:
+    """Leaky ReLU in place."""
+    return F.leaky_relu(x, SLOPE, inplace=True)
 
 
 class GuidedBlock(nn.Module):
@@ -26,9 +32,18 @@ class GuidedBlock(nn.Module):
 
     def forward(self, features: torch.Tensor, guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Features and guidance (N, C, H, W) -> the same, both new."""
-        guidance = self.conv1_com(F.leaky_relu(self.conv0_com(guidance), SLOPE, inplace=True))
+        guidance = self.conv1_com(leaky_(self.conv0_com(guidance)))
         residual = self.conv1_res(F.relu(self.conv0_res(features), inplace=True))
         return features + residual + self.beta * guidance, guidance
+
+    def change(self, features: Bordered, guidance: Bordered) -> None:
+        """`forward` in place, on maps of one image."""
+        residuals = two_convolutions(features, self.conv0_res, torch.relu_, self.conv1_res)
+        guides = two_convolutions(guidance, self.conv0_com, leaky_, self.conv1_com)
+        beta = float(self.beta)
+        for (rows, residual), (_, guide) in zip(residuals, guides, strict=True):
+            features.inside[rows] += residual.add_(guide, alpha=beta)
+            guidance.inside[rows] = guide
 
 
 class SVENet(nn.Module):
@@ -96,8 +111,27 @@ class SVENet(nn.Module):
             (N, 3, H, W) in the units of the radiance; it may be slightly negative.
         """
         radiance = frames.sum(1)
+        if takes_rows(radiance):
+            pairs = zip(radiance, radiance * mask, strict=True)
+            return torch.stack([self._image_by_rows(*pair) for pair in pairs])
         features = self.conv_first_Res(radiance).to(radiance.dtype)
         guidance = run_part(self, self.conv_first_Com, radiance * mask)
         for block in self.sft_branch:
             features, guidance = run_part(self, block, features, guidance)
         return run_part(self, self.conv_last, features).to(radiance.dtype)
+
+    def _image_by_rows(self, radiance: torch.Tensor, trusted: torch.Tensor) -> torch.Tensor:
+        """Planes (1, H, W) -> (3, H, W): maps of features and of guidance are changed in place, by rows."""
+        features, guidance = (
+            Bordered(branch(plane[None])[0].permute(1, 2, 0))
+            for branch, plane in ((self.conv_first_Res, radiance), (self.conv_first_Com[0], trusted))
+        )
+        _, first, _, second = self.conv_first_Com
+        for rows, new in two_convolutions(guidance, first, leaky_, second):
+            guidance.inside[rows] = new
+        for block in self.sft_branch:
+            block.change(features, guidance)
+        image = radiance.new_empty(*radiance.shape[-2:], self.conv_last[2].out_channels)
+        for rows, new in two_convolutions(features, self.conv_last[0], leaky_, self.conv_last[2]):
+            image[rows] = new
+        return image.permute(2, 0, 1)
