@@ -9,7 +9,7 @@ import numpy as np
 from data.augment import Augmentation, augment
 from data.base_dataset import BaseDataset
 from data.draws import Draw
-from data.row_exposure import RowExposure, add_sampling_options, check_patch_size, sampling_task
+from data.row_exposure import TASK, RowExposure, add_sampling_options, check_patch_size, sampling_task
 from data.sim_dataset import DRAWN_SHARE, recoloured
 from data.simulate.photographs import (
     PHOTOGRAPHS,
@@ -43,6 +43,7 @@ class SveSimDataset(BaseDataset):
     """
 
     border = 4
+    task = TASK
     scores = "guided"
 
     @staticmethod

@@ -50,8 +50,8 @@ def find_radiance(root: Path, split: str) -> list[Source]:
     if not found:
         hint = "; --val_freq 0 trains without validation" if split == "val" else ""
         raise UserError(
-            f"{root} holds no pictures for {split}{hint}; expected: {LAYOUT}; --scenes built_in takes those "
-            "of scikit-image"
+            f"{root} holds no pictures for {split}{hint}; expected: {LAYOUT}; --sim_scenes built_in takes "
+            "those of scikit-image"
         )
     return [Source(re.sub(r"\W", "_", str(path.relative_to(root))), path) for path in found]
 
