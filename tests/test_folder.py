@@ -29,6 +29,7 @@ def folder_options(root: Path, **changes) -> argparse.Namespace:
         "model": "syn",
         "frame_num": None,
         "max_dataset_size": None,
+        "sve": False,
         "response": "srgb",
         "border": 0,
         "ratio": None,
