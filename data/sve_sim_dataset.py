@@ -28,6 +28,7 @@ from util.parser import amount, positive
 from util.task import Task
 
 SCENES = ("files", "built_in", "both")
+BOTH = "both"  # one or the other, by chance
 SIZE = 512  # px of what is validated and tested on
 FIXED = 0  # its seed
 
@@ -58,9 +59,9 @@ class SveSimDataset(BaseDataset):
         )
         parser.add_argument(
             "--sve_kind",
-            choices=KINDS,
+            choices=(*KINDS, BOTH),
             default=KINDS[0],
-            help="what rows differ in: time of exposure, or gain, as of two ISO speeds at once",
+            help="what rows differ in: time of exposure, gain, as of two ISO speeds at once, or both by chance",
         )
         parser.add_argument(
             "--full_well",
@@ -132,7 +133,8 @@ class SveSimDataset(BaseDataset):
         camera = draw_row_camera(rng)
         radiance = draw_radiance(rng, light, camera, dimmed)
         full_well = math.exp(rng.uniform(*np.log([self.opt.full_well[0], self.opt.full_well[-1]])))
-        sensor = RowSensor(self.opt.sve_kind, full_well, self.opt.sve_read_noise)
+        kind = KINDS[rng.integers(len(KINDS))] if self.opt.sve_kind == BOTH else self.opt.sve_kind
+        sensor = RowSensor(kind, full_well, self.opt.sve_read_noise)
         sample = self.pattern.sample(expose_rows(radiance, self.pattern, sensor, rng))
         truth = np.minimum(radiance, 1) if self.opt.clip_truth else radiance
         meta = {
