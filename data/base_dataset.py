@@ -27,7 +27,7 @@ class BaseDataset:
         border: px of the output that evaluation leaves out on each side.
         task: what is asked of a network: planes, scale, white, reference, and what samples carry.
         scores: what is scored: "picture", 16-bit pictures, "radiance", linear light, "raw", packed planes,
-            or "srgb", a simple view of these.
+            "srgb", a simple view of these, or "guided", camera RGB apart for what a mask trusts.
         targets: keys under which training patches hold what is learnt from.
         without_effect: published options that decide nothing here, and why.
         one_per_scene: whether files of results are named by the scene alone.
