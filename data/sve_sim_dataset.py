@@ -61,7 +61,7 @@ class SveSimDataset(BaseDataset):
             "--sve_kind",
             choices=(*KINDS, BOTH),
             default=KINDS[0],
-            help="what rows differ in: time of exposure, gain, as of two ISO speeds at once, or both by chance",
+            help="what rows differ in: time of exposure, gain (two ISO speeds at once), or both by chance",
         )
         parser.add_argument(
             "--full_well",
