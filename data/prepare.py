@@ -103,7 +103,8 @@ def prepare_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambd
     done = [job for job in jobs if job not in todo]
     gone = [job for job in done if job.facts().is_left_out]
     for job in gone:
-        print(f"note: {left_out(job.bracket.folder, job.facts().moved, job.motion_limit)}", file=sys.stderr)
+        text = left_out(job.facts().moved, job.motion_limit)
+        print(f"note: {job.bracket.folder} {text}", file=sys.stderr)
     written, moved = _work(options, todo, stopped)
     return Count(written, len(gone) + moved, len(done) + written, len(jobs))
 

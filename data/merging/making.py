@@ -89,21 +89,21 @@ def prepare_scene(job: Job) -> Outcome:
         if not facts.is_left_out:
             _write_arrays(partial, job, merged)
         (partial / SCENE).write_text(json.dumps(facts._asdict()) + "\n")
-    notes = _doubts(job.bracket, merged.pairs)
+    notes = [f"{file} {text}" for file, text in doubts(job.bracket, merged.pairs)]
     if facts.is_left_out:
-        notes.append(left_out(job.bracket.folder, moved, job.motion_limit))
+        notes.append(f"{job.bracket.folder} {left_out(moved, job.motion_limit)}")
     return Outcome(notes, facts.is_left_out)
 
 
-def left_out(folder: Path, moved: float, limit: float) -> str:
-    """The line about a scene that moved."""
-    return f"{folder} is left out: {moved:.2%} of it moved between frames, {limit:.2%} may"
+def left_out(moved: float, limit: float) -> str:
+    """What is said of a scene that moved."""
+    return f"is left out: {moved:.2%} of it moved between frames, {limit:.2%} may"
 
 
-def _doubts(bracket: Bracket, pairs: Sequence[Neighbours]) -> list[str]:
-    """Lines about frames that are not as much brighter as their files say."""
+def doubts(bracket: Bracket, pairs: Sequence[Neighbours]) -> list[tuple[Path, str]]:
+    """Frames that are not as much brighter than the one before as their files say, and by how much."""
     return [
-        f"{file} is {pair.gain:.3g} times as bright as its exposure says: that is taken into account"
+        (file, f"is {pair.gain:.3g} times as bright as its exposure says: that is taken into account")
         for file, pair in zip(bracket.files[1:], pairs, strict=True)
         if abs(pair.gain - 1) > DOUBTFUL
     ]

@@ -15,7 +15,11 @@ def trust(values: np.ndarray) -> np.ndarray:
 
 
 class Merge:
-    """Takes up the frames of a bracket one after the other, from the shortest on; only sums are kept."""
+    """Takes up the frames of a bracket one after the other, from the shortest on, and keeps sums.
+
+    Attributes:
+        first, last: values (h, w, 4) of the first frame and of the last one.
+    """
 
     def __init__(self) -> None:
         self._sums: tuple[np.ndarray, np.ndarray] | None = None
@@ -29,13 +33,13 @@ class Merge:
         """
         weight = trust(values)
         if self._sums is None:
-            self._first = values
+            self.first = values
             self._sums = np.zeros_like(values), np.zeros_like(values)
         light, weights = self._sums
         weights += np.float32(exposure) * weight
         weight *= values
         light += weight
-        self._last, self._last_exposure = values, np.float32(exposure)
+        self.last, self._last_exposure = values, np.float32(exposure)
 
     def radiance(self) -> np.ndarray:
         """The merged mosaic's planes (h, w, 4) float32; 1 = what saturates the first frame.
@@ -44,9 +48,9 @@ class Merge:
         """
         light, weights = self._sums
         seen = weights > 0
-        fallback = np.where(self._last > BRIGHT, self._first, self._last / self._last_exposure)
+        fallback = np.where(self.last > BRIGHT, self.first, self.last / self._last_exposure)
         return np.where(seen, light / np.where(seen, weights, 1), fallback)
 
     def is_known(self) -> np.ndarray:
         """Where no colour of a cell is clipped in the first frame: bool (h, w)."""
-        return (self._first < CLIPPED).all(axis=-1)
+        return (self.first < CLIPPED).all(axis=-1)

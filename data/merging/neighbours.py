@@ -10,7 +10,7 @@ import numpy as np
 
 from data.reading.measurements import green
 
-WELL_EXPOSED = (0.2, 0.85)  # values of the longer frame
+WELL_EXPOSED = (0.2, 0.85)  # values of the longer frame, as both tell
 DARKEST = 0.02  # value of the shorter one
 FEWEST = 256  # px that tell the gain
 BLOCK = 8  # packed px on each side, whose residuals are looked at together
@@ -42,7 +42,9 @@ def compare(shorter: np.ndarray, longer: np.ndarray, ratio: float) -> Neighbours
     photons does, and its scale is that of the quietest quarter of the blocks.
     """
     below, above = green(shorter), green(longer)
-    good = (above > WELL_EXPOSED[0]) & (above < WELL_EXPOSED[1]) & (below > DARKEST)
+    # by the sum, whose noise says nothing of the ratio: px chosen by one frame would be too bright or dark
+    told = (below + above) * np.float32(ratio / (ratio + 1))
+    good = (told > WELL_EXPOSED[0]) & (told < WELL_EXPOSED[1]) & (below > DARKEST)
     gain = float(np.median(above[good] / below[good])) / ratio if good.sum() >= FEWEST else 1.0
     scaled = above / np.float32(ratio * gain)
     level = np.maximum((scaled + below) / 2, DARKEST / 2)

@@ -97,8 +97,8 @@ def open_bracket(folder: Path, count: int = FRAMES) -> Bracket:
     files = raw_files(folder)
     if len(files) != count:
         shown = f" ({files[0].name} to {files[-1].name})" if files else ""
-        wanted = f"--bracket_frames {count} are wanted"
-        raise UserError(f"{folder} holds {len(files)} raw files{shown}, {wanted}: complete or leave out")
+        wanted = f"expected {count} (--bracket_frames): complete it, or take it out"
+        raise UserError(f"{folder} holds {len(files)} raw files{shown}, {wanted}")
     exposures = set_exposures(folder, files, [read_shot(file, is_raw=True) for file in files])
     order = np.argsort(exposures)
     stops = np.round(np.log2(exposures[order] / exposures.min()) * SNAP) / SNAP
