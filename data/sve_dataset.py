@@ -87,7 +87,7 @@ class SveDataset(BaseDataset):
         scenes = [scene for scene in found if not scene.facts.is_left_out][: self.opt.max_dataset_size]
         moved = sum(scene.facts.is_left_out for scene in found)
         if not scenes:
-            raise UserError(f"{self.root}: all {moved} scenes of split {self.split} moved and are left out")
+            raise UserError(f"{self.root}: all scenes of split {self.split} ({moved}) moved and are left out")
         if moved:
             text = f"{moved} of {len(found)} scenes of split {self.split} moved and are left out"
             print(f"note: {self.root}: {text}", file=sys.stderr)
