@@ -14,6 +14,7 @@ from data.reading.row_pairs import (
     begun,
     check_rows_alike,
     checked_row_pairs,
+    clipping_level,
     row_pairs,
     row_shot,
 )
@@ -65,6 +66,29 @@ def test_gradients_and_clipped_or_black_parts_do_not_matter() -> None:
     assert pairs.is_clear
     assert pairs.first == 1
     assert abs(pairs.ratio / 8 - 1) < 0.02
+
+
+def test_brighter_rows_that_saturate_below_white(tmp_path: Path) -> None:
+    level, sensor, is_long = 0.8, RowSensor("gain"), (np.arange(192) - 2) % 4 < 2
+    codes = sensor.codes(mosaicked(light()) / 3, is_long, 8, np.random.default_rng(0))
+    top = round(512 + level * (16383 - 512))
+    codes[is_long] = np.minimum(codes[is_long], top)
+    make_dng(tmp_path / "a.dng", codes, black=512, white=16383)
+    shot = row_shot(tmp_path / "a.dng", read_raw(tmp_path / "a.dng"), "short_first")
+    assert abs(shot.ratio / 8 - 1) < 0.02
+    assert (shot.values[is_long][codes[is_long] == top] == 1).all()
+    untouched = codes < 512 + 0.97 * level * (16383 - 512)
+    assert np.abs(shot.values - sensor.values(codes))[untouched].max() < 1e-6
+    assert (shot.values[~is_long] == sensor.values(codes)[~is_long]).all()
+
+
+def test_clipping_levels() -> None:
+    rng = np.random.default_rng(0)
+    noisy = rng.normal(0.7, 0.01, (64, 256))
+    assert clipping_level(noisy) == 1
+    assert clipping_level(np.minimum(noisy, 0.71)) == pytest.approx(0.71)
+    assert clipping_level(np.minimum(noisy + 0.3, 1)) == 1
+    assert clipping_level(np.full((4, 4), 0.3)) == clipping_level(np.empty((0, 4))) == 1
 
 
 def test_ordinary_files_have_no_such_rows() -> None:

@@ -23,6 +23,9 @@ LEAST_RATIO = 1.5
 ALIKE = math.log(1.25)  # to which a block agrees with the ratio
 LEAST_AGREEMENT = 0.7  # share of the light in blocks
 FLOOR = 1e-6  # mean of a block that noise made negative
+# Clipped px are at least this share of all, all but equal, and above this value; of so many px.
+SPIKE, EQUAL, LOWEST, LOOKED_AT = 0.01, 0.998, 0.5, 200_000
+TRUSTED = 0.98  # of the level at which rows clip: from here on they may be clipped
 # EXIF orientation of a picture whose rows are turned round, by that of the picture.
 UPSIDE_DOWN = {1: 4, 4: 1, 2: 3, 3: 2, 5: 6, 6: 5, 7: 8, 8: 7}
 
@@ -88,12 +91,27 @@ def _contrasts(plane: np.ndarray) -> np.ndarray:
     count = min(len(even) - 1, len(odd)) // BLOCK[0] * BLOCK[0]
     width = plane.shape[1] // BLOCK[1] * BLOCK[1]
     above, below, odd = (rows[:count, :width] for rows in (even, even[1:], odd))
-    peak = _blocks(np.maximum(np.maximum(above, below), odd)).max(axis=(1, 3), initial=0)
+    levels = clipping_level(above), clipping_level(odd)
+    peak = np.maximum(np.maximum(above, below) / levels[0], odd / levels[1])
+    peak = _blocks(peak).max(axis=(1, 3), initial=0)
     means = [_blocks(rows).mean(axis=(1, 3)) for rows in ((above + below) / 2, odd)]
     brighter = np.maximum(*means)
     used = (peak < CLIPPED) & (brighter > DARK)
     low = [np.log(np.maximum(mean[used], FLOOR)) for mean in means]
     return np.stack([low[0] - low[1], brighter[used]]).astype(np.float64)
+
+
+def clipping_level(values: np.ndarray) -> float:
+    """At which value px clip, 1 or below: cameras with a raised gain saturate below the white of their files.
+
+    Known by many px that are all but equal, and the brightest; 1 where there are none.
+    """
+    values = values.ravel()[:: max(values.size // LOOKED_AT, 1)]
+    if not values.size:
+        return 1.0
+    top = float(np.quantile(values, 1 - SPIKE / 10))  # hot px are above it
+    is_spike = top > LOWEST and np.mean(values > EQUAL * top) > SPIKE
+    return min(top, 1.0) if is_spike else 1.0
 
 
 def _blocks(rows: np.ndarray) -> np.ndarray:
@@ -140,7 +158,7 @@ class RowShot(NamedTuple):
 
     Attributes:
         values: its RGGB mosaic (H, W) float32, 0 = black, 1 = white, clipped at neither; H is a multiple of
-            4, W of 2.
+            4, W of 2. Px that clip below white are 1.
         ratio: of the long rows to the short ones, as measured.
         meta: what rendering needs; by its orientation, rows that were turned round are turned back.
     """
@@ -162,12 +180,21 @@ def row_shot(path: Path, image: RawImage, order: str) -> RowShot:
     planes = normalise(image.planes, image.black, image.white).transpose(2, 0, 1)
     pairs = checked_row_pairs(path, planes, image.cfa)
     values, is_turned = begun(unpack(planes, image.cfa), image.cfa, pairs.first, order)
+    for first in (0, 2):
+        _whiten_clipped(values.reshape(-1, 4, values.shape[1])[:, first : first + 2])
     image = dataclasses.replace(image, cfa="RGGB")
     if is_turned:
         shading = None if image.shading is None else np.ascontiguousarray(image.shading[:, ::-1])
         orientation = UPSIDE_DOWN[image.orientation]
         image = dataclasses.replace(image, shading=shading, orientation=orientation)
     return RowShot(values, pairs.ratio, image.meta())
+
+
+def _whiten_clipped(rows: np.ndarray) -> None:
+    """Set px of rows of one exposure to white, in place, where they clip below it."""
+    level = clipping_level(rows)
+    if level < TRUSTED:
+        rows[rows > TRUSTED * level] = 1
 
 
 def begun(mosaic: np.ndarray, cfa: str, first_bright: int, order: str) -> tuple[np.ndarray, bool]:
