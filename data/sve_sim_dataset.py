@@ -29,6 +29,7 @@ from util.task import Task
 
 SCENES = ("files", "built_in", "both")
 BOTH = "both"  # one or the other, by chance
+PATCH = 128  # px of the mosaic
 SIZE = 512  # px of what is validated and tested on
 FIXED = 0  # its seed
 
@@ -79,6 +80,8 @@ class SveSimDataset(BaseDataset):
             default=SIZE,
             help="sides of what is validated and tested on, at most; larger files are reduced",
         )
+        if is_train:
+            parser.set_defaults(patch_size=PATCH)
 
     @staticmethod
     def describe_layout() -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from data.checks.sve_sim_check import SveSimCheck
 from data.draws import Draw
 from data.row_exposure import RowExposure, mosaicked
 from data.simulate.dng import write_dng
@@ -35,8 +36,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(root: Path, *words: str, split: str = "train") -> SveSimDataset:
     """The data set by the options that it has itself; patches and pictures of 32 px unless told."""
     parser = Parser()
-    SveSimDataset.modify_commandline_options(parser, is_train=True)
     parser.add_argument("--patch_size", type=int)
+    SveSimDataset.modify_commandline_options(parser, is_train=True)
     opt = parser.parse_args(["--patch_size", "32", "--sim_size", "32", *words])
     for name, value in {"dataroot": root, "max_dataset_size": None, "cache_dir": None}.items():
         setattr(opt, name, value)
@@ -224,3 +225,22 @@ def test_options_that_cannot_be_are_refused(sources: Path, tmp_path: Path) -> No
             electrons(text)
     assert electrons("3000,30000") == [3000, 30000]
     assert ShotRows().ratio == 8
+
+
+def test_the_check_names_files_that_are_too_small_or_show_nothing(sources: Path, tmp_path: Path) -> None:
+    def findings(root: Path) -> list[tuple[str, str, bool]]:
+        check = SveSimCheck(SveSimDataset, root)
+        found = [*check.layout(), *(one for path in check.samples() for one in check.sample(path))]
+        return [(one.path.name, one.text, one.is_fault) for one in found]
+
+    small = "64x48 px are too few for patches of 128"
+    assert [one for one in findings(sources) if one[1] != small] == [
+        ("d.png", "a photograph: what is brighter than its white is made up", False)
+    ]
+    assert len(findings(sources)) == 5
+    write_radiance(tmp_path / "black.exr", np.zeros((128, 128, 3), np.float32))
+    (tmp_path / "damaged.hdr").write_text("x")
+    black, damaged = findings(tmp_path)
+    assert black == ("black.exr", "all values are 0", True)
+    assert damaged[0] == "damaged.hdr"
+    assert damaged[2]

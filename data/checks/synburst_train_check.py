@@ -33,9 +33,13 @@ class SynburstTrainCheck(BaseCheck):
         self.photographs, self.missing = [], {}
         for split in SPLITS:
             try:
-                self.photographs += find_photographs(root, split)
+                self.photographs += self.found(split)
             except UserError as error:
                 self.missing[split] = str(error)
+
+    def found(self, split: str) -> list[Path]:
+        """The photographs of a split; UserError where there are none."""
+        return find_photographs(self.root, split)
 
     def samples(self) -> list[Path]:
         """All photographs, of training and of validation."""
