@@ -276,6 +276,7 @@ class BaseModel(Restoring):
         network = self.ema.module if self.ema else self.network
         path, made = self.checkpoint_path(iteration), provenance(self.opt, self.step)
         made |= {"strategy": self.opt.model, "protocol": dict(self.task.protocol)}
+        made["data"] = {name: str(getattr(self.opt, name)) for name in ("dataset_name", *self.opt.of_data)}
         checkpoint.save_weights(path, network.state_dict(), self.network.arguments, made)
 
     def state(self) -> dict[str, Any]:

@@ -65,9 +65,11 @@ class BaseOptions:
 
     Attributes:
         elsewhere: published options that decide something in the other program only, and why.
+        of_data: names of the options that the data set has of its own, once they are known.
     """
 
     is_train: bool
+    of_data: set[str]
     elsewhere: ClassVar[dict[str, str]] = {}
 
     def add_options(self, parser: Parser) -> None:
@@ -140,7 +142,8 @@ class BaseOptions:
         decided["model"], known = parser.keys() - known, parser.keys()
         with parser.section(f"data set {chosen.dataset_name}"):
             data.dataset_class(chosen.dataset_name).modify_commandline_options(parser, self.is_train)
-        decided["dataset_name"] = {"dataroot", "frame_num"} | (parser.keys() - known)
+        self.of_data = parser.keys() - known
+        decided["dataset_name"] = {"dataroot", "frame_num"} | self.of_data
         if chosen.load_path or chosen.load_iter:  # not the data set's choice for who has no weights
             parser.set_defaults(net=trained_net)
         decided["net"] = {"size"} | self._add_network_options(parser, chosen.net or parser.get_default("net"))
@@ -183,7 +186,7 @@ class BaseOptions:
         """
         parser, sources = self._prepare(arguments)
         opt = parser.parse_strictly(sources.command_line(parser))
-        opt.is_train = self.is_train
+        opt.is_train, opt.of_data = self.is_train, sorted(self.of_data)
         if opt.dataroot is None:
             parser.error("the following arguments are required: --dataroot")
         check_pair(opt, models.model_class(opt.model), data.dataset_class(opt.dataset_name).asked(opt))

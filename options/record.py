@@ -11,7 +11,7 @@ from util.files import write_atomically
 
 FILE = "opt_train.args"  # what train.py takes as @FILE, and test.py reads
 TO_READ = "opt_train.txt"
-NOT_RECORDED = ("is_train", "resume", "targets", "config")
+NOT_RECORDED = ("is_train", "of_data", "resume", "targets", "config")
 
 
 def write_options(opt: argparse.Namespace, folder: Path, made: Mapping[str, object] | None = None) -> None:
@@ -35,7 +35,7 @@ def _words(value: object) -> list[object]:
     """
     if value is None:
         return []
-    if isinstance(value, list) and all(isinstance(part, int) for part in value):
+    if isinstance(value, list) and all(isinstance(part, int | float) for part in value):
         return [",".join(map(str, value))] if value else []
     return value if isinstance(value, list) else [value]
 

@@ -40,6 +40,12 @@ def recorded(tmp_path) -> Path:
     return tmp_path
 
 
+def test_numbers_of_one_option_are_recorded_as_a_list(tmp_path: Path) -> None:
+    write_options(Namespace(name="x", full_well=[3000.0, 3e4], load_iter=[4, 5]), tmp_path)
+    found = read_options(tmp_path / "opt_train.args")
+    assert found == {"name": "x", "full_well": "3000.0,30000.0", "load_iter": "4,5"}
+
+
 def test_options_that_may_be_repeated_are_recorded_as_they_were_given(tmp_path: Path, common) -> None:
     for name in ("first, one", "second"):
         write_radiance(tmp_path / f"{name}.exr", scene()[:200, :260])

@@ -41,7 +41,7 @@ def save_weights(
     path: Path,
     state: dict[str, torch.Tensor],
     arguments: dict[str, Any],
-    made: Mapping[str, str | int] | None = None,
+    made: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a network's state dict on the CPU, contiguous, with the arguments that rebuild the network, and
     what it was `made` with (`util.provenance`).

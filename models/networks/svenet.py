@@ -38,12 +38,13 @@ class GuidedBlock(nn.Module):
 
     def change(self, features: Bordered, guidance: Bordered) -> None:
         """`forward` in place, on maps of one image."""
-        residuals = two_convolutions(features, self.conv0_res, torch.relu_, self.conv1_res)
-        guides = two_convolutions(guidance, self.conv0_com, leaky_, self.conv1_com)
+        residuals = two_convolutions(
+            features, self.conv0_res, torch.relu_, self.conv1_res, features.inside, adds=True
+        )
+        guides = two_convolutions(guidance, self.conv0_com, leaky_, self.conv1_com, guidance.inside)
         beta = float(self.beta)
-        for (rows, residual), (_, guide) in zip(residuals, guides, strict=True):
-            features.inside[rows] += residual.add_(guide, alpha=beta)
-            guidance.inside[rows] = guide
+        for rows, _ in zip(residuals, guides, strict=True):
+            features.inside[rows].add_(guidance.inside[rows], alpha=beta)
 
 
 class SVENet(nn.Module):
@@ -126,12 +127,15 @@ class SVENet(nn.Module):
             Bordered(branch(plane[None])[0].permute(1, 2, 0))
             for branch, plane in ((self.conv_first_Res, radiance), (self.conv_first_Com[0], trusted))
         )
-        _, first, _, second = self.conv_first_Com
-        for rows, new in two_convolutions(guidance, first, leaky_, second):
-            guidance.inside[rows] = new
+        work_off(guidance, self.conv_first_Com[1:], guidance.inside)
         for block in self.sft_branch:
             block.change(features, guidance)
         image = radiance.new_empty(*radiance.shape[-2:], self.conv_last[2].out_channels)
-        for rows, new in two_convolutions(features, self.conv_last[0], leaky_, self.conv_last[2]):
-            image[rows] = new
+        work_off(features, self.conv_last, image)
         return image.permute(2, 0, 1)
+
+
+def work_off(maps: Bordered, layers: nn.Sequential, into: torch.Tensor) -> None:
+    """Two convolutions and what is between them, `into` (H, W, C')."""
+    for _ in two_convolutions(maps, layers[0], leaky_, layers[2], into):
+        pass

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 ROWS = 4  # of a result that are made together
-COLUMNS = 512  # of a block that stays in the cache
+COLUMNS = 256  # of a block that stays in the cache
 # Transforms of six rows of maps, of three rows of a kernel, and of six rows of products.
 OF_MAPS = (
     (4, 0, -5, 0, 1, 0),
@@ -77,8 +77,8 @@ class RowsConv:
         self.bias = conv.bias
         self.of_maps, self.of_products = torch.tensor(OF_MAPS).float(), torch.tensor(OF_PRODUCTS).float()
 
-    def __call__(self, rows: torch.Tensor, into: torch.Tensor) -> None:
-        """Rows (6, W + 2, C) -> `into` (4, W, C')."""
+    def __call__(self, rows: torch.Tensor, into: torch.Tensor, adds: bool = False) -> None:
+        """Rows (6, W + 2, C) -> `into` (4 or fewer, W, C'), or added to it."""
         for left in range(0, into.shape[1], COLUMNS):
             block = into[:, left : left + COLUMNS]
             width = block.shape[1]
@@ -88,36 +88,39 @@ class RowsConv:
             for shift in (1, 2):
                 products.baddbmm_(parts[:, shift : shift + width], self.kernels[shift])
             products[ONES] += self.bias
-            torch.mm(self.of_products, products.flatten(1), out=block.flatten(1))
+            transform = self.of_products[: len(block)]
+            block.flatten(1).addmm_(transform, products.flatten(1), beta=float(adds))
 
 
 def two_convolutions(
-    maps: Bordered, first: nn.Conv2d, activation: Callable[[torch.Tensor], object], second: nn.Conv2d
-) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Rows of `second(activation(first(maps)))`, from top to bottom: which, and their values (4, W, C').
-
-    The last may be fewer than four. Once rows have been handed out, those of `maps` are not read any more,
-    and may be replaced by them; their values change when the next are made.
+    maps: Bordered,
+    first: nn.Conv2d,
+    activation: Callable[[torch.Tensor], object],
+    second: nn.Conv2d,
+    into: torch.Tensor,
+    adds: bool = False,
+) -> Iterator[slice]:
+    """`second(activation(first(maps)))` by rows from top to bottom; which rows are there is handed out.
 
     Args:
         activation: in place.
+        into: (H, W, C'), where the result is written; it may be `maps.inside`.
+        adds: the result is added to what is there.
     """
-    (height, width, _), bands = maps.inside.shape, maps.bands
+    height, width, _ = into.shape
     convolutions = RowsConv(first), RowsConv(second)
-    hidden = maps.values.new_zeros(2 * ROWS + 1, width + 2, first.out_channels)
-    result = maps.values.new_empty(ROWS, width, second.out_channels)
-    for band in range(bands + 1):
+    hidden = maps.values.new_zeros(2 * ROWS + 1, width + 2, first.out_channels)  # a row, and two bands
+    for band in range(maps.bands + 1):
         hidden[0] = hidden[ROWS]
         hidden[1 : ROWS + 1] = hidden[ROWS + 1 :]
+        top = band * ROWS
+        own = max(min(ROWS, height - top), 0)
         below = hidden[ROWS + 1 :, 1:-1]
-        if band < bands:
-            top = band * ROWS
-            convolutions[0](maps.values[top : top + ROWS + 2], below)
-            activation(below)
-            below[max(height - top, 0) :] = 0
-        else:
-            below.zero_()
+        below[own:] = 0
+        if own:
+            convolutions[0](maps.values[top : top + ROWS + 2], below[:own])
+            activation(below[:own])
         if band:
-            rows = slice((band - 1) * ROWS, min(band * ROWS, height))
-            convolutions[1](hidden[: ROWS + 2], result)
-            yield rows, result[: rows.stop - rows.start]
+            rows = slice(top - ROWS, min(top, height))
+            convolutions[1](hidden[: ROWS + 2], into[rows], adds)
+            yield rows
