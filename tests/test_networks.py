@@ -22,6 +22,7 @@ from util.scores.complexity import parameter_count
 FRAMES = 3  # that the networks under test are built for
 # Of weights, where those of 0.5 damp what depends on the frames.
 GAINS = {"ahdrnet": 1.0, "fshdr": 1.5, "unet": 1.5, "deeprep_sr": 1.0, "deeprep_denoise": 1.0, "dbsr": 1.0}
+GAINS |= {"svenet": 1.0}
 # Of last layers with a ReLU, which these weights would leave dead.
 CALM = 0.4  # of what predicts flow: a few px, not hundreds
 BRIGHT = {"hr_decoder.predictor.0.bias": 1.0, "decoder.predictor.0.bias": 1.0}
@@ -36,9 +37,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def make(name: str, channels: int = 4, scale: int = 1) -> nn.Module:
+def planes_of(name: str) -> int:
+    """Planes of the frames that a network is tested with: 4 if it can."""
+    planes = getattr(network_class(name), "planes", (4,))
+    return 4 if 4 in planes else planes[0]
+
+
+def make(name: str, channels: int | None = None, scale: int = 1) -> nn.Module:
     """The smallest preset of a network, with weights under which every part of it matters."""
-    sizes = getattr(network_class(name), "sizes", {})
+    sizes, channels = getattr(network_class(name), "sizes", {}), channels or planes_of(name)
     network = create_network(
         name,
         num_frames=FRAMES,
@@ -69,6 +76,8 @@ def given(network: nn.Module, frames: torch.Tensor) -> dict[str, torch.Tensor]:
     known = {"exposure": exposure} if takes(network, "exposure") else {}
     if "noise_map" in getattr(network, "needs", ()):
         known["noise_map"] = 0.02 + 0.05 * frames.clamp(min=0)
+    if takes(network, "mask"):
+        known["mask"] = (frames[:, 0] > 0.4).float()
     return known
 
 
@@ -127,7 +136,7 @@ def test_unknown_argument_is_refused(name: str) -> None:
 @every_trained_network
 def test_gradient_checkpointing_changes_no_gradient(name: str) -> None:
     network, gradients = make(name).train(), []
-    frames = random_frames(1, FRAMES, 4, 24, 32)
+    frames = random_frames(1, FRAMES, planes_of(name), 24, 32)
     for network.gradient_checkpointing in (False, True):
         network.zero_grad()
         torch.manual_seed(0)  # of what it draws
@@ -140,8 +149,8 @@ def test_gradient_checkpointing_changes_no_gradient(name: str) -> None:
 @every_trained_network_and_scale
 def test_gradients_are_finite_and_reach_every_parameter(name: str, scale: int) -> None:
     network = make(name, scale=scale).train()
-    output = restored(network, random_frames(1, FRAMES, 4, 37, 45))
-    assert output.shape == (1, 4, 37 * scale, 45 * scale) and output.dtype == torch.float32
+    output = restored(network, random_frames(1, FRAMES, planes_of(name), 37, 45))
+    assert output.shape == (1, planes_of(name), 37 * scale, 45 * scale) and output.dtype == torch.float32
     assert output.isfinite().all()
     output.square().mean().backward()
     for key, parameter in network.named_parameters():
@@ -151,10 +160,10 @@ def test_gradients_are_finite_and_reach_every_parameter(name: str, scale: int) -
 
 
 @every_network_and_scale
-@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 @torch.no_grad()
 def test_any_number_of_frames_and_any_size(name: str, scale: int, channels: int) -> None:
-    if channels not in getattr(network_class(name), "planes", (channels,)):
+    if channels not in getattr(network_class(name), "planes", (3, 4)):
         pytest.skip("it takes other planes")
     network = make(name, channels, scale)
     exact = getattr(network, "exact_frames", False)
@@ -172,8 +181,8 @@ def test_any_number_of_frames_and_any_size(name: str, scale: int, channels: int)
 @torch.no_grad()
 def test_every_frame_matters(name: str) -> None:
     network = make(name)
-    one = random_frames(1, 1, 4, 24, 32)  # a merge leaves out what shows something else
-    frames = one + 0.02 * random_frames(1, FRAMES, 4, 24, 32, seed=1)
+    one = random_frames(1, 1, planes_of(name), 24, 32)  # a merge leaves out what shows something else
+    frames = one + 0.02 * random_frames(1, FRAMES, planes_of(name), 24, 32, seed=1)
     plain = restored(network, frames)
     for number in range(FRAMES):
         other = frames.clone()
@@ -184,20 +193,20 @@ def test_every_frame_matters(name: str) -> None:
 @every_network
 @torch.no_grad()
 def test_more_frames_are_taken_or_refused(name: str) -> None:
-    network, frames = make(name), random_frames(1, FRAMES + 1, 4, 24, 24)
+    network, frames = make(name), random_frames(1, FRAMES + 1, planes_of(name), 24, 24)
     if getattr(network, "max_frames", None):
         assert network.max_frames == FRAMES
         with pytest.raises(ValueError, match=f"{FRAMES + 1} frames"):
             restored(network, frames)
     else:
-        assert restored(network, frames).shape == (1, 4, 24, 24)
+        assert restored(network, frames).shape == (1, planes_of(name), 24, 24)
 
 
 @every_network_and_scale
 @torch.no_grad()
 def test_samples_of_a_batch_are_independent(name: str, scale: int) -> None:
     network = make(name, scale=scale)
-    frames = random_frames(2, FRAMES, 4, 24, 37)
+    frames = random_frames(2, FRAMES, planes_of(name), 24, 37)
     together = restored(network, frames)
     apart = torch.cat([restored(network, frame[None]) for frame in frames])
     assert_allclose(together, apart, atol=1e-5 * float(together.std()), rtol=5e-6)
@@ -208,7 +217,7 @@ def test_samples_of_a_batch_are_independent(name: str, scale: int) -> None:
 @torch.no_grad()
 def test_checkpoint_reproduces_the_output(name: str, scale: int, tmp_path: Path) -> None:
     network = make(name, scale=scale)
-    frames = random_frames(1, FRAMES, 4, 24, 37)
+    frames = random_frames(1, FRAMES, planes_of(name), 24, 37)
     path = checkpoint.weights_path(tmp_path, type(network), 3)
     checkpoint.save_weights(path, network.state_dict(), network.arguments)
     state, arguments = checkpoint.load_weights(path)
@@ -224,11 +233,12 @@ def test_tiles_equal_the_whole_frame(name: str, scale: int) -> None:
     network, (size, tile) = make(name, scale=scale), {1: ((150, 203), 128), 4: ((100, 110), 96)}[scale]
     if getattr(network, "is_global", False):
         pytest.skip("tiles of a network with global statistics are an approximation")
-    frames = random_frames(1, FRAMES, 4, *size)
-    whole = tiling.restore(network, frames, 0, 32, **given(network, frames))
+    frames = random_frames(1, FRAMES, planes_of(name), *size)
+    period, known = getattr(network, "period", (1, 1)), given(network, frames)
+    whole = tiling.restore(network, frames, 0, 32, period, **known)
     overlaps = (32, 0) if hasattr(network, "halo") else (32,)
     for overlap in overlaps[-1:] if hasattr(network, "usual_tile") else overlaps:  # these take long
-        tiled = tiling.restore(network, frames, tile, overlap, **given(network, frames))
+        tiled = tiling.restore(network, frames, tile, overlap, period, **known)
         assert_allclose(tiled, whole, atol=1e-4 * float(whole.std()), rtol=1e-5)
 
 
@@ -236,7 +246,7 @@ def test_tiles_equal_the_whole_frame(name: str, scale: int) -> None:
 @torch.no_grad()
 def test_half_precision_is_near(name: str) -> None:
     network = make(name)
-    frames = random_frames(1, FRAMES, 4, 48, 64)
+    frames = random_frames(1, FRAMES, planes_of(name), 48, 64)
     exact = restored(network, frames)
     with torch.autocast("cpu", torch.bfloat16):
         half = restored(network, frames)

@@ -40,7 +40,7 @@ class Mosaic(nn.Module):
         return (around * (1 + rows + 10 * columns)).expand(-1, 3, -1, -1)
 
 
-FOR_BURSTS = ("burst_merge", "deeprep_denoise")  # these have planes and scales of their own
+WITH_OWN_PLANES = ("burst_merge", "deeprep_denoise", "svenet")  # and scales
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_a_network_says_of_itself_decides(task: Task, reason: str | None) -
     assert found is None if reason is None else reason in found
 
 
-@pytest.mark.parametrize("name", [name for name in network_names() if name not in FOR_BURSTS])
+@pytest.mark.parametrize("name", [name for name in network_names() if name not in WITH_OWN_PLANES])
 @pytest.mark.parametrize("task", [Task(), Task(scale=4), Task(channels=3, white=1.0, reference=1)])
 def test_every_network_restores_what_is_there_now(name: str, task: Task) -> None:
     assert refusal(network_class(name), task) is None
