@@ -303,7 +303,9 @@ def test_folder_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_data_set_without_checks() -> None:
-    known = "burst_denoise, burst_denoise_train, burstsr, eld, real, sid, sig17align, sve, syn, synburst"
+    known = (
+        "burst_denoise, burst_denoise_train, burstsr, eld, real, sid, sig17align, sve, sve_sim, syn, synburst"
+    )
     with pytest.raises(UserError, match=f"no checks for data set 'template'; there are for: {known}"):
         check.check_of("template")
     assert check.check_of("synplus")[0] is check.check_of("syn")[0]
