@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from models.base_model import BaseModel
-from models.colour_angle import ANGLE_WEIGHT, colour_angle_loss
+from models.colour_angle import ANGLE_WEIGHT, DOMAINS, colour_angle_loss
 from models.networks import network_class
 from models.row_frames import interpolated, packed
 from util.errors import UserError
@@ -39,6 +39,12 @@ class SveModel(BaseModel):
     def modify_commandline_options(cls, parser: argparse.ArgumentParser, is_train: bool) -> None:
         super().modify_commandline_options(parser, is_train)
         if is_train:  # specification, 7
+            parser.add_argument(
+                "--loss_domain",
+                choices=DOMAINS,
+                default=DOMAINS[0],
+                help="of the absolute error: linear light, as published, or mu_law, which sees the dark",
+            )
             parser.set_defaults(lr=2e-4, beta2=0.99, weight_decay=0.0, batch_size=16, grad_clip=1.0)
             parser.set_defaults(lr_policy="milestones", lr_milestones=[20, 36, 48, 56], niter=60)
             parser.set_defaults(lr_milestone_factor=0.5, epoch_iters=5000, save_epoch_freq=10)
@@ -61,7 +67,7 @@ class SveModel(BaseModel):
         self.frames, self.given = self._shown(self.frames, self.given, sample)
 
     def compute_loss(self) -> torch.Tensor:
-        l1, angle = colour_angle_loss(self.output.float(), self.gt, self.valid)
+        l1, angle = colour_angle_loss(self.output, self.gt, self.valid, self.opt.loss_domain)
         self.losses = {"l1": l1.detach(), "angle": angle.detach()}
         return l1 + ANGLE_WEIGHT * angle
 
