@@ -104,6 +104,14 @@ def test_ordinary_files_have_no_such_rows() -> None:
         check_rows_alike(file, planes)
 
 
+@pytest.mark.parametrize("brightness", [0.05, 0.5, 3.0])
+def test_simulated_ordinary_files_have_no_such_rows(brightness: float) -> None:
+    for content in CONTENTS:
+        planes = shot_planes(light(*content) * brightness, 1, 0, "RGGB", "time")
+        assert not row_pairs(planes, "RGGB").is_clear
+        check_rows_alike(Path("a.dng"), np.clip(planes, 0, 1))
+
+
 @pytest.mark.parametrize("name", ["brick", "grass", "gravel", "text", "page", "camera"])
 def test_textures_have_no_such_rows(name: str) -> None:
     texture = getattr(pictures, name)() / 255
