@@ -20,11 +20,13 @@ def varying(state: State, name: str, plane: torch.Tensor) -> torch.Tensor:
     height, width = plane.shape[-2:]
     weight = state[f"{name}.conv_first1.weight"]
     result = plane.new_zeros(len(plane), len(weight), height, width)
-    padded = F.pad(plane, (2, 2, 2, 2))
+    padded = F.pad(plane, (2, 3, 2, 5))  # so that the smallest planes have each phase
     for phase in range(8):
         row, column = divmod(phase, 2)
         weight, bias = (state[f"{name}.conv_first{phase + 1}.{key}"] for key in ("weight", "bias"))
-        result[..., row::4, column::2] = F.conv2d(padded[..., row:, column:], weight, bias, stride=(4, 2))
+        own = result[..., row::4, column::2]
+        part = F.conv2d(padded[..., row:, column:], weight, bias, stride=(4, 2))
+        own.copy_(part[..., : own.shape[-2], : own.shape[-1]])
     return result
 
 
