@@ -117,6 +117,12 @@ def check_patch_size(side: int) -> None:
         raise UserError(f"--patch_size {side}: {wanted}")
 
 
+def check_frame_num(count: int) -> None:
+    """Raise a UserError if a shot is to have another number of exposures than it has."""
+    if count != 2:
+        raise UserError(f"--frame_num {count}: a shot with rows exposed in turn has 2 exposures")
+
+
 def mosaicked(image: np.ndarray, cfa: str = "RGGB") -> np.ndarray:
     """The mosaic (..., H, W) of an image (..., H, W, 3) by a Bayer pattern."""
     mosaic = image[..., 1].copy()

@@ -20,6 +20,7 @@ from data.reading.raw import normalise
 from data.row_exposure import PERIOD, RowExposure, mosaicked
 from util.errors import UserError
 from util.imaging.bayer import unpack
+from util.task import Task
 
 Window = tuple[int, int, int, int]  # top, left, height, width
 
@@ -56,10 +57,16 @@ class SveDataset(BaseDataset):
     def describe_layout() -> str:
         return LAYOUT
 
+    @classmethod
+    def asked(cls, opt: argparse.Namespace) -> Task:
+        """As of the base class; weights depend on ratio and mask."""
+        return row_exposure.sampling_task(RowExposure.of(opt))
+
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
+        row_exposure.check_frame_num(opt.frame_num)
         self.rows = RowExposure.of(opt)
-        self.task = row_exposure.sampling_task(self.rows)
+        self.task = self.asked(opt)
         self.preparation = Preparation.of(opt)
         self.pair = pair_of(opt.delta_ev, opt.bracket_frames)
         if not (self.preparation.folder / prepared.RECORD).is_file():

@@ -167,6 +167,11 @@ def test_sizes_of_patches(root: Path) -> None:
     assert tuple(opened(root, "train", "--patch_size", "48")[Draw(0, 0, 0, 0, 0)]["gt"].shape) == (3, 48, 48)
 
 
+def test_a_shot_has_two_exposures(root: Path) -> None:
+    expected = "--frame_num 3: a shot with rows exposed in turn has 2 exposures"
+    assert message(root, "test", "--frame_num", "3") == expected
+
+
 def test_moving_scenes_are_left_out_with_a_note(tmp_path: Path, capsys) -> None:
     lights = np.stack([light_of(0)] * 7)
     for number, light in enumerate(lights):
