@@ -235,6 +235,8 @@ def test_a_damaged_record_and_wrong_options(root: Path, tmp_path: Path) -> None:
     place = root / ".prepared/binned/Train/scene1"
     (place / "scene.json").write_text("{}")
     assert message(root) == (f"{place}/scene.json is damaged: delete {place} and prepare the scene again")
+    (root / ".prepared/binned/record.json").write_text("[]")
+    assert "binned was prepared with bracket_frames None, not 7; motion_limit" in message(root)
     assert "--bracket_frames 1: a bracket is 2 or more" in message(root, "--bracket_frames", "1")
     assert f"--dataroot {tmp_path}/none is not a folder; expected: <scene>/" in message(tmp_path / "none")
     (tmp_path / "empty").mkdir()

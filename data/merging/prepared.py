@@ -97,10 +97,10 @@ class Preparation(NamedTuple):
         if not (self.folder / RECORD).is_file():
             return
         found = read_json(self.folder / RECORD, f"delete {self.folder}")
-        wanted = self.record()
-        limit = found.pop("motion_limit", None) if isinstance(found, dict) else None
-        if motion_limit is not None:
-            wanted["motion_limit"], found["motion_limit"] = motion_limit, limit
+        found = dict(found) if isinstance(found, dict) else {}
+        wanted = self.record() | {"motion_limit": motion_limit}
+        if motion_limit is None:
+            wanted["motion_limit"] = found.get("motion_limit")
         if found != wanted:
             text = f"{self.folder} was prepared with {differences(found, wanted)}"
             raise UserError(f"{text}: rename it, name another one by --prepared, or prepare alike")
