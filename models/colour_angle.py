@@ -20,8 +20,9 @@ def colour_angle_loss(
 
     Args:
         output, target: linear light (N, 3, H, W). valid: (N, 1, H, W), px of which both terms are means,
-            weighted by it; None = all. domain: of the difference: "linear", as published, or "mu_law" (mu 5000,
-        odd, so that what is below 0 has a gradient too).
+            weighted by it; None = all.
+        domain: of the difference: "linear", as published, or "mu_law" (mu 5000, odd, so that what is below 0
+            has a gradient too).
 
     Returns:
         l1, angle: scalars; 0 where there are no px.

@@ -12,7 +12,8 @@ class SpatiallyVaryingConv(nn.Module):
     """5x5 convolutions of one plane, of which each px takes that of its phase.
 
     As in the SVEHDRI specification, 4.1: phase p = 2 (row mod 4) + (column mod 2) takes `conv_first{p + 1}`.
-    They are worked off as one convolution with the pattern's stride, whose kernels reach over all phases.
+    They are worked off as one matrix product of windows that reach over a whole cell of the pattern: kernels
+    are filled with zeros for that, and it is still faster than convolutions with the pattern's stride.
 
     Args:
         channels: planes of the result.
@@ -29,17 +30,20 @@ class SpatiallyVaryingConv(nn.Module):
         reach = KERNEL // 2
         padding = (reach, reach + -width % PERIOD[1], reach, reach + -height % PERIOD[0])
         weight, bias = self._merged()
-        maps = F.conv2d(F.pad(plane, padding), weight, bias, stride=PERIOD)  # (N, 8 C, H/4, W/2)
-        maps = maps.permute(0, 2, 3, 1).unflatten(-1, (*PERIOD, -1)).transpose(2, 3)
+        windows = F.pad(plane, padding)[:, 0]
+        for axis, (step, side) in enumerate(zip(PERIOD, weight.shape[-2:], strict=True), 1):
+            windows = windows.unfold(axis, side, step)
+        maps = F.linear(windows.flatten(-2), weight.flatten(1), bias)  # (N, H/4, W/2, 8 C)
+        maps = maps.unflatten(-1, (*PERIOD, -1)).transpose(2, 3)
         maps = maps.flatten(3, 4).flatten(1, 2)  # (N, H, W, C)
         return maps[:, :height, :width].permute(0, 3, 1, 2)
 
     def _merged(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Kernels (8 C, 1, 8, 6) of all phases, each where it lies in the cell of its phase, and biases."""
+        """Kernels (8 C, 8, 6) of all phases, each where it lies in the cell of its phase, and biases."""
         phases = list(self.children())
         rows, columns = PERIOD
         kernels = []
         for phase, conv in enumerate(phases):
             top, left = divmod(phase, columns)
             kernels.append(F.pad(conv.weight, (left, columns - 1 - left, top, rows - 1 - top)))
-        return torch.cat(kernels), torch.cat([conv.bias for conv in phases])
+        return torch.cat(kernels)[:, 0], torch.cat([conv.bias for conv in phases])
