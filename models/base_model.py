@@ -250,8 +250,7 @@ class BaseModel(Restoring):
 
     def set_input(self, sample: dict[str, Any]) -> None:
         """Take a training batch: frames on the scale of the ground truth, and the ground truth."""
-        self.frames = self.normalised(sample)
-        self.given = self.carried(sample)
+        self.frames, self.given = self.shown(self.normalised(sample), sample)
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)
 
     def begin_step(self, seed: int) -> None:

@@ -36,8 +36,8 @@ class Cost:
         if self.alone or not self.shapes:
             self.peak = peak_memory(self.model.place.device)
         if not self.shapes:
-            given = {"frames": frames, **self.model.carried(sample)}
-            self.shapes = {name: value.shape for name, value in given.items()}
+            shown, given = self.model.shown(frames, sample)
+            self.shapes = {name: value.shape for name, value in {"frames": shown, **given}.items()}
             self.megapixels = pixels / 1e6
         return restored
 

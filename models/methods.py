@@ -10,13 +10,12 @@ import torch
 from models.base_model import BaseModel
 from models.eld_model import EldModel
 from models.restoring import Method
-from models.row_merges import bilinear_merge, edge_aware_merge
 from models.sve_model import PERIOD, SveModel
 from util.scores.baselines import BASELINES, bicubic, burst_average, reference_frame
 from util.scores.denoised import non_local_means
 from util.scores.guided_metrics import trust
 
-MERGE, BURST_MERGE = "exposure_merge", "burst_merge"
+MERGE, BURST_MERGE, ROW_MERGE = "exposure_merge", "burst_merge", "row_merge"
 LEAST_READ_NOISE = 1e-10  # variance, where a noise map tells of none
 
 
@@ -59,16 +58,19 @@ def _of_bursts(model: BaseModel) -> dict[str, Method]:
 
 def _of_rows(model: BaseModel) -> dict[str, Method]:
     """Merges of the two exposures of one shot whose rows were exposed in turn (SVEHDRI specification, 8)."""
-    order = model.opt.row_order
     methods: dict[str, Method] = {
-        name: lambda frames, sample, merge=merge: merge(
-            frames, sample["exposure"].to(frames), trust(frames, sample["exposure"], sample["mask"]), order
-        )
-        for name, merge in (("bilinear merge", bilinear_merge), ("edge-aware merge", edge_aware_merge))
+        name: partial(_merge_of_trusted, _without_weights(ROW_MERGE, model, SveModel, edge_aware=edge_aware))
+        for name, edge_aware in (("bilinear merge", False), ("edge-aware merge", True))
+        if (model.opt.net, True) != (ROW_MERGE, edge_aware)
     }
     if model.opt.net != MERGE:
         methods["exposure merge"] = _without_weights(MERGE, model, SveModel)
     return methods
+
+
+def _merge_of_trusted(merge: Method, frames: torch.Tensor, sample: Mapping[str, Any]) -> torch.Tensor:
+    """The merge of a shot's rows by what is well exposed, also where its mask trusts all."""
+    return merge(frames, {**sample, "mask": trust(frames, sample["exposure"], sample["mask"])})
 
 
 def _merge_of_known_noise(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) -> torch.Tensor:
@@ -87,7 +89,7 @@ def noise_law(frames: torch.Tensor, noise_map: torch.Tensor) -> tuple[float, flo
 
 
 def _without_weights(
-    net: str, model: BaseModel, strategy: type[BaseModel] = BaseModel, **arguments: float
+    net: str, model: BaseModel, strategy: type[BaseModel] = BaseModel, **arguments: float | bool
 ) -> Method:
     """A network without weights, for the task and the settings of a model, and arguments of its own."""
     settings = argparse.Namespace(**vars(model.opt) | {"net": net, "size": None} | arguments)

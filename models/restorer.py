@@ -54,12 +54,13 @@ class Restorer:
     def _options_for(self, scene: Scene) -> argparse.Namespace:
         """The options for as many frames; of a dark one, for no more steps than its ratio has room for.
 
-        A burst is merged where no network is named.
+        Where no network is named, bursts and shots with rows exposed in turn have merges of their own.
         """
         changed: dict[str, Any] = {"frame_num": len(scene.frames)}
+        if self.opt.net == "exposure_merge" and (scene.burst or scene.rows):
+            changed["net"] = "burst_merge" if scene.burst else "row_merge"
         if scene.burst:
-            net = "burst_merge" if self.opt.net == "exposure_merge" else self.opt.net
-            changed |= {"model": "deeprep", "dataset_name": "burst", "net": net}
+            changed |= {"model": "deeprep", "dataset_name": "burst"}
         if scene.rows:
             changed |= {"model": "sve", "row_order": scene.rows.order}
         if scene.light and "iter_num" in self.opt:

@@ -50,6 +50,12 @@ class Restoring:
             given["noise_map"] = noise / sample["exposure"].to(noise)[..., None, None, None]
         return given
 
+    def shown(
+        self, frames: torch.Tensor, sample: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Normalised frames and what goes with them as the network is to see them."""
+        return frames, self.carried(sample)
+
     def autocast(self) -> contextlib.AbstractContextManager:
         """Precision of the forward pass, by `--precision`."""
         dtype = DTYPES[self.opt.precision]
@@ -100,7 +106,7 @@ class Restoring:
         self, network: nn.Module, frames: torch.Tensor, sample: Mapping[str, Any], tell: tiling.Tell | None
     ) -> torch.Tensor:
         """What `restore` gives, of the network that is ready for it."""
-        return self.tiled(network, frames, self.carried(sample), tell)
+        return self.tiled(network, *self.shown(frames, sample), tell)
 
     def tiled(
         self,

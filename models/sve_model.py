@@ -11,7 +11,7 @@ from torch import nn
 from models.base_model import BaseModel
 from models.colour_angle import ANGLE_WEIGHT, DOMAINS, colour_angle_loss
 from models.networks import network_class
-from models.row_frames import interpolated, packed
+from models.networks.parts.row_frames import interpolated, packed
 from util.errors import UserError
 from util.task import Task
 from util.tiling import Tell
@@ -64,7 +64,6 @@ class SveModel(BaseModel):
         super().set_input(sample)
         valid = sample.get("valid")
         self.valid = None if valid is None else valid.to(self.place.device, non_blocking=True)
-        self.frames, self.given = self._shown(self.frames, self.given, sample)
 
     def compute_loss(self) -> torch.Tensor:
         l1, angle = colour_angle_loss(self.output, self.gt, self.valid, self.opt.loss_domain)
@@ -82,17 +81,17 @@ class SveModel(BaseModel):
             UserError: the weights were made for another ratio than that of the sample, which is measured.
         """
         self._check_ratio(sample)
-        shown, given = self._shown(frames, self.carried(sample), sample)
-        return self.tiled(network, shown, given, tell)
+        return super().restored(network, frames, sample, tell)
 
     def pictured(self, frames: torch.Tensor) -> torch.Tensor:
         """Each exposure as RGB, interpolated."""
         return interpolated(frames, self.opt.row_order)
 
-    def _shown(
-        self, frames: torch.Tensor, given: dict[str, torch.Tensor], sample: Mapping[str, Any]
+    def shown(
+        self, frames: torch.Tensor, sample: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Frames (N, 2, 1, H, W) and what goes with them as the network is to see them."""
+        """As of the base class: frames (N, 2, 1, H, W) as they are, packed, or interpolated."""
+        given = super().shown(frames, sample)[1]
         planes = self.as_seen_by(network_class(self.opt.net), self.task).channels
         if planes == self.task.channels:
             return frames, given

@@ -126,7 +126,7 @@ def test_restore_writes_each_shot_upright(tmp_path: Path) -> None:
     out = tmp_path / "out"
     ended = restored(tmp_path / "shots", "--sve", "True", "--out", out, "--row_order", "long_first")
     assert ended.status == 0, ended.err
-    assert "plain: 1 raw file of 0.0 MP by ExposureMerge, rows exposed 1 : " in ended.out
+    assert "plain: 1 raw file of 0.0 MP by RowMerge, rows exposed 1 : " in ended.out
     names = [f"{name}{suffix}" for name in ("plain", "turned") for suffix in (".exr", ".png", "_sheet.png")]
     assert sorted(path.name for path in out.iterdir()) == sorted([*names, "restored.json"])
     plain, turned = (read_exr(out / f"{name}.exr")[..., 1] for name in ("plain", "turned"))

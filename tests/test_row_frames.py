@@ -9,8 +9,9 @@ from skimage import data
 
 from data.row_exposure import ORDERS, RowExposure, mosaicked
 from models import methods
-from models.row_frames import by_rows, interpolated, packed
-from models.row_merges import bilinear_merge, edge_aware_merge
+from models.networks import create_network
+from models.networks.parts.row_frames import by_rows, interpolated, packed
+from models.networks.parts.row_merges import bilinear_merge, edge_aware_merge
 from util.errors import UserError
 from util.imaging.bayer import pack
 from util.imaging.tonemap import srgb_decode
@@ -170,7 +171,11 @@ def test_narrow_shots_are_refused():
 
 
 def test_the_table_has_both_merges_and_that_of_exposures(monkeypatch):
-    monkeypatch.setattr(methods, "_without_weights", lambda net, *_: net)
+    def without_weights(net, *_, edge_aware=True):
+        network = create_network(net, **({"edge_aware": edge_aware} if net == "row_merge" else {}))
+        return lambda frames, sample: network(frames, sample["exposure"], sample["mask"])
+
+    monkeypatch.setattr(methods, "_without_weights", without_weights)
     opt = SimpleNamespace(net="svenet", row_order=ORDERS[1])
     model = SimpleNamespace(task=SimpleNamespace(bracketed=True, period=(4, 2)), opt=opt, scale=1)
     found = methods.create_baselines(model)
@@ -181,3 +186,5 @@ def test_the_table_has_both_merges_and_that_of_exposures(monkeypatch):
         assert torch.equal(found[name](frames, sample), merge(frames, EXPOSURE, trusted, ORDERS[1]))
     opt.net = "exposure_merge"
     assert "exposure merge" not in methods.create_baselines(model)
+    opt.net = "row_merge"
+    assert list(methods.create_baselines(model)) == ["bilinear merge", "exposure merge"]

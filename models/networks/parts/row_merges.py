@@ -7,7 +7,7 @@ each value is trusted; `order` which rows come first. Results are camera RGB (N,
 import torch
 import torch.nn.functional as F
 
-from models.row_frames import SITES, along_row, between_rows, by_rows, first_rows, interpolated
+from models.networks.parts.row_frames import SITES, along_row, between_rows, by_rows, first_rows, interpolated
 from util.errors import UserError
 from util.imaging.demosaic import menon
 
