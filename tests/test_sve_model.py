@@ -14,6 +14,7 @@ from data import create_dataset
 from data.draws import Draw
 from models import create_model
 from models.base_model import BaseModel
+from models.cost import Cost
 from models.networks import network_class
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
@@ -83,8 +84,10 @@ def test_other_networks_are_given_two_frames_with_a_mask(light: Path, net: str) 
     model, sample = model_of(light, "--net", net)
     arguments = model.network.arguments
     assert (arguments["in_channels"], arguments["out_channels"], arguments["scale"]) == (5, 3, 2)
-    result = model.restore(model.normalised(sample), sample)
+    cost = Cost(model, alone=True)
+    result = cost.restore(model.normalised(sample), sample)
     assert result.shape == sample["gt"].shape and result.std() > 0
+    assert cost.facts()["gmacs_per_image"] > 0
 
 
 def test_the_network_of_mosaics_sees_radiance_and_mask(light: Path) -> None:
