@@ -8,10 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.parts.blocks import run_part
+from models.networks.parts.burst_blocks import start_from_frames
 from models.networks.parts.spatially_varying import PERIOD, SpatiallyVaryingConv
 from models.networks.parts.winograd import Bordered, takes_rows, two_convolutions
+from models.networks.row_merge import RowMerge
 
 SLOPE = 0.1  # of the leaky ReLU
+CALM = 0.1  # of the weights of what blocks add, where training starts from a merge
 
 
 def leaky_(x: torch.Tensor) -> torch.Tensor:
@@ -57,20 +60,27 @@ class SVENet(nn.Module):
         out_channels: planes of the result (3).
         mid_channels: width of the features (64), an even number.
         blocks: guided blocks (16).
+        residual: the result is added to the merge of the rows along edges (RowMerge), which training starts
+            from; the published network is none.
 
     Attributes:
         gradient_checkpointing: in training, keep less for the backward pass and compute it again.
     """
 
     planes, scales, period = (1,), (1,), PERIOD
+    usual_tile = 768  # px: of smaller ones too much is halo
     sizes: ClassVar[dict[str, dict[str, Any]]] = {
         "full": {},
-        "small": {"mid_channels": 32, "blocks": 8},
+        "small": {"mid_channels": 32, "blocks": 8, "residual": True},
         "tiny": {"mid_channels": 8, "blocks": 2},
     }
 
-    def __init__(self, out_channels: int = 3, mid_channels: int = 64, blocks: int = 16) -> None:
+    def __init__(
+        self, out_channels: int = 3, mid_channels: int = 64, blocks: int = 16, residual: bool = False
+    ) -> None:
         super().__init__()
+        if residual and out_channels != 3:
+            raise ValueError(f"a merge of rows has 3 planes: {out_channels} cannot be added to it")
         if mid_channels < 2 or mid_channels % 2 or blocks < 1:
             raise ValueError("it has an even number of channels, and 1 block or more")
         width = mid_channels
@@ -87,7 +97,17 @@ class SVENet(nn.Module):
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Conv2d(width, out_channels, 3, padding=1),
         )
+        self.merge = RowMerge() if residual else None
+        if residual:
+            self._start_from_merge()
         self.gradient_checkpointing = False
+
+    def _start_from_merge(self) -> None:
+        """Weights with which the result is the merge, and features neither die nor grow with each block."""
+        start_from_frames(self)
+        for block in self.sft_branch:
+            block.conv1_res.weight.data *= CALM
+        nn.init.zeros_(self.conv_last[2].weight)
 
     @staticmethod
     def arguments_of(state: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -99,19 +119,34 @@ class SVENet(nn.Module):
 
     def halo(self) -> int:
         """Px around a px on which its result depends: the guidance reaches farthest."""
-        return 6 + 2 * len(self.sft_branch)
+        own = 6 + 2 * len(self.sft_branch)
+        return max(own, self.merge.halo()) if self.merge else own
 
-    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, frames: torch.Tensor, mask: torch.Tensor, exposure: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Rows of each exposure -> linear RGB at the size of the mosaic.
 
         Args:
             frames: (N, T, 1, H, W), divided by their exposures; their sum is the Bayer radiance map.
             mask: (N, 1, H, W), how far values are trusted, 0 to 1.
+            exposure: (N, T), for the merge that a residual is added to.
 
         Returns:
             (N, 3, H, W) in the units of the radiance; it may be slightly negative.
+
+        Raises:
+            ValueError: no exposures for a merge.
         """
-        radiance = frames.sum(1)
+        image = self._image(frames.sum(1), mask)
+        if self.merge is None:
+            return image
+        if exposure is None:
+            raise ValueError("the merge of rows needs their exposures")
+        return image + self.merge(frames, exposure, mask).to(image)
+
+    def _image(self, radiance: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The radiance map and its mask (N, 1, H, W) -> (N, 3, H, W)."""
         if takes_rows(radiance):
             pairs = zip(radiance, radiance * mask, strict=True)
             return torch.stack([self._image_by_rows(*pair) for pair in pairs])

@@ -36,14 +36,14 @@ class ReluResBlock(nn.Module):
         return F.relu(self.conv2(self.conv1(x)).add_(x), inplace=True)
 
 
-def start_from_frames(network: nn.Module, flow: str) -> None:
+def start_from_frames(network: nn.Module, flow: str | None = None) -> None:
     """Weights with which a network that adds the base to its result learns from the first step on.
 
     Kaiming's, without biases: PyTorch's biases are larger than what frames say, and ReLUs die first. What
-    finds flow, the submodule `flow`, and convolutions that have no biases stay as they are.
+    finds flow, the submodule `flow` if there is one, and convolutions that have no biases stay as they are.
     """
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d) and module.bias is not None and not name.startswith(flow):
+        if isinstance(module, nn.Conv2d) and module.bias is not None and not (flow and name.startswith(flow)):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 ROWS = 4  # of a result that are made together
-COLUMNS = 256  # of a block that stays in the cache
+COLUMNS = 512  # of a block that stays in the cache
 # Transforms of six rows of maps, of three rows of a kernel, and of six rows of products.
 OF_MAPS = (
     (4, 0, -5, 0, 1, 0),
