@@ -11,6 +11,7 @@ from torch import nn
 from models.colour_angle import ANGLE_WEIGHT, colour_angle_loss
 from models.networks import create_network
 from models.networks.parts import winograd
+from models.networks.parts.row_frames import by_rows
 from models.networks.parts.spatially_varying import SpatiallyVaryingConv
 from models.networks.parts.winograd import Bordered, two_convolutions
 from models.networks.svenet import SVENet
@@ -129,6 +130,25 @@ def test_small_weights_are_small() -> None:
 def test_what_cannot_be_built_is_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="even number of channels, and 1 block or more"):
         create_network("svenet", **arguments)
+
+
+@torch.no_grad()
+def test_a_residual_starts_from_the_merge_and_is_tiled_with_it() -> None:
+    """The halo of tiles is then that of the merge, if it reaches farther."""
+    network = create_network("svenet", mid_channels=4, blocks=1, residual=True).eval()
+    radiance, mask = random(1, 1, 88, 90), (random(1, 1, 88, 90, seed=1) > 0.3).float()
+    frames, exposure = by_rows(radiance, "short_first"), torch.tensor([[1.0, 8.0]])
+    merged = create_network("row_merge")(frames, exposure, mask)
+    assert torch.equal(network(frames, mask, exposure), merged)
+    network.conv_last[2].weight.data.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+    whole = network(frames, mask, exposure)
+    assert (whole - merged).abs().max() > 0.01
+    tiled = tiling.restore(network, frames, 80, 8, network.period, mask=mask, exposure=exposure)
+    assert_allclose(tiled, whole, atol=1e-5)
+    with pytest.raises(ValueError, match="needs their exposures"):
+        network(frames, mask)
+    with pytest.raises(ValueError, match="1 cannot be added to it"):
+        create_network("svenet", out_channels=1, residual=True)
 
 
 @torch.no_grad()
