@@ -12,7 +12,7 @@ from tqdm import tqdm
 from models.base_model import BaseModel
 from util.errors import UserError
 from util.files import write_atomically
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 from util.json_record import read_json
 
 RECORD = "labels.json"  # beside the labels: what each of them was made from

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import tifffile
 
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 
 STOPS = (0, 2, 4)
 REFERENCE = 1

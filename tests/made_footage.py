@@ -8,7 +8,8 @@ import numpy as np
 
 from data.simulate.photographs import read_photograph
 from data.simulate.warp import warp_affine
-from util.imaging.images import write_png8, write_radiance
+from util.imaging.images import write_png8
+from util.imaging.radiance import write_radiance
 from util.imaging.tonemap import srgb_decode
 
 

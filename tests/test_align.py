@@ -37,7 +37,8 @@ from tests.alignment_pairs import (
 from tests.ldr_sets import make_ldr_set
 from tests.programs import Running
 from util.errors import UserError
-from util.imaging.images import read_radiance, read_tiff
+from util.imaging.images import read_tiff
+from util.imaging.radiance import read_radiance
 from util.imaging.tonemap import mu_law
 
 

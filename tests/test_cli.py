@@ -13,7 +13,8 @@ import torch
 
 from tests.conftest import SIZE
 from tests.programs import ROOT, log_rows, run, succeed, weights
-from util.imaging.images import read_exr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
 from util.scores.metrics import crop_border
 from util.scores.picture_metrics import METRICS
 

@@ -16,7 +16,9 @@ from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write
 from tests.programs import run, succeed
 from util.errors import UserError
 from util.imaging.bayer import PLANES, pack, unpack
-from util.imaging.images import read_exr, read_hdr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
+from util.imaging.radiance_hdr import read_hdr
 from util.imaging.tonemap import mu_law, srgb_decode, srgb_encode
 
 ROOT = Path(__file__).resolve().parents[1]

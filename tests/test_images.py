@@ -11,16 +11,10 @@ import pytest
 import tifffile
 
 from util.errors import UserError
-from util.imaging.images import (
-    read_exr,
-    read_hdr,
-    read_picture,
-    read_radiance,
-    read_tiff,
-    write_png8,
-    write_png16,
-    write_radiance,
-)
+from util.imaging.images import read_picture, read_tiff, write_png8, write_png16
+from util.imaging.radiance import read_radiance, write_radiance
+from util.imaging.radiance_exr import read_exr
+from util.imaging.radiance_hdr import read_hdr
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

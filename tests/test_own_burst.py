@@ -22,7 +22,8 @@ from tests.programs import Result, run
 from util import checkpoint
 from util.errors import UserError
 from util.imaging.bayer import unpack
-from util.imaging.images import read_exr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
 
 BLACK, WHITE = 64, 1023
 SHOT, READ = 0.002, 1e-5

@@ -18,7 +18,8 @@ from tests.programs import Result, run
 from tests.test_row_pairs import light
 from util import checkpoint
 from util.errors import UserError
-from util.imaging.images import read_exr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
 
 RATIO = 8
 TURNED = {"cfa": "GBRG", "first_bright_row": 2}  # whose rows must be turned round

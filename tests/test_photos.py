@@ -18,7 +18,8 @@ from tests.photo_files import make_dng, make_scene
 from tests.programs import Result, run
 from tests.test_folder import write_stack
 from util.errors import UserError
-from util.imaging.images import read_exr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
 from util.tiling import TILES, WHOLE_FRAME
 
 ROOT = Path(__file__).resolve().parents[1]

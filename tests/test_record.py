@@ -17,7 +17,7 @@ from tests.made_footage import scene
 from tests.programs import ROOT, log_rows, run, succeed
 from util import provenance
 from util.errors import UserError
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 
 LATEST = "TMRNet_model_latest.pth"
 RECORD = (

@@ -13,7 +13,9 @@ from models.networks import create_network
 from tests.golden.published_weights import fill_value
 from tests.ldr_sets import make_ldr_set
 from tests.programs import largest_difference, run, succeed
-from util.imaging.images import read_exr, read_hdr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
+from util.imaging.radiance_hdr import read_hdr
 from util.imaging.tonemap import mu_law_picture8
 from util.scores.radiance_metrics import RADIANCE_METRICS
 

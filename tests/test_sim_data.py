@@ -16,7 +16,7 @@ from tests.bracket_sets import draw, options
 from tests.made_footage import pan, write_frames
 from tests.programs import log_rows, run, succeed
 from util.errors import UserError
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 
 
 def patch(root: Path, position: int = 0, index: int = 0, **changes) -> dict:

@@ -27,7 +27,7 @@ from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
 from data.simulate.warp import mean
 from tests.made_footage import pan, write_frames
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 
 
 def smooth_scene(size: tuple[int, int], brightest: float) -> np.ndarray:

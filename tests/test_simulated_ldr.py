@@ -22,7 +22,7 @@ from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
 from tests.made_footage import pan, write_frames
 from util.errors import UserError
-from util.imaging.images import read_hdr
+from util.imaging.radiance_hdr import read_hdr
 from util.imaging.tonemap import srgb_decode
 
 SMALL = Settings(seed=3, size=(16, 24), foreground=0.5, layout="kalantari")

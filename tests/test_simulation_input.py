@@ -17,7 +17,8 @@ from data.simulate.settings import Settings
 from data.simulate.sources import find_sources
 from tests.made_footage import pan, write_frames
 from util.errors import UserError
-from util.imaging.images import read_hdr, read_tiff
+from util.imaging.images import read_tiff
+from util.imaging.radiance_hdr import read_hdr
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ("--seed", "3", "--size", "16", "24")

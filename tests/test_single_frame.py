@@ -13,7 +13,7 @@ from data.simulate.sensors import named_sensor
 from tests.programs import run, succeed
 from tests.test_folder import opened
 from util.errors import UserError
-from util.imaging.images import read_exr
+from util.imaging.radiance_exr import read_exr
 
 BLACK, WHITE = 512, 16383
 DOUBLE, ASCII = 12, 2  # types of a TIFF tag

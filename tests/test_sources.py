@@ -17,7 +17,7 @@ from data.simulate.scenes import Photograph, Shot, Video, read_light
 from data.simulate.settings import Settings
 from data.simulate.sources import describe, find_sources, split_sources
 from tests.made_footage import pan, scene, write_frames
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 from util.imaging.tonemap import srgb_decode
 
 

@@ -13,7 +13,7 @@ from models.structure_labels import RECORD, write_structure_labels
 from tests.selfhdr_training import CPU, EXPOSURE, TASK, light, model_of, options
 from util.device import Place
 from util.errors import UserError
-from util.imaging.images import read_exr
+from util.imaging.radiance_exr import read_exr
 from util.task import Task
 
 

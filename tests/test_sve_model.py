@@ -21,7 +21,7 @@ from options.train_options import TrainOptions
 from tests.programs import largest_difference, log_rows, run, succeed
 from tests.test_network_arguments import CPU
 from util.errors import UserError
-from util.imaging.images import write_radiance
+from util.imaging.radiance import write_radiance
 
 SHORT = ("--patch_size", 16, "--batch_size", 2, "--epoch_iters", 3, "--niter", 1, "--print_freq", 1)
 SHORT = (*SHORT, "--sim_size", 32, "--gpu_ids", -1, "-j", 0)

@@ -15,7 +15,8 @@ from data.simulate.row_scenes import DIMMED_STOPS, draw_radiance, draw_row_camer
 from data.simulate.row_shots import KINDS, RowSensor, ShotRows, expose_rows
 from data.sve_sim_dataset import SveSimDataset, electrons
 from util.errors import UserError
-from util.imaging.images import write_png8, write_radiance
+from util.imaging.images import write_png8
+from util.imaging.radiance import write_radiance
 from util.parser import Parser
 
 ROWS = RowExposure()

@@ -14,7 +14,8 @@ from tests.conftest import SIZE
 from tests.photo_files import make_dng
 from tests.programs import run, succeed
 from util import checkpoint
-from util.imaging.images import read_exr, read_picture
+from util.imaging.images import read_picture
+from util.imaging.radiance_exr import read_exr
 from util.imaging.rendering import CAPTION_HEIGHT
 from util.imaging.tonemap import inverse_mu_law
 

@@ -17,7 +17,8 @@ from data.alignment.sources import SOURCES, digest
 from data.ldr_scenes import TASK
 from data.reading.ldr_frames import LINEAR, Scene, decode
 from util.files import complete_or_absent
-from util.imaging.images import write_radiance, write_tiff16
+from util.imaging.images import write_tiff16
+from util.imaging.radiance import write_radiance
 
 COLOUR = "HDRImg.hdr"  # the colour component, beside the frames
 WHITE = 1 << 16  # what 1 is in files of 16 bits, which hold less

@@ -31,7 +31,7 @@ from data.reading.measurements import level_ratio, percentiles
 from data.reading.stated_exposures import Stated, check_stated, read_stated
 from data.sig17align_dataset import FOLDERS, LABEL
 from util.errors import UserError
-from util.imaging.images import read_radiance
+from util.imaging.radiance import read_radiance
 
 CLIPPED = LINEAR[65000]
 WELL_EXPOSED = (0.02, 0.8)  # linear values

@@ -13,7 +13,8 @@ from data.reading.block_cache import Content
 from data.reading.folders import subfolders
 from data.reading.stated_exposures import Ratio, Stated, check_stated, measured_ratios
 from util.errors import UserError
-from util.imaging.images import TIFF_DAMAGE, read_radiance, read_tiff
+from util.imaging.images import TIFF_DAMAGE, read_tiff
+from util.imaging.radiance import read_radiance
 
 FRAMES = 3
 GAMMA = 2.2

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from util.errors import UserError
-from util.imaging.images import read_picture, read_radiance
+from util.imaging.images import read_picture
+from util.imaging.radiance import read_radiance
 from util.imaging.tonemap import srgb_decode
 
 RADIANCE = (".exr", ".hdr", ".tif", ".tiff")  # hold linear light

@@ -22,7 +22,8 @@ from data.simulate.sve_sets import RowShot, StillBracket
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
 from util.imaging.demosaic import menon
-from util.imaging.images import write_png8, write_png16, write_radiance, write_tiff16
+from util.imaging.images import write_png8, write_png16, write_tiff16
+from util.imaging.radiance import write_radiance
 from util.imaging.rendering import linear_srgb, render_png16
 from util.imaging.tonemap import srgb_encode
 from util.json_record import differences, read_json

@@ -1,18 +1,15 @@
-"""Picture files: PNG, TIFF, and radiance as OpenEXR or Radiance HDR. Arrays are RGB (H, W, 3)."""
+"""Picture files: PNG, JPEG and TIFF. Arrays are RGB (H, W, 3). Radiance has util.imaging.radiance."""
 
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-import OpenEXR
 import tifffile
 
 from util.errors import UserError
 from util.files import write_atomically
-from util.imaging import radiance_hdr
 
 TIFF_DAMAGE = (  # what tifffile raises where tags or data are damaged
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
@@ -140,110 +137,3 @@ def _is_plain(page: tifffile.TiffPage) -> bool:
     is_upright = page.tags.valueof("Orientation", 1) == 1
     is_whole = (page.dtype, page.bitspersample) in ((np.uint8, 8), (np.uint16, 16))
     return is_upright and is_whole and page.samplesperpixel in (1, 3)
-
-
-def read_radiance(path: str | Path) -> np.ndarray:
-    """Linear RGB float32 (H, W, 3) of an `.exr`, `.hdr` or `.tif` file, found by its suffix.
-
-    EXR, HDR and float TIFF in their own units; a 16-bit TIFF is taken as linear, 65535 -> 1.
-
-    Raises:
-        UserError: another suffix; the file is missing or damaged; a TIFF has 8 bits.
-    """
-    readers: dict[str, Callable] = {".exr": read_exr, ".hdr": read_hdr, ".tif": read_tiff, ".tiff": read_tiff}
-    suffix = Path(path).suffix.lower()
-    if suffix not in readers:
-        known = ", ".join(readers)
-        raise UserError(f"{path}: linear light is read from {known}, not {suffix or 'a file without suffix'}")
-    picture = readers[suffix](path)
-    if picture.dtype == np.uint8:
-        raise UserError(f"{path}: 8 bits are too few for linear light; 16 bits or float32 are needed")
-    return picture if picture.dtype == np.float32 else picture.astype(np.float32) / 65535
-
-
-def write_radiance(path: str | Path, rgb: np.ndarray) -> None:
-    """Write linear RGB float32 (H, W, 3) by suffix.
-
-    `.exr` keeps every bit; `.hdr` errs by up to 0.4 % of a pixel's largest channel and makes negatives 0.
-
-    Raises:
-        UserError: another suffix, a file that cannot be written, or values for `.hdr` that are not finite.
-    """
-    writers: dict[str, Callable] = {".exr": _write_exr, ".hdr": _write_hdr}
-    suffix = Path(path).suffix.lower()
-    if suffix not in writers:
-        raise UserError(
-            f"{path}: radiance is written as .exr or .hdr, not as {suffix or 'a file without suffix'}"
-        )
-    if suffix == ".hdr" and not np.isfinite(rgb).all():
-        raise UserError(f"{path}: the picture holds values that are not finite, which only .exr can store")
-    with write_atomically(path) as temporary:
-        writers[suffix](temporary, rgb)
-
-
-def _write_exr(path: Path, rgb: np.ndarray) -> None:
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    try:
-        with OpenEXR.File(header, {"RGB": np.ascontiguousarray(rgb, np.float32)}) as file:
-            file.write(str(path))
-    except RuntimeError as error:  # the library's own kind, for a full disk too
-        raise OSError(str(error)) from error
-
-
-def read_exr(path: str | Path) -> np.ndarray:
-    """Linear RGB float32 (H, W, 3) of the channels R, G and B of an OpenEXR file.
-
-    Raises:
-        UserError: the file is missing or damaged, or has other channels.
-    """
-    try:
-        with OpenEXR.File(str(path), separate_channels=True) as file:
-            channels = {name: channel.pixels for name, channel in file.channels().items()}
-    except (RuntimeError, ValueError) as error:
-        problem = "is damaged or is not an OpenEXR picture" if Path(path).is_file() else "does not exist"
-        raise UserError(f"{path} {problem}") from error
-    if not {"R", "G", "B"} <= channels.keys():
-        raise UserError(f"{path}: channels R, G, B are needed, the file has {', '.join(sorted(channels))}")
-    return np.stack([channels[name] for name in "RGB"], axis=-1).astype(np.float32)
-
-
-def read_hdr(path: str | Path) -> np.ndarray:
-    """Linear RGB float32 (H, W, 3) of a Radiance picture (`.hdr`): flat, old or new run lengths.
-
-    A pixel is mantissas / 256 * 2^(exponent - 128). Gains that an EXPOSURE line tells of are divided out.
-
-    Raises:
-        UserError: the file is missing or damaged, or holds XYZ.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    try:
-        rgbe, exposure = radiance_hdr.decode(content)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
-    scale = np.ldexp(np.float32(1), rgbe[..., 3:].astype(np.int32) - 136)
-    return rgbe[..., :3] * scale / np.float32(exposure)
-
-
-def _write_hdr(path: Path, rgb: np.ndarray) -> None:
-    """Radiance RGBE without run lengths: three mantissas, one exponent (Ward, Graphics Gems II, 1991)."""
-    height, width, _ = rgb.shape
-    header = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n"
-    with path.open("wb") as file:
-        file.write(header.encode("ascii"))
-        for row in rgb:  # row by row, so that memory does not grow with the picture
-            file.write(_to_rgbe(row).tobytes())
-
-
-def _to_rgbe(rgb: np.ndarray) -> np.ndarray:
-    """Finite values (..., 3) -> bytes (..., 4): value = mantissa / 256 * 2^(exponent - 128), negatives 0."""
-    rgb = np.clip(rgb.astype(np.float32), 0, 2.0**126)
-    _, exponent = np.frexp(rgb.max(axis=-1))  # largest channel = 0.5..1 * 2^exponent
-    exponent = np.maximum(exponent, -120)
-    mantissas = np.rint(np.ldexp(rgb, 8 - exponent[..., None]))
-    rgbe = np.empty((*rgb.shape[:-1], 4), np.uint8)
-    rgbe[..., :3] = np.minimum(mantissas, 255)
-    rgbe[..., 3] = np.where(rgbe[..., :3].any(axis=-1), exponent + 128, 0)
-    return rgbe

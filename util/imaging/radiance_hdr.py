@@ -1,16 +1,61 @@
-"""Decoding of Radiance pictures: header, run lengths, and order of the pixels.
+"""Radiance pictures (`.hdr`): header, run lengths, order of the pixels. Arrays are linear RGB (H, W, 3).
 
 Ward, "Real Pixels", Graphics Gems II, 1991, and the Radiance file formats reference (radsite.lbl.gov).
 """
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
+
+from util.errors import UserError
 
 NEW_RUNS = range(8, 32768)  # widths that the newer run lengths know
 MOST_PER_BYTE = 4096  # pixels of a line that a byte can stand for; no writer comes near
 SIZE = re.compile(rb"([-+])([XY]) (\d{1,9}) ([-+])([XY]) (\d{1,9})\s*")
+
+
+def read_hdr(path: str | Path) -> np.ndarray:
+    """Linear RGB float32 (H, W, 3) of a Radiance picture (`.hdr`): flat, old or new run lengths.
+
+    A pixel is mantissas / 256 * 2^(exponent - 128). Gains that an EXPOSURE line tells of are divided out.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds XYZ.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
+    try:
+        rgbe, exposure = decode(content)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    scale = np.ldexp(np.float32(1), rgbe[..., 3:].astype(np.int32) - 136)
+    return rgbe[..., :3] * scale / np.float32(exposure)
+
+
+def write_hdr(path: Path, rgb: np.ndarray) -> None:
+    """Radiance RGBE without run lengths: three mantissas, one exponent (Ward, Graphics Gems II, 1991)."""
+    height, width, _ = rgb.shape
+    header = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n"
+    with path.open("wb") as file:
+        file.write(header.encode("ascii"))
+        for row in rgb:  # row by row, so that memory does not grow with the picture
+            file.write(_to_rgbe(row).tobytes())
+
+
+def _to_rgbe(rgb: np.ndarray) -> np.ndarray:
+    """Finite values (..., 3) -> bytes (..., 4): value = mantissa / 256 * 2^(exponent - 128), negatives 0."""
+    rgb = np.clip(rgb.astype(np.float32), 0, 2.0**126)
+    _, exponent = np.frexp(rgb.max(axis=-1))  # largest channel = 0.5..1 * 2^exponent
+    exponent = np.maximum(exponent, -120)
+    mantissas = np.rint(np.ldexp(rgb, 8 - exponent[..., None]))
+    rgbe = np.empty((*rgb.shape[:-1], 4), np.uint8)
+    rgbe[..., :3] = np.minimum(mantissas, 255)
+    rgbe[..., 3] = np.where(rgbe[..., :3].any(axis=-1), exponent + 128, 0)
+    return rgbe
 
 
 def decode(content: bytes) -> tuple[np.ndarray, float]:

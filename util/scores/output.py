@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from util.imaging.images import write_png8, write_png16, write_radiance
+from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
+from util.imaging.radiance import write_radiance
 from util.imaging.tonemap import mu_law_picture8
 from util.scores.baselines import exposure_average
 from util.scores.method_scores import RESTORED, TRUTH
