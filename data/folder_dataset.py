@@ -23,6 +23,7 @@ from data.row_exposure import add_options
 from data.simulate.sensors import read_sensor
 from util.errors import UserError
 from util.imaging.images import read_picture
+from util.natural import by_name
 from util.parser import boolean, factor, whole
 from util.task import Task
 
@@ -262,7 +263,7 @@ def frame_files(folder: Path) -> list[Path]:
     """The pictures in a folder by name, without hidden files."""
     suffixes = raw.SUFFIXES | picture_stack.SUFFIXES
     files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() in suffixes)
+    return by_name(file for file in files if file.suffix.lower() in suffixes)
 
 
 def find_scenes(root: Path) -> list[Path]:

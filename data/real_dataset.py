@@ -20,6 +20,7 @@ from data.reading.raw import RawImage, begin_with_red, normalise, packed_size, r
 from data.syn_dataset import FOLDERS
 from util.errors import UserError
 from util.imaging.bayer import PLANES
+from util.natural import by_name
 from util.parser import boolean
 from util.task import Task
 
@@ -217,7 +218,7 @@ class Brackets(NamedTuple):
 def dng_files(folder: Path) -> list[Path]:
     """The brackets in the folder of a scene by name, without hidden files."""
     files = (file for file in folder.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() == ".dng")
+    return by_name(file for file in files if file.suffix.lower() == ".dng")
 
 
 @functools.cache

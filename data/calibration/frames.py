@@ -9,6 +9,7 @@ import numpy as np
 from data.reading.exif import read_shot
 from data.reading.raw import SUFFIXES, RawImage, read_alike
 from util.errors import UserError
+from util.natural import by_name
 
 WINDOW = 512  # px of the planes' middle that is looked at, so that large frames fit into memory
 LEAST = 2  # frames that differences can be made of
@@ -50,7 +51,7 @@ def _by_iso(folder: Path, option: str) -> dict[float, dict[float, list[Path]]]:
     """Raw files of a folder by ISO, then by exposure time in s."""
     if not folder.is_dir():
         raise UserError(f"{option} {folder} is not a folder")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    files = by_name(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not files:
         raise UserError(f"{option} {folder} has no raw files; known: {' '.join(sorted(SUFFIXES))}")
     found: dict[float, dict[float, list[Path]]] = {}

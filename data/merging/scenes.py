@@ -11,7 +11,7 @@ from data.reading.exposures import set_exposures
 from data.reading.folders import subfolders
 from data.reading.raw import SUFFIXES
 from util.errors import UserError
-from util.natural import natural
+from util.natural import by_name
 
 FRAMES = 7  # of the published set
 STEP = 1.0  # EV between neighbours
@@ -67,7 +67,7 @@ def split_folders(root: Path, split: str) -> list[Path]:
 
 
 def _sorted(folder: Path) -> list[Path]:
-    return sorted(subfolders(folder), key=lambda scene: natural(scene.name))
+    return by_name(subfolders(folder))
 
 
 def _random_split(folders: Sequence[Path]) -> dict[str, list[Path]]:
@@ -82,7 +82,7 @@ def _random_split(folders: Sequence[Path]) -> dict[str, list[Path]]:
 def raw_files(folder: Path) -> list[Path]:
     """The raw files of a scene by name, without hidden ones; JPEG files beside them are passed over."""
     files = (file for file in folder.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    return by_name(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
 def open_bracket(folder: Path, count: int = FRAMES) -> Bracket:

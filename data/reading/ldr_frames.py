@@ -15,6 +15,7 @@ from data.reading.stated_exposures import Ratio, Stated, check_stated, measured_
 from util.errors import UserError
 from util.imaging.images import TIFF_DAMAGE, read_tiff
 from util.imaging.radiance import read_radiance
+from util.natural import by_name
 
 FRAMES = 3
 GAMMA = 2.2
@@ -47,7 +48,7 @@ class Scene(NamedTuple):
 def tiff_files(folder: Path) -> list[Path]:
     """The TIFF files in a folder by name, without hidden ones."""
     files = (file for file in folder.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    return by_name(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
 def three_frames(folder: Path, advice: str) -> tuple[Path, ...]:

@@ -1,6 +1,5 @@
 """Reads footage as linear light: radiance and 16-bit pictures, coded pictures, video files and arrays."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from util.errors import UserError
 from util.imaging.images import read_picture
 from util.imaging.radiance import read_radiance
 from util.imaging.tonemap import srgb_decode
+from util.natural import by_name, parts
 
 RADIANCE = (".exr", ".hdr", ".tif", ".tiff")  # hold linear light
 CODED = (".png", ".jpg", ".jpeg")  # hold sRGB
@@ -28,17 +28,12 @@ def decode_srgb(picture: np.ndarray) -> np.ndarray:
     return table[picture]
 
 
-def _name_parts(path: Path) -> list[str | int]:
-    """A file's name with its numbers as numbers, by which 10 comes after 9."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.stem)]
-
-
 def _counted(paths: Iterable[Path]) -> tuple[int, ...]:
     """The number of each name, if all are different and nothing else differs; else nothing."""
-    names = [_name_parts(path) for path in paths]
+    names = [parts(path.stem) for path in paths]
     if len({len(name) for name in names}) != 1:
         return ()
-    differing = [parts for parts in zip(*names, strict=True) if len(set(parts)) > 1]
+    differing = [column for column in zip(*names, strict=True) if len(set(column)) > 1]
     is_counted = (
         len(differing) == 1
         and all(isinstance(part, int) for part in differing[0])
@@ -57,10 +52,10 @@ class Pictures:
     @classmethod
     def sorted(cls, paths: Iterable[Path]) -> "Pictures":
         """Files in the order of their names, numbered by what differs, by their last number, or from 0 on."""
-        paths = sorted(paths, key=_name_parts)
+        paths = by_name(paths)
         if counted := _counted(paths):
             return cls(tuple(paths), counted)
-        numbers = [next((p for p in reversed(_name_parts(path)) if isinstance(p, int)), -1) for path in paths]
+        numbers = [next((p for p in reversed(parts(path.stem)) if isinstance(p, int)), -1) for path in paths]
         if min(numbers) < 0 or len(set(numbers)) < len(numbers):
             numbers = list(range(len(paths)))
         return cls(tuple(paths), tuple(numbers))
