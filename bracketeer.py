@@ -75,7 +75,8 @@ def read(folder: str | Path, **settings: Any) -> "Scene":
     """The scene in a folder of raw files or pictures, exposed differently, of a burst, or of one raw file.
 
     Args:
-        settings: `response` (of pictures: debevec, srgb, linear, ...), `frame_num`, `border`; of a burst
+        settings: `response` (of pictures: debevec, srgb, linear, ...), `frame_num`, `border`,
+            `trust_exposures`, even where the frames contradict them; of a burst
             `burst`, "x4" or "denoise", and `reference`; `sve=True` for a raw file, or the folder that holds
             it, whose rows are exposed in turn, and `row_order`; as the options of restore.py.
 

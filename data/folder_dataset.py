@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +13,10 @@ from data.base_dataset import BaseDataset
 from data.own_rows import check_shot_options, read_rows, shot_task
 from data.reading import picture_stack, raw
 from data.reading.exif import read_shot
-from data.reading.exposures import set_exposures
+from data.reading.exposures import find_list, set_exposures
 from data.reading.folders import subfolders
-from data.reading.picture_stack import RESPONSES, linearise, tone_curve
+from data.reading.measured_exposures import Claim, add_option, confirmed, thinned
+from data.reading.picture_stack import RESPONSES, brightness, linearise, tone_curve
 from data.reading.raw import RawImage, normalise, read_alike, stack
 from data.reading.row_pairs import check_rows_alike
 from data.reading.single_frame import light_of
@@ -32,11 +34,16 @@ SHORTEST = 1 / 16  # exposure of the shortest frame: what it clips at is 16, as 
 
 
 class Brackets(NamedTuple):
-    """The frames of a scene from the shortest to the longest, and their relative exposures (T,)."""
+    """The frames of a scene from the shortest to the longest.
+
+    Attributes:
+        exposures: relative ones, of each (T,). source: the list that tells them; None: EXIF.
+    """
 
     folder: Path
     files: tuple[Path, ...]
     exposures: np.ndarray
+    source: Path | None = None
 
     @property
     def name(self) -> str:
@@ -92,6 +99,7 @@ class FolderDataset(BaseDataset):
             "amplified more, as by Dual ISO: which, and how much, is measured",
         )
         add_options(parser)
+        add_option(parser)
         if not is_train:
             parser.set_defaults(tonemap="reinhard")  # nothing is scored: the pictures are for the eye
         parser.set_defaults(frame_num=None)  # all
@@ -181,24 +189,26 @@ class FolderDataset(BaseDataset):
         exposures = set_exposures(folder, files, shots)
         order = np.argsort(exposures)
         order = order[np.rint(np.linspace(0, len(files) - 1, wanted or len(files))).astype(int)]
-        return Brackets(folder, tuple(files[index] for index in order), exposures[order])
+        files = tuple(files[index] for index in order)
+        return Brackets(folder, files, exposures[order], find_list(folder))
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
         if self.opt.sve:
             place = {"scene": scene.name, "name": f"{scene.name}-{scene.files[0].stem}"}
             return place | read_rows(scene.files[0], self.opt)
-        exposure, light = np.float32(SHORTEST * scene.exposures / scene.exposures[0]), {}
+        light = {}
         if self.task.channels == 3:
-            frames, meta = self._read_pictures(scene), {}
+            frames, meta, exposures = self._read_pictures(scene), {}, scene.exposures
         else:
             frames, first = self._read_raw(scene)
-            meta = first.meta()
-            if self.task.carries:
-                check_rows_alike(scene.files[0], frames[0])
-                found = light_of(scene.files[0], first, self.opt.ratio, self.sensor)
-                light = {name: np.float32([value]) for name, value in found._asdict().items()}
-                exposure = 1 / light["ratio"]
+            meta, exposures = first.meta(), self._confirmed(scene, map(thinned, frames[:, 1]))
+        exposure = np.float32(SHORTEST * exposures / exposures[0])
+        if self.task.carries:
+            check_rows_alike(scene.files[0], frames[0])
+            found = light_of(scene.files[0], first, self.opt.ratio, self.sensor)
+            light = {name: np.float32([value]) for name, value in found._asdict().items()}
+            exposure = 1 / light["ratio"]
         place = {"scene": scene.name, "frame": scene.files[0].stem}
         return (
             place
@@ -219,10 +229,18 @@ class FolderDataset(BaseDataset):
             sizes = [f"{picture.shape[1]} x {picture.shape[0]}" for picture in (pictures[-1], pictures[0])]
             if sizes[0] != sizes[1]:
                 raise UserError(f"{file} does not fit {scene.files[0].name}: {sizes[0]} px, not {sizes[1]}")
+        is_linear = self.opt.response == "linear"
+        self._confirmed(scene, (brightness(picture, is_linear) for picture in pictures), is_linear)
         curve = tone_curve(pictures, scene.exposures, self.opt.response)
         rows, columns = self._window(scene, pictures[0].shape, self.inner)
         linear = (linearise(picture[rows, columns], curve) for picture in pictures)
         return stack(len(pictures), linear)
+
+    def _confirmed(self, scene: Brackets, greens: Iterable[np.ndarray], is_linear: bool = True) -> np.ndarray:
+        """Exposures (T,) of a scene that its frames' greens (h, w), which are thinned, agree with."""
+        if self.opt.trust_exposures or len(scene.files) < FEWEST:
+            return scene.exposures
+        return confirmed(Claim(scene.files, scene.exposures, scene.source, is_linear), greens)
 
     def _read_raw(self, scene: Brackets) -> tuple[np.ndarray, RawImage]:
         """Frames (T, 4, h, w) of raw files, and the first of the files, cut to the same window."""

@@ -86,6 +86,7 @@ def reading_options(**changes: Any) -> argparse.Namespace:
         UserError: there is no such option, or it is not for bursts.
     """
     known = {"frame_num": None, "response": "debevec", "border": 0, "ratio": None, "camera": None}
+    known |= {"trust_exposures": False}
     known |= {"burst": None, "reference": 1}
     known |= {"sve": False, "row_order": ORDERS[0], "guidance_mask": "binary", "mask_limits": None}
     if unknown := sorted(changes.keys() - known.keys()):

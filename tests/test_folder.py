@@ -32,6 +32,7 @@ def folder_options(root: Path, **changes) -> argparse.Namespace:
         "frame_num": None,
         "max_dataset_size": None,
         "sve": False,
+        "trust_exposures": False,
         "response": "srgb",
         "border": 0,
         "ratio": None,

@@ -14,7 +14,7 @@ from util.errors import UserError
 TOLERANCE = 1.25  # factor by which a list and EXIF may differ
 WIDEST = 40  # stops from the shortest to the longest of a list
 DIFFERENT = 1.05  # factor by which two exposures must differ
-LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
+EXPOSURES, STOPS, BY_NAME = LISTS = ("exposure.txt", "ev.txt", "image_list.txt")
 HINT = "write exposure.txt there, one number per frame in the order of their names"
 
 
@@ -22,7 +22,8 @@ def read_list(folder: Path, files: Sequence[Path]) -> tuple[np.ndarray, Path] | 
     """Relative exposures (T,) of `files` by the list in their folder, and its path; None if there is none.
 
     The first of these that exists:
-        exposure.txt: a number per file, in the order of `files`, proportional to the exposure.
+        exposure.txt: a number per file, in the order of `files`, which is the natural one of their names,
+            proportional to the exposure. Where that is not the order of texts, a note says who got what.
         ev.txt: a number per file in stops, +1 = twice the exposure; before them there may be the
             denominators of the shutter times, one per file, which are passed over.
         image_list.txt: a line per file, its name first; the column that a heading calls 1/shutter_speed
@@ -32,16 +33,29 @@ def read_list(folder: Path, files: Sequence[Path]) -> tuple[np.ndarray, Path] | 
     Raises:
         UserError: the list is damaged, or does not fit the files.
     """
-    for name, read in zip(LISTS, (_exposure_txt, _ev_txt, _image_list), strict=True):
-        path = folder / name
-        if path.is_file():
-            exposures = read(path, read_text(path), files)
-            if not (np.isfinite(exposures).all() and (exposures > 0).all()):
-                raise UserError(f"{path}: exposures must be numbers above 0")
-            if np.ptp(np.log2(exposures)) > WIDEST:
-                raise UserError(f"{path}: the longest exposure is over 2^{WIDEST} times the shortest")
-            return exposures, path
-    return None
+    path = find_list(folder)
+    if path is None:
+        return None
+    exposures = READERS[path.name](path, read_text(path), files)
+    if not (np.isfinite(exposures).all() and (exposures > 0).all()):
+        raise UserError(f"{path}: exposures must be numbers above 0{_stops_hint(path, exposures)}")
+    if np.ptp(np.log2(exposures)) > WIDEST:
+        raise UserError(f"{path}: the longest exposure is over 2^{WIDEST} times the shortest")
+    if path.name != BY_NAME and list(files) != sorted(files):
+        shown = ", ".join(f"{file.name} {value:.4g}" for file, value in zip(files, exposures, strict=True))
+        print(f"note: {path}: numbers in names count by value: {shown}", file=sys.stderr)
+    return exposures, path
+
+
+def find_list(folder: Path) -> Path | None:
+    """The list of exposures that counts in a folder, if there is one."""
+    return next((folder / name for name in LISTS if (folder / name).is_file()), None)
+
+
+def _stops_hint(path: Path, numbers: np.ndarray) -> str:
+    """What to do about numbers that are not above 0, but could be stops."""
+    could_be = path.name == EXPOSURES and np.isfinite(numbers).all() and np.ptp(numbers) <= WIDEST
+    return f"; stops (+1 = twice the exposure) are listed in {STOPS}" if could_be else ""
 
 
 def _exposure_txt(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
@@ -76,6 +90,9 @@ def _image_list(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
         speeds.append(numbers[0])
     with np.errstate(divide="ignore"):
         return 1 / np.array(speeds)
+
+
+READERS = dict(zip(LISTS, (_exposure_txt, _ev_txt, _image_list), strict=True))
 
 
 def from_shots(files: Sequence[Path], shots: Sequence[Shot]) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.reading.measured_exposures import thinned
 from util.imaging.tonemap import srgb_decode
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
@@ -75,6 +76,13 @@ def _histograms(picture: np.ndarray) -> list[np.ndarray]:
     """How often each code occurs, per channel (CODES,)."""
     codes = picture if picture.dtype == np.uint8 else picture >> 8
     return [np.bincount(codes[..., channel].ravel(), minlength=CODES) for channel in range(3)]
+
+
+def brightness(picture: np.ndarray, is_linear: bool) -> np.ndarray:
+    """Light of some green px of (H, W, 3), 1 = white, by the curve of sRGB where values are not linear."""
+    green = thinned(picture[..., 1])
+    codes = green / np.iinfo(green.dtype).max
+    return codes if is_linear else srgb_decode(codes)
 
 
 def linearise(picture: np.ndarray, curve: np.ndarray) -> np.ndarray:
