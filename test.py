@@ -21,7 +21,7 @@ from models.networks import needs_weights
 from models.spatial_colour import create_align
 from models.structure_labels import write_structure_labels
 from options.test_options import TestOptions
-from util.device import join
+from util.device import Place, join
 from util.errors import run
 from util.imaging.demosaic import Demosaicer
 from util.imaging.pictures import Pictures
@@ -32,11 +32,16 @@ from util.scores.judged import Judge, create_judge
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.method_scores import RESTORED, TRUTH, MethodScores
 from util.scores.metrics import ABSOLUTE
+from util.scores.samples import Samples
 
 
 def main() -> None:
-    opt = TestOptions().parse()
-    place = join(opt)
+    for opt in TestOptions().parse_each():
+        test_weights(opt, join(opt))
+
+
+def test_weights(opt: argparse.Namespace, place: Place) -> None:
+    """Restore a data set with each of the weights that options name."""
     dataset = create_dataset(opt, "test")
     for iteration in [None] if opt.load_path or not needs_weights(opt.net) else opt.load_iter:
         model = create_model(opt, place, dataset.task)
@@ -55,9 +60,10 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
     others = model.variants() | (create_baselines(model) if opt.baselines else {})
     cost, demosaic = Cost(model, alone=not others), create_demosaicer(opt, model.place)
     judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
-    scores = create_scores(model, dataset)
+    scores, tested = create_scores(model, dataset), Samples()
     output = create_output(dataset, model.folder, label, model.scale)
     for index, sample in enumerate(tqdm(samples(loader), total=len(dataset), unit="image", disable=None)):
+        tested.add(sample)
         frames, given = model.normalised(sample), dataset.picture(index)
         images = {RESTORED: cost.restore(frames, sample)}
         made = {method: restore(frames, sample) for method, restore in others.items()}
@@ -74,7 +80,7 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
         row = scores.add(sample["name"][0], judged, dataset.group(sample))
         output.write(sample, model.pictured(frames), view, images, pictures, row)
     facts = facts_of(model, dataset, label, judge, references) | cost.facts() | {"images": len(dataset)}
-    summarise(model, dataset, label, facts, scores)
+    summarise(model, dataset, label, facts, scores, tested)
     output.finish(model.folder.name, facts, scores.means())
 
 
@@ -121,15 +127,22 @@ def facts_of(
 
 
 def summarise(
-    model: BaseModel, dataset: BaseDataset, label: str, facts: dict[str, Any], scores: MethodScores
+    model: BaseModel,
+    dataset: BaseDataset,
+    label: str,
+    facts: dict[str, Any],
+    scores: MethodScores,
+    tested: Samples,
 ) -> None:
     """Print the facts and the table, and write the scores."""
     shown = {key: f"{value:,}" if type(value) is int else value for key, value in facts.items()}
     print("  ".join(f"{key} {value}" for key, value in shown.items()))
-    made = provenance(model.opt, model.step)
+    made = provenance(model.opt, model.step) | {"samples": tested.facts()}
     scores.write(model.folder / f"metrics_{model.opt.dataset_name}_{label}", facts | made)
     if means := scores.means():
         print("\n".join([table(means), *scores.notes()]))
+    elif facts.get("reference", "none") != "none":
+        print("nothing to score: all images are too small, as the notes say")
     elif model.opt.calc_metrics and dataset.task.scale is not None:  # there might have been a ground truth
         print(f"nothing to score: this data set has no ground truth; {', '.join(NO_REFERENCE)} need none")
 

@@ -7,7 +7,6 @@ import argparse
 import math
 import shlex
 from contextlib import nullcontext
-from statistics import fmean
 
 import torch
 from torch.utils.data import DataLoader
@@ -32,7 +31,7 @@ from util.logger import Logger
 from util.progress import Progress
 from util.schedule import learning_rate
 from util.scores.complexity import parameter_count
-from util.scores.evaluation import VALIDATED, Evaluation, unbatched
+from util.scores.evaluation import VALIDATED, Evaluation, finite_mean, unbatched
 from util.scores.judged import create_judge
 from util.scores.method_scores import RESTORED, TRUTH
 from util.scores.picture_metrics import published_validation_psnr
@@ -170,9 +169,9 @@ def validate(
         if opt.save_imgs:
             picture = view.picture(images[RESTORED])
             write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", picture)
-    scores = evaluation.mean() | ({"psnr_published_view": fmean(views)} if views else {})
+    scores = evaluation.mean() | ({"psnr_published_view": finite_mean(views)} if views else {})
     logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
-    return scores[evaluation.metrics[0]]
+    return scores.get(evaluation.metrics[0], math.nan)
 
 
 def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
@@ -184,7 +183,7 @@ def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
         return
     if epoch % opt.save_epoch_freq == 0 or epoch == opt.niter + opt.niter_decay:
         model.save_weights(epoch)
-    if validated and now.scores[-1] >= max(now.scores):
+    if validated and now.is_best():
         model.save_weights("best")
     model.save_weights("latest")
     save_state(model, now)

@@ -11,7 +11,6 @@ such as those of the authors, are left alone where they are complete. Specificat
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from data.reading.ldr_frames import FRAMES, Scene, find_label, tiff_files
 from util.device import gpu_list
 from util.errors import UserError, run
 from util.files import remove_partial, write_atomically
-from util.json_record import differences, read_json
+from util.json_record import as_json, differences, read_json
 from util.parser import Parser, positive
 from util.stop import StopRequest
 from util.workers import do_all
@@ -185,7 +184,7 @@ def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda:
     jobs = [job for job in ours if not job.is_done()]
     for folder in dict.fromkeys(job.folder.parent for job in ours):
         with write_atomically(folder / RECORD) as temporary:
-            temporary.write_text(json.dumps(wanted) + "\n")
+            temporary.write_text(as_json(wanted))
         remove_partial(folder, depth=1)
         outdated = [job for job in jobs if job.folder.parent == folder and job.folder.is_dir()]
         if outdated:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from data.draws import Draw
+from data.reading.sound import check_whole
 from util.errors import UserError
 from util.task import Task
 
@@ -74,8 +75,16 @@ class BaseDataset:
         """A random patch for a `Draw` (training), the whole sample for an index (validation, test).
 
         The arrays of `patch` and `whole` become tensors here.
+
+        Raises:
+            UserError: a file is damaged, or what a whole sample would be judged by is not sound. Training
+                leaves out steps whose values are not finite.
         """
-        return _as_tensors(self._patch(key) if isinstance(key, Draw) else self.whole(key))
+        if isinstance(key, Draw):
+            return _as_tensors(self._patch(key))
+        sample = self.whole(key)
+        check_whole(sample, lambda part: self.source(key, part))
+        return _as_tensors(sample)
 
     def _patch(self, draw: Draw) -> dict:
         """The patch of a draw, or with --skip_damaged of the next sample that can be read."""
@@ -99,6 +108,10 @@ class BaseDataset:
     def whole(self, index: int) -> dict:
         """Sample `index` as validation and testing see it, its values as arrays."""
         raise NotImplementedError
+
+    def source(self, index: int, part: str) -> Path | str:
+        """What `part` of whole sample `index`, "frames", "gt" or "meta", is read from, for messages."""
+        return f"{self.root}, sample {index + 1}, {part}"
 
     def group(self, sample: dict) -> str | None:
         """The group of samples whose scores have a mean of their own, if there are groups."""

@@ -122,6 +122,10 @@ class BurstDenoiseDataset(BaseDataset):
             "frame": item.name,
         }
 
+    def source(self, index: int, part: str) -> str:
+        item = self.items[index]
+        return f"{item.file.path}: image {item.number}, {part}"
+
     def group(self, sample: dict) -> str | None:
         """By gain."""
         scene = sample["scene"]

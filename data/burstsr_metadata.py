@@ -6,7 +6,6 @@ Nothing of the pickles is run. Exit status: 0 = all are written, 1 = some cannot
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from data.reading.burstsr_meta import PICKLE, RECORD, entries_of
 from util.errors import UserError, run
 from util.files import write_atomically
+from util.json_record import as_json
 from util.parser import Parser
 
 
@@ -54,7 +54,7 @@ def write_record(path: Path) -> None:
     """
     entries = entries_of(path)
     with write_atomically(path.with_name(RECORD)) as temporary:
-        temporary.write_text(json.dumps(entries) + "\n")
+        temporary.write_text(as_json(entries))
 
 
 if __name__ == "__main__":

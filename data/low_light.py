@@ -218,6 +218,10 @@ class PairDataset(BaseDataset):
             "frame": pair.frame,
         }
 
+    def source(self, index: int, part: str) -> Path:
+        pair = self.pairs[index]
+        return pair.short if part == "frames" else pair.long
+
     def _window(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
         """Rows and columns of a frame that validation and testing see."""
         if self.split == "test" and self.opt.crop == "none":

@@ -157,6 +157,10 @@ class RealDataset(BaseDataset):
         if target is not None:
             sample["gt"] = target[window].transpose(2, 0, 1)
         return sample
+    def source(self, index: int, part: str) -> Path:
+        folder = self.folders[index]
+        return folder / "raw_gt.npy" if part == "gt" else dng_files(folder)[0]
+
 
     def _begun(self, image: RawImage) -> RawImage:
         """An image from where `--phase` lets it begin."""

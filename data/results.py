@@ -1,12 +1,11 @@
 """Where the results of one's own photographs lie, and which scene each of them is of."""
 
-import json
 import os
 from pathlib import Path
 
 from util.errors import UserError
 from util.files import write_atomically
-from util.json_record import read_json
+from util.json_record import as_json, read_json
 
 RECORD = "restored.json"  # marks a folder of results, which is not one of photographs
 
@@ -57,4 +56,4 @@ class Results:
         """Note what the results of this name are of, before they are written."""
         self.made[name] = {"photos": str(photos.resolve()), **facts}
         with write_atomically(self.path) as temporary:
-            temporary.write_text(json.dumps(self.made, indent=1) + "\n")
+            temporary.write_text(as_json(self.made, indent=1))

@@ -154,6 +154,10 @@ class SveDataset(BaseDataset):
         places = {"scene": scene.name, "frame": self._frame(scene)}
         return self._sample(scene, *view) | places | {"meta": scene.facts.meta()}
 
+    def source(self, index: int, part: str) -> Path:
+        place = self.scenes[index].place
+        return place / TRUTH if part == "gt" else place
+
     def _frame(self, scene: Scene) -> str:
         """The short frame's name."""
         return scene.facts.frame_names[self.pair[0]]

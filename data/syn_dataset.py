@@ -173,6 +173,10 @@ class SynDataset(BaseDataset):
         sample = self._sample(sample_name(folder), raw, target)
         return sample | {"scene": folder.parent.name, "frame": folder.name, "meta": read_meta(folder)}
 
+    def source(self, index: int, part: str) -> Path:
+        folder = self.folders[index]
+        return folder / {"gt": "raw_gt.npy", "meta": "metadata.npy", "frames": self.inputs}[part]
+
     def picture(self, index: int) -> np.ndarray | None:
         path = self.folders[index] / "rgb_vis_gt.png"
         if not path.exists():

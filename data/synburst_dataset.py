@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from data.base_dataset import BaseDataset
-from data.reading.burst_meta import NEUTRAL, read_burst_meta, sample_meta
+from data.reading.burst_meta import NEUTRAL, STEM, read_burst_meta, sample_meta
 from data.reading.folders import subfolders
 from data.reading.plane_png import read_planes
 from util.errors import UserError
 from util.task import Task
 
 LEVELS = 2**14  # of stored numbers: this one is 1
+TARGET = "im_rgb.png"
 FRAME = re.compile(r"im_raw_(\d+)\.png")
 
 
@@ -65,9 +66,16 @@ class SynburstDataset(BaseDataset):
             return sample | {"meta": sample_meta(NEUTRAL, folder)}
         target = self.root / "gt" / folder.name
         return sample | {
-            "gt": read_target(target / "im_rgb.png", sample["frames"].shape[2:]),
+            "gt": read_target(target / TARGET, sample["frames"].shape[2:]),
             "meta": read_burst_meta(target),
         }
+
+    def source(self, index: int, part: str) -> Path:
+        folder = self.bursts[index]
+        target = self.root / "gt" / folder.name
+        if part == "meta" and self.has_targets:
+            return min(target.glob(f"{STEM}.*"))  # .json, which is read where there are two
+        return folder if part == "frames" else target / TARGET
 
 
 def frame_paths(folder: Path) -> list[Path]:

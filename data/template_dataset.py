@@ -83,6 +83,11 @@ class TemplateDataset(BaseDataset):
             self._sample(index, *self._open(index), everything) | place | {"meta": colour | {"cfa": "RGGB"}}
         )
 
+    def source(self, index: int, part: str) -> Path:
+        """The file that a part of a sample is read from, for the message where it holds no numbers."""
+        path = self.paths[index]
+        return path.with_name(f"{path.stem}_gt.npy") if part == "gt" else path
+
     def _open(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Frames and target (None where there is none) as maps of their files: only what is cut is read."""
         path = self.paths[index]

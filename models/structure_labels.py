@@ -1,7 +1,6 @@
 """Structure labels: results of SelfHDR's first network on aligned scenes, which its second learns from."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from models.base_model import BaseModel
 from util.errors import UserError
 from util.files import write_atomically
 from util.imaging.radiance import write_radiance
-from util.json_record import read_json
+from util.json_record import as_json, read_json
 
 RECORD = "labels.json"  # beside the labels: what each of them was made from
 
@@ -96,7 +95,7 @@ class Record:
 
     def _write(self) -> None:
         with write_atomically(self.path) as temporary:
-            temporary.write_text(json.dumps({"network": self.maker, "scenes": self.made}, indent=1) + "\n")
+            temporary.write_text(as_json({"network": self.maker, "scenes": self.made}, indent=1))
 
 
 def network_digest(model: BaseModel) -> str:

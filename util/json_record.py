@@ -1,6 +1,7 @@
-"""Records of settings, in JSON, that tell with what the files of a folder were made."""
+"""JSON files: records of settings that tell with what the files of a folder were made, and scores."""
 
 import json
+import math
 from pathlib import Path
 
 from util.errors import UserError
@@ -18,8 +19,21 @@ def read_json(path: Path, advice: str) -> object:
         raise UserError(f"{path} is damaged: {advice}") from error
 
 
+def as_json(content: object, indent: int | None = None) -> str:
+    """`content` as the text of a file; numbers that are not finite, which JSON does not have, are null."""
+    return json.dumps(_finite(content), indent=indent, allow_nan=False) + "\n"
+
+
+def _finite(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def differences(found: object, wanted: dict[str, object]) -> str:
     """The settings in which a record is another one, such as "seed 1, not 2"."""
-    found = found if isinstance(found, dict) else {}
+    found, wanted = _finite(found) if isinstance(found, dict) else {}, _finite(wanted)
     keys = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
     return "; ".join(f"{key} {found.get(key)}, not {wanted.get(key)}" for key in keys)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from util.errors import UserError
 from util.files import write_atomically
+from util.json_record import as_json
 from util.provenance import provenance
 
 FILE = "log.jsonl"
@@ -94,7 +95,7 @@ class Logger:
 
     def _write(self, kind: str, step: int, values: Mapping[str, object]) -> None:
         try:
-            self.file.write((json.dumps({"kind": kind, "step": step, **values}) + "\n").encode())
+            self.file.write(as_json({"kind": kind, "step": step, **values}).encode())
             for name, value in values.items():
                 if isinstance(value, int | float):
                     self._add_event(step, summary=scalar(f"{kind}/{name}", value))

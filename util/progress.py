@@ -1,6 +1,7 @@
 """How far a training run has come, and the file from which it goes on."""
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -34,6 +35,15 @@ class Progress:
         """Seed of the step to come in one process: a pure function of --seed, step and process."""
         parts = (opt.seed, self.step(opt.epoch_iters), rank)
         return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+    def is_best(self) -> bool:
+        """Whether no validation scored better than the last one.
+
+        An infinite score, of perfect pictures alone, is best too, but later ones are compared with the finite
+        ones: else a validation on black pictures would hold the first weights for ever. NaN never is best.
+        """
+        *earlier, last = self.scores
+        return last == math.inf or last >= max(filter(math.isfinite, earlier), default=-math.inf)
 
     def skip(self, names: Iterable[str]) -> None:
         """Say that the step on these samples is left out, since its loss or gradient is not finite.

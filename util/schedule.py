@@ -50,7 +50,7 @@ def _plateaus(scores: Sequence[float]) -> int:
     best, waited, count = -math.inf, 0, 0
     for score in scores:
         waited = 0 if score > best else waited + 1
-        best = max(best, score)
+        best = max(best, score) if math.isfinite(score) else best  # none is above infinity
         if waited > PLATEAU_PATIENCE:
             count, waited = count + 1, 0
     return count

@@ -1,6 +1,5 @@
 """Laws of a camera over its gains, from what each ISO tells (ExposureDiffusion specification, 3.2, 3.5)."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from data.calibration.dark_frames import Dark
 from data.calibration.photon_transfer import Transfer
 from data.simulate.sensors import ISO_RANGE, Line, Sensor
 from util.files import write_atomically
+from util.json_record import as_json
 
 LEAST_SCALE = 1e-3  # ADU: what is less counts as this, so that it has a logarithm
 MISFIT = 0.05  # relative, from which on the user is told
@@ -76,7 +76,7 @@ def write_sensor(path: Path, sensor: Sensor) -> None:
         key: value._asdict() if isinstance(value, Line) else value for key, value in vars(sensor).items()
     }
     with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_text(as_json(content, indent=1))
 
 
 def misfits(measured: Sequence[Measured], sensor: Sensor) -> list[str]:

@@ -18,6 +18,7 @@ from data.reading import measurements
 from data.reading.arrays import MappedArray
 from data.reading.folders import subfolders
 from data.reading.measurements import black_level, green, level_ratio, percentiles
+from data.reading.sound import colour_fault
 from data.syn_dataset import EXPOSURES, WHITE_LEVEL, read_meta
 from util.errors import UserError
 
@@ -191,8 +192,8 @@ def _metadata(folder: Path) -> Iterator[Finding]:
     gains = meta["white_balance"].tolist()
     if not all(0 < gain < 100 for gain in gains):
         yield Finding(path, f"white-balance gains {gains} are not sensible")
-    if not np.isfinite(meta["cam2rgb"]).all() or abs(np.linalg.det(meta["cam2rgb"])) < 1e-6:
-        yield Finding(path, "cam2rgb is not an invertible matrix")
+    if fault := colour_fault({"cam2rgb": meta["cam2rgb"]}):
+        yield Finding(path, fault)
 
 
 def _read(path: Path, dtype: str) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Prepares a scene: reads its frames once, and writes ground truth and frames that shots are made of."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from data.reading.raw import RawImage, normalise, read_alike, read_raw
 from util.files import complete_or_absent, write_atomically
 from util.imaging.bayer import unpack
 from util.imaging.demosaic import menon
+from util.json_record import as_json
 
 DOUBTFUL = 0.05  # residual gain of a frame, against EXIF, that is said
 COLOURS = ("white_balance", "cam2rgb", "cam2xyz")
@@ -88,7 +88,7 @@ def prepare_scene(job: Job) -> Outcome:
         partial.mkdir()
         if not facts.is_left_out:
             _write_arrays(partial, job, merged)
-        (partial / SCENE).write_text(json.dumps(facts._asdict()) + "\n")
+        (partial / SCENE).write_text(as_json(facts._asdict()))
     notes = [f"{file} {text}" for file, text in doubts(job.bracket, merged.pairs)]
     if facts.is_left_out:
         notes.append(f"{job.bracket.folder} {left_out(moved, job.motion_limit)}")

@@ -9,7 +9,6 @@ and scene.json alone where the scene moved. H, W are h, w where `--sve_truth` is
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 from data.merging import scenes
 from util.errors import UserError
 from util.files import write_atomically
-from util.json_record import differences, read_json
+from util.json_record import as_json, differences, read_json
 from util.parser import positive
 
 VERSION = 1  # of the preparation: another one gives other arrays
@@ -101,8 +100,8 @@ class Preparation(NamedTuple):
         wanted = self.record() | {"motion_limit": motion_limit}
         if motion_limit is None:
             wanted["motion_limit"] = found.get("motion_limit")
-        if found != wanted:
-            text = f"{self.folder} was prepared with {differences(found, wanted)}"
+        if differing := differences(found, wanted):
+            text = f"{self.folder} was prepared with {differing}"
             raise UserError(f"{text}: rename it, name another one by --prepared, or prepare alike")
 
     def write_record(self, motion_limit: float) -> None:
@@ -112,7 +111,7 @@ class Preparation(NamedTuple):
             UserError: it cannot be written.
         """
         with write_atomically(self.folder / RECORD) as temporary:
-            temporary.write_text(json.dumps(self.record() | {"motion_limit": motion_limit}) + "\n")
+            temporary.write_text(as_json(self.record() | {"motion_limit": motion_limit}))
 
 
 class Facts(NamedTuple):

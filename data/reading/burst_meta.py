@@ -1,6 +1,5 @@
 """What the files of a synthetic burst say of its camera (DeepRep specification, sections 4 and 6)."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from util.errors import UserError
 from util.inert_pickle import read_pickle
-from util.json_record import read_json
+from util.json_record import as_json, read_json
 
 STEM = "meta_info"
 SHAPES = {  # of what is needed to show the picture
@@ -62,4 +61,4 @@ def _number(found: Mapping, name: str, shape: tuple[int, ...], path: Path | str)
 def write_burst_meta(folder: Path, entries: Mapping[str, Any]) -> None:
     """Write `meta_info.json` with entries whose arrays become lists."""
     values = {name: np.asarray(value).tolist() for name, value in entries.items()}
-    (folder / f"{STEM}.json").write_text(json.dumps(values) + "\n")
+    (folder / f"{STEM}.json").write_text(as_json(values))

@@ -4,7 +4,6 @@ Layouts: specification of BracketIRE, sections 5.1 and 5.2, and 5.4 for DNG file
 of ExposureDiffusion, 4.2, for low light; of DeepRep, 6, for bursts; of SVEHDRI, 6, for still brackets.
 """
 
-import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from util.imaging.images import write_png8, write_png16, write_tiff16
 from util.imaging.radiance import write_radiance
 from util.imaging.rendering import linear_srgb, render_png16
 from util.imaging.tonemap import srgb_encode
-from util.json_record import differences, read_json
+from util.json_record import as_json, differences, read_json
 
 RECORD = "simulation.json"  # of the settings, at the root of a data set
 PARAMETERS = "parameters.json"  # of what was drawn, in each sample
@@ -92,7 +91,7 @@ def write_sample(
             _write_arrays(partial, sample)
             _write_pictures(partial, sample)
         if parameters is not None:
-            (partial / PARAMETERS).write_text(json.dumps(parameters) + "\n")
+            (partial / PARAMETERS).write_text(as_json(parameters))
 
 
 def _write_triple(folder: Path, triple: Triple) -> None:
@@ -173,7 +172,7 @@ def open_dataset(out: Path, settings: Settings) -> None:
         UserError: it cannot be written.
     """
     with write_atomically(out / RECORD) as temporary:
-        temporary.write_text(json.dumps(settings.record()) + "\n")
+        temporary.write_text(as_json(settings.record()))
     remove_partial(out, depth=3)
 
 

@@ -16,6 +16,7 @@ from util.natural import natural
 from util.scores.evaluation import SCORED
 from util.scores.learned_metrics import NO_REFERENCE
 from util.scores.metrics import ABSOLUTE
+from util.scores.samples import Origin
 
 # Runs that differ in one of these were not scored alike, and so stand in tables of their own.
 CONDITIONS = ("dataset", "protocol", "scored", "sca_flow", "border", "reference", "demosaic", "isp")
@@ -30,6 +31,8 @@ Row = dict[str, Any]
 class Scores:
     """A metrics file: how it was scored, which images, its run and row; `baseline` is empty for the run.
 
+    `path`, `origin`: of the file, and of the data.
+
     `sheets`: the folder where contact sheets of a run are, if it wrote any; None for what is on them as well.
     """
 
@@ -38,6 +41,8 @@ class Scores:
     run: str
     baseline: str
     row: Row
+    path: Path
+    origin: Origin
     sheets: Path | None = None
 
 
@@ -64,12 +69,13 @@ def read_scores(path: Path, name: str) -> Scores:
     advice = "delete it, or run test.py again"
     facts = read_json(path, advice)
     try:
-        means = {str(metric): float(_number(facts["mean"], metric)) for metric in facts["mean"]}
+        means = {str(metric): _score(facts["mean"], metric) for metric in facts["mean"]}
         images = tuple(str(image["name"]) for image in facts["images"])
         facts = {key: value for key, value in facts.items() if value is not None}
         label = str(facts["checkpoint"])
         known = {key: _plain(facts, key) for key in (*CONDITIONS, *WHAT) if key in facts}
         known |= {key: _number(facts, key) for key in (*COST, *MEASURES) if key in facts}
+        source = path, Origin.of(facts)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a metrics file of test.py: {advice}") from error
     except ValueError as error:
@@ -83,15 +89,15 @@ def read_scores(path: Path, name: str) -> Scores:
         known["frames"] = int(match[1])
         kept = (*WHAT, *means, "parameters")
         known |= {"run": name, **means}
-        return Scores(stated, images, name, "", {key: known[key] for key in kept if key in known})
+        return Scores(stated, images, name, "", {key: known[key] for key in kept if key in known}, *source)
     if baseline:  # the facts of its file are those of the run's network
-        return Scores(stated, images, name, baseline, {"run": baseline, **means})
+        return Scores(stated, images, name, baseline, {"run": baseline, **means}, *source)
     if "megapixels" in known and "gmacs_per_image" in known:
         known["gmacs_per_megapixel"] = known.pop("gmacs_per_image") / known["megapixels"]
     known |= {"run": name, **means}
     kept = (*WHAT, *means, *COST)
     row = {key: known[key] for key in kept if key in known}
-    return Scores(stated, images, name, "", row, path.parent / f"report_{dataset}_{label}")
+    return Scores(stated, images, name, "", row, *source, path.parent / f"report_{dataset}_{label}")
 
 
 def _plain(facts: dict[str, Any], key: str) -> str | int | float:
@@ -105,8 +111,18 @@ def _plain(facts: dict[str, Any], key: str) -> str | int | float:
     return facts[key]
 
 
+def _score(means: dict[str, Any], metric: str) -> float | None:
+    """A mean score; None is one that is not finite, which is stored as null.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = None if means[metric] is None else float(_number(means, metric))
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _number(facts: dict[str, Any], key: str) -> int | float:
-    """A fact that is a number, of MEASURES one above 0; scores may be infinite or NaN.
+    """A fact that is a number, of MEASURES one above 0.
 
     Raises:
         ValueError: it is something else.
@@ -133,10 +149,19 @@ def _named(path: Path, dataset: str | None, label: str) -> tuple[str, str]:
 
 
 def grouped(scores: Sequence[Scores]) -> dict[str, list[Scores]]:
-    """What was scored alike, by a heading that says how."""
+    """What was scored alike, by a heading that says how.
+
+    Raises:
+        UserError: two runs were scored alike, on images of the same names, but not on the same data.
+    """
     groups: dict[tuple, list[Scores]] = {}
     for entry in scores:
-        groups.setdefault((entry.conditions, entry.images), []).append(entry)
+        group = groups.setdefault((entry.conditions, entry.images), [])
+        for other in group:
+            if found := other.origin.differences(entry.origin):
+                both = f"{other.path} and {entry.path} are of different data whose images are called alike"
+                raise UserError(f"{both} ({found}): test both runs on one data set")
+        group.append(entry)
     result: dict[str, list[Scores]] = {}
     for (conditions, images), entries in groups.items():
         title = ", ".join(f"{key} {value}" for key, value in conditions)
@@ -171,8 +196,8 @@ def _add_baseline(rows: list[Row], entry: Scores) -> None:
     rows.append(entry.row | {"run": f"{entry.baseline} ({entry.run})" if same else entry.baseline})
 
 
-def _agree(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-4) or (math.isnan(a) and math.isnan(b))
+def _agree(a: float | None, b: float | None) -> bool:
+    return a is b is None or (None not in (a, b) and math.isclose(a, b, rel_tol=1e-4))
 
 
 def columns(rows: Sequence[Row]) -> list[str]:

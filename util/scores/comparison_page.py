@@ -37,7 +37,7 @@ def curves(rows: Sequence[Row]) -> list[Curve]:
     metric = metric_of(rows)
     points: dict[str, dict[int, float]] = {}
     for row in rows:
-        if isinstance(row.get("frames"), int) and np.isfinite(row.get(metric, np.nan)):
+        if isinstance(row.get("frames"), int) and row.get(metric) is not None:
             name = f"{row['run']} {row.get('checkpoint', '')}".strip()
             points.setdefault(name, {})[row["frames"]] = float(row[metric])
     if len({count for scores in points.values() for count in scores}) < 2:

@@ -1,8 +1,9 @@
 """Scores of a set of images: a row per image, the mean, and the files that keep them."""
 
 import csv
-import json
 import math
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 
 from util.files import write_atomically
 from util.imaging.rendering import to_png16
+from util.json_record import as_json
 from util.scores.burst_metrics import BURST_METRICS
 from util.scores.guided_metrics import GUIDED_METRICS
 from util.scores.learned_metrics import NO_REFERENCE, prepare
-from util.scores.metrics import ABSOLUTE, crop_border
+from util.scores.metrics import ABSOLUTE, TooSmallError, crop_border
 from util.scores.picture_metrics import METRICS
 from util.scores.radiance_metrics import RADIANCE_METRICS
 from util.scores.raw_metrics import RAW_METRICS, SRGB_METRICS
@@ -48,6 +50,7 @@ class Evaluation:
     Args:
         metrics: names in NO_REFERENCE, and in SCORED of the kind. border: px left out on each side.
         settings: per metric, its keyword arguments. kind: of SCORED.
+        told: notes that need not be told again.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Evaluation:
         border: int,
         settings: dict[str, dict[str, Any]] | None = None,
         kind: str = "picture",
+        told: set[str] | None = None,
     ) -> None:
         self.metrics, self.border, self.settings, self.kind = metrics, border, settings or {}, kind
+        self.told = set() if told is None else told
         self.rows: list[dict[str, Any]] = []
 
     def add(
@@ -65,21 +70,32 @@ class Evaluation:
     ) -> dict[str, float]:
         """Score an image (H, W, C) of the kind, which belongs to a group of images or to none.
 
-        Returns its scores, by the metrics that need no reference only where there is none.
+        Returns its scores, by the metrics that need no reference only where there is none. A metric that the
+        image is too small for is left out, which a note on stderr says.
         """
-        image = crop_border(image, self.border)
-        reference = None if reference is None else crop_border(reference, self.border)
         scores = {}
         for metric in self.metrics:
-            settings = self.settings.get(metric, {})
-            if metric in NO_REFERENCE:
-                picture = to_png16(image) if self.kind == "radiance" else image
-                scores[metric] = NO_REFERENCE[metric](picture, **settings)
-            elif reference is not None:
-                scores[metric] = SCORED[self.kind][metric](image, reference, **settings)
+            if reference is None and metric not in NO_REFERENCE:
+                continue
+            try:
+                scores[metric] = self._score(metric, image, reference)
+            except TooSmallError as error:
+                self._tell(f"note: {name}: {error}; it has no {metric} and is not in that mean")
         if scores:
             self.rows.append({"name": name, **({"group": group} if group else {}), **scores})
         return scores
+
+    def _score(self, metric: str, image: np.ndarray, reference: np.ndarray | None) -> float:
+        image, settings = crop_border(image, self.border), self.settings.get(metric, {})
+        if metric in NO_REFERENCE:
+            picture = to_png16(image) if self.kind == "radiance" else image
+            return NO_REFERENCE[metric](picture, **settings)
+        return SCORED[self.kind][metric](image, crop_border(reference, self.border), **settings)
+
+    def _tell(self, note: str) -> None:
+        if note not in self.told:
+            self.told.add(note)
+            print(note, file=sys.stderr)
 
     def groups(self) -> list[str]:
         """The groups that images belong to, short names first."""
@@ -92,11 +108,7 @@ class Evaluation:
 
         Over the finite values, as published, if there are any: `left_out` counts the others.
         """
-        means = {}
-        for metric, column in self._columns(group).items():
-            finite = [value for value in column if math.isfinite(value)]
-            means[metric] = float(np.mean(finite or column))
-        return means
+        return {metric: finite_mean(column) for metric, column in self._columns(group).items()}
 
     def left_out(self) -> dict[str, int]:
         """By metric, of how many images the score is not finite: of a perfect one, or with nothing valid."""
@@ -131,7 +143,13 @@ class Evaluation:
         if groups:
             content["groups"] = {group: self.mean(group) for group in groups}
         with write_atomically(path.with_name(f"{path.name}.json")) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+            temporary.write_text(as_json(content, indent=1))
+
+
+def finite_mean(values: Sequence[float]) -> float:
+    """Mean of the finite ones of some numbers; of all where none is finite."""
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite or values))
 
 
 def prepared(
@@ -158,13 +176,13 @@ def unbatched(value: Any) -> Any:
 
 
 def table(means: dict[str, dict[str, float]]) -> str:
-    """Mean scores as text: a row per method, a column per metric."""
-    metrics = list(next(iter(means.values())))
+    """Mean scores as text: a row per method, a column per metric; nan where a method has none."""
+    metrics = list(dict.fromkeys(metric for row in means.values() for metric in row))
     width = max(map(len, means))
     room = {metric: max(10, len(metric) + 2) for metric in metrics}
     lines = [" " * width + "".join(f"{metric:>{room[metric]}}" for metric in metrics)]
     lines += [
-        f"{name:<{width}}" + "".join(f"{row[metric]:{room[metric]}.4f}" for metric in metrics)
+        f"{name:<{width}}" + "".join(f"{row.get(metric, math.nan):{room[metric]}.4f}" for metric in metrics)
         for name, row in means.items()
     ]
     return "\n".join(lines)

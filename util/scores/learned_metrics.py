@@ -4,6 +4,7 @@ Metrics of NO_REFERENCE judge a picture without a target.
 """
 
 import importlib
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from util.errors import UserError
-from util.scores.metrics import PNG16, check_shapes
+from util.scores.metrics import PNG16, TooSmallError, check_light, check_shapes
 
 MS_SSIM_SIDE = 160  # px, above which five scales have a window each
 GRID, TILE_SIDE = 4, 224  # of the metrics without reference: tiles per side, and the smallest tile in px
@@ -50,12 +51,13 @@ def ms_ssim(output: np.ndarray, target: np.ndarray) -> float:
     """MS-SSIM of images (H, W, C) in [0, 1] by its usual definition: five scales (Wang et al. 2003).
 
     Raises:
-        UserError: the shapes differ, a side has 160 px or fewer, or the package `pytorch-msssim` is missing.
+        UserError: the shapes differ, or the package `pytorch-msssim` is missing.
+        TooSmallError: a side has 160 px or fewer.
     """
     check_shapes(output, target)
     if min(output.shape[:2]) <= MS_SSIM_SIDE:
         size = f"{output.shape[1]}x{output.shape[0]}"
-        raise UserError(f"MS-SSIM needs pictures of more than {MS_SSIM_SIDE} px on a side, got {size}")
+        raise TooSmallError(f"MS-SSIM needs pictures of more than {MS_SSIM_SIDE} px on a side, got {size}")
     library = _package("pytorch_msssim", "ms_ssim", "pytorch-msssim")
     return float(library.ms_ssim(_planes(output), _planes(target), data_range=1.0))
 
@@ -81,13 +83,15 @@ def no_reference_score(picture: np.ndarray, *, metric: str, device: str | torch.
     BracketIRE specification, 8.3: cuts at floor(H/4), floor(H/2), floor(3H/4), tiles / 65535.
 
     Raises:
-        UserError: a tile is smaller than 224x224 px, or the package `pyiqa` or its weights cannot be had.
+        UserError: the package `pyiqa` or its weights cannot be had.
+        TooSmallError: a tile is smaller than 224x224 px.
     """
     network = _pyiqa_network(metric, torch.device(device))
     height, width = picture.shape[:2]
     if min(height, width) // GRID < TILE_SIDE:
         least = f"{GRID * TILE_SIDE}x{GRID * TILE_SIDE} px or more"
-        raise UserError(f"{metric} scores 4x4 tiles and so needs pictures of {least}, got {width}x{height}")
+        needs = f"{metric} scores 4x4 tiles and so needs pictures of {least}"
+        raise TooSmallError(f"{needs}, got {width}x{height}")
     rows, columns = ([side * cut // GRID for cut in range(GRID + 1)] for side in (height, width))
     scores = []
     with torch.inference_mode():
@@ -118,12 +122,16 @@ def color_video_vdp(
 
     Mantiuk et al., "ColorVideoVDP: A visual difference predictor for image, video and display distortions",
     SIGGRAPH 2024. The value 1 is shown with `peak_luminance` cd/m2, what is brighter is cut, on a 30 inch 4K
-    display seen from twice its height in light of 10 lux (the package's `standard_hdr_linear`).
+    display seen from twice its height in light of 10 lux (the package's `standard_hdr_linear`). NaN where a
+    picture holds a value that is not finite, at which the package would stop.
 
     Raises:
-        UserError: the shapes differ, or the package `cvvdp` is missing.
+        UserError: the shapes differ, the pictures hold whole numbers, or the package `cvvdp` is missing.
     """
     check_shapes(output, target)
+    check_light(output, target)
+    if not (np.isfinite(output).all() and np.isfinite(target).all()):
+        return math.nan
     predictor = _cvvdp_predictor(float(peak_luminance), torch.device(device))
     lights = [(picture * np.float32(peak_luminance)).astype(np.float32) for picture in (output, target)]
     with torch.inference_mode():

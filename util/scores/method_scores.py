@@ -16,7 +16,7 @@ class MethodScores:
     """An `Evaluation`, made of the same settings, for each method that has given an image."""
 
     def __init__(self, metrics: Sequence[str], border: int, settings: dict[str, Any], kind: str) -> None:
-        self.create = partial(Evaluation, list(metrics), border, settings, kind)
+        self.create = partial(Evaluation, list(metrics), border, settings, kind, told=set())
         self.methods: dict[str, Evaluation] = {}
 
     def add(self, name: str, judged: dict[str, np.ndarray], group: str | None = None) -> dict[str, float]:

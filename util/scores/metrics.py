@@ -22,15 +22,19 @@ PU21_LUMINANCE = (0.005, 10000.0)  # cd/m2, the range for which the code was fit
 PU21_PEAK = 256.0  # the code of 100 cd/m2, about white of a standard display
 
 
+class TooSmallError(UserError):
+    """A picture has fewer px than a metric needs."""
+
+
 def crop_border(img: np.ndarray, border: int) -> np.ndarray:
     """Picture (H, W, ...) without `border` pixels on each side (a view).
 
     Raises:
-        UserError: nothing would be left.
+        TooSmallError: nothing would be left.
     """
     height, width = img.shape[:2]
     if border < 0 or 2 * border >= min(height, width):
-        raise UserError(f"a border of {border} px leaves nothing of a picture of {width}x{height}")
+        raise TooSmallError(f"a border of {border} px leaves nothing of a picture of {width}x{height}")
     return img[border : height - border, border : width - border]
 
 
@@ -71,12 +75,12 @@ def ssim(
     middle it has not as 0; NaN where there is none.
 
     Raises:
-        UserError: the shapes differ or a side is shorter than the window.
+        UserError: the shapes differ. TooSmallError: a side is shorter than the window.
     """
     check_shapes(a, b)
     side = SSIM_WINDOWS[window]
     if min(a.shape[:2]) < side:
-        raise UserError(f"SSIM needs pictures of {side}x{side} px or more, got {a.shape[1]}x{a.shape[0]}")
+        raise TooSmallError(f"SSIM needs pictures of {side}x{side} px or more, got {a.shape[1]}x{a.shape[0]}")
     margin, half = side - 1, side // 2
     valid = (
         np.ones((len(a) - margin, a.shape[1] - margin)) if mask is None else mask[half:-half, half:-half] != 0
@@ -126,8 +130,21 @@ def pu21_encode(luminance: np.ndarray) -> np.ndarray:
     return p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6)
 
 
+def check_light(*pictures: np.ndarray) -> None:
+    """Raise a UserError if a picture holds whole numbers, which are codes and no light."""
+    for picture in pictures:
+        if not np.issubdtype(picture.dtype, np.floating):
+            advice = "pass linear light as floating-point numbers, 1 = white"
+            raise UserError(f"a picture of {picture.dtype} holds codes, not light: {advice}")
+
+
 def pu_psnr(a: np.ndarray, b: np.ndarray, peak_luminance: float = 1000.0) -> float:
-    """PSNR (peak 256) of the PU21 codes of linear pictures shown so that 1 has `peak_luminance` cd/m2."""
+    """PSNR (peak 256) of the PU21 codes of linear pictures shown so that 1 has `peak_luminance` cd/m2.
+
+    Raises:
+        UserError: the shapes differ, or the pictures hold whole numbers.
+    """
+    check_light(a, b)
     return psnr(pu21_encode(a * peak_luminance), pu21_encode(b * peak_luminance), PU21_PEAK)
 
 
@@ -135,7 +152,11 @@ def pu_ssim(a: np.ndarray, b: np.ndarray, peak_luminance: float = 1000.0) -> flo
     """SSIM (range 256, population covariance) of the PU21 codes of linear pictures (H, W, C), as `pu_psnr`.
 
     The range is the one that Mantiuk and Azimi give metrics made for 8 bits: the code of 100 cd/m2.
+
+    Raises:
+        UserError: the shapes differ, or the pictures hold whole numbers.
     """
+    check_light(a, b)
     codes = (pu21_encode(picture * peak_luminance) for picture in (a, b))
     return ssim(*codes, PU21_PEAK, sample_covariance=False)
 

@@ -1,6 +1,7 @@
 """A page with the pictures of a test: one contact sheet per image, and the table of scores."""
 
 import html
+import math
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,12 +45,12 @@ class Report:
             "<p>" + html.escape("; ".join(f"{key}: {value}" for key, value in facts.items())) + "</p>"
         )
         if tables:
-            metrics = list(next(iter(tables.values())))
+            metrics = list(dict.fromkeys(metric for scores in tables.values() for metric in scores))
             lines.append(
                 "<table><tr><th></th>" + "".join(f"<th>{metric}</th>" for metric in metrics) + "</tr>"
             )
             for method, scores in tables.items():
-                cells = "".join(f"<td>{scores[metric]:.4f}</td>" for metric in metrics)
+                cells = "".join(f"<td>{scores.get(metric, math.nan):.4f}</td>" for metric in metrics)
                 lines.append(f"<tr><td>{html.escape(method)}</td>{cells}</tr>")
             lines.append("</table>")
         for name, note in self.sheets:
