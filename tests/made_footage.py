@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import OpenEXR
 
 from data.simulate.photographs import read_photograph
 from data.simulate.warp import warp_affine
@@ -35,6 +36,15 @@ def write_frames(folder: Path, frames: list[np.ndarray], first: int = 1, suffix:
         path = folder / f"frame_{number:04d}{suffix}"
         if suffix == ".png":
             write_png8(path, np.round(255 * frame ** (1 / 2.2)).astype(np.uint8))
+        elif suffix == ".exr":
+            write_plain_exr(path, frame)
         else:
             write_radiance(path, frame)
     return folder
+
+
+def write_plain_exr(path: Path, frame: np.ndarray, **header: object) -> None:
+    """As other programs write it: without chromaticities, unless `header` has them."""
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
+    with OpenEXR.File(header, {"RGB": np.ascontiguousarray(frame, np.float32)}) as file:
+        file.write(str(path))

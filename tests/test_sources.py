@@ -16,7 +16,8 @@ from data.simulate.sampling import SPANS
 from data.simulate.scenes import Photograph, Shot, Video, read_light
 from data.simulate.settings import Settings
 from data.simulate.sources import describe, find_sources, split_sources
-from tests.made_footage import pan, scene, write_frames
+from tests.made_footage import pan, scene, write_frames, write_plain_exr
+from util.imaging.primaries import ALEXA_WIDE_GAMUT
 from util.imaging.radiance import write_radiance
 from util.imaging.tonemap import srgb_decode
 
@@ -71,8 +72,27 @@ def test_alexa_footage_is_known_by_its_name(tmp_path: Path) -> None:
 )
 def test_names_of_alexa_footage_are_whole_words(file: str, alexa: bool, tmp_path: Path) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-    write_radiance(tmp_path / file, scene()[:40, :50])
+    write = write_plain_exr if file.endswith(".exr") else write_radiance
+    write(tmp_path / file, scene()[:40, :50])
     assert [source.alexa for source in find_sources([tmp_path])] == [alexa]
+
+
+def test_stated_chromaticities_of_alexa_footage_are_not_converted_twice(tmp_path: Path) -> None:
+    light = scene()[:40, :50]
+    write_plain_exr(tmp_path / "cars.exr", light, chromaticities=ALEXA_WIDE_GAMUT)
+    (source,) = find_sources([tmp_path])
+    assert source.alexa
+    assert_allclose(read_light(source.frames, 0, True), light / 16 @ ALEXA_TO_SRGB, rtol=1e-4, atol=1e-6)
+    (other,) = find_sources([tmp_path], colour="srgb")
+    assert_allclose(
+        read_light(other.frames, 0, False), np.maximum(light @ ALEXA_TO_SRGB, 0), rtol=0, atol=2e-3
+    )
+
+
+def test_a_file_of_a_known_name_that_states_srgb_is_no_alexa_footage(tmp_path: Path) -> None:
+    write_radiance(tmp_path / "cars.exr", scene()[:40, :50])
+    assert not find_sources([tmp_path])[0].alexa
+    assert find_sources([tmp_path], colour="alexa")[0].alexa
 
 
 def test_simulated_sets_are_no_footage(tmp_path: Path) -> None:

@@ -82,12 +82,16 @@ class Pictures:
         """The number of a frame, after which its sample is named."""
         return self.numbers[index]
 
-    def read(self, index: int) -> np.ndarray:
-        """Linear light float32 (H, W, 3); UserError if the file is damaged or holds values like NaN."""
+    def read(self, index: int, as_stored: bool = False) -> np.ndarray:
+        """Linear light float32 (H, W, 3), of the primaries of the file if `as_stored`, else of sRGB.
+
+        Raises:
+            UserError: the file is damaged or holds values like NaN.
+        """
         path = self.paths[index]
         if self.coded:
             return decode_srgb(read_picture(path, upright=True))
-        light = read_radiance(path)
+        light = read_radiance(path, as_stored)
         if not np.isfinite(light).all():
             raise UserError(f"{path} holds values that are not finite: repair or remove it")
         return light

@@ -219,8 +219,9 @@ def as_codes(coded: np.ndarray) -> np.ndarray:
 
 def read_light(frames: Frames, index: int, alexa: bool) -> np.ndarray:
     """A frame as linear sRGB float32 (H, W, 3); of the Alexa at the published exposure (9.1)."""
-    light = frames.read(index)
-    return alexa_to_srgb(light) if alexa else np.maximum(light, 0)
+    if alexa:
+        return alexa_to_srgb(frames.read(index, as_stored=True))
+    return np.maximum(frames.read(index), 0)
 
 
 def shows_cut(frames: list[np.ndarray]) -> bool:

@@ -21,6 +21,8 @@ from data.simulate.reading import ARRAYS, RADIANCE, VIDEOS, FrameArray, Pictures
 from data.simulate.scenes import BuiltIn, Photograph, Source, Video, read_light
 from data.simulate.storage import RECORD
 from util.errors import UserError
+from util.imaging.primaries import ALEXA_WIDE_GAMUT, are_equal
+from util.imaging.radiance_exr import stated_chromaticities
 
 KINDS = ("auto", "video", "photographs")
 COLOURS = ("auto", "srgb", "alexa")
@@ -52,7 +54,8 @@ def find_sources(paths: Sequence[Path], kind: str = "auto", colour: str = "auto"
     Args:
         kind: one of KINDS, for pictures in folders.
         colour: one of COLOURS, for pictures that hold linear light: sRGB, or AlexaWideGamut at the published
-            exposure, or whichever the names of a file and its folder suggest.
+            exposure, or whichever the names of a file and its folder suggest, if the
+            file does not state other chromaticities.
 
     Raises:
         UserError: there is no such path or no footage in it, a file cannot be read or is named twice, or two
@@ -120,7 +123,10 @@ def _is_alexa(file: Path, colour: str) -> bool:
     if colour != "auto":
         return colour == "alexa"
     names = (file.stem, file.resolve().parent.name)
-    return file.suffix.lower() == ".exr" and any(LIKE_HDM.match(name.lower()) for name in names)
+    if file.suffix.lower() != ".exr" or not any(LIKE_HDM.match(name.lower()) for name in names):
+        return False
+    stated = stated_chromaticities(file)
+    return stated is None or are_equal(stated, ALEXA_WIDE_GAMUT)
 
 
 def _plain(name: str) -> str:

@@ -1,34 +1,38 @@
 """Files of linear light: OpenEXR, Radiance HDR, TIFF. Arrays are RGB float32 (H, W, 3)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from util.errors import UserError
 from util.files import write_atomically
-from util.imaging.images import read_tiff
 from util.imaging.radiance_exr import read_exr, write_exr
 from util.imaging.radiance_hdr import read_hdr, write_hdr
+from util.imaging.tiff_pictures import read_linear_tiff
 
 
-def read_radiance(path: str | Path) -> np.ndarray:
-    """Linear RGB float32 (H, W, 3) of an `.exr`, `.hdr` or `.tif` file, found by its suffix.
+def read_radiance(path: str | Path, as_stored: bool = False) -> np.ndarray:
+    """Linear sRGB float32 (H, W, 3) of an `.exr`, `.hdr` or `.tif` file, found by its suffix.
 
-    EXR, HDR and float TIFF in their own units; a 16-bit TIFF is taken as linear, 65535 -> 1.
+    EXR, HDR and float TIFF in their own units; a 16-bit TIFF is taken as linear, 65535 -> 1, unless its
+    profile says otherwise. With `as_stored` colours are not converted to sRGB from the chromaticities of an
+    EXR file, or from the profile of a TIFF.
 
     Raises:
         UserError: another suffix; the file is missing or damaged; a TIFF has 8 bits.
     """
-    readers: dict[str, Callable] = {".exr": read_exr, ".hdr": read_hdr, ".tif": read_tiff, ".tiff": read_tiff}
+    readers: dict[str, Callable] = {
+        ".exr": partial(read_exr, as_stored=as_stored),
+        ".hdr": read_hdr,
+        **dict.fromkeys((".tif", ".tiff"), partial(read_linear_tiff, as_stored=as_stored)),
+    }
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         known = ", ".join(readers)
         raise UserError(f"{path}: linear light is read from {known}, not {suffix or 'a file without suffix'}")
-    picture = readers[suffix](path)
-    if picture.dtype == np.uint8:
-        raise UserError(f"{path}: 8 bits are too few for linear light; 16 bits or float32 are needed")
-    return picture if picture.dtype == np.float32 else picture.astype(np.float32) / 65535
+    return readers[suffix](path)
 
 
 def write_radiance(path: str | Path, rgb: np.ndarray) -> None:

@@ -3,23 +3,29 @@
 Ward, "Real Pixels", Graphics Gems II, 1991, and the Radiance file formats reference (radsite.lbl.gov).
 """
 
-import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from util.errors import UserError
+from util.imaging.primaries import converted, to_srgb
 
 NEW_RUNS = range(8, 32768)  # widths that the newer run lengths know
+RGB, XYZ = b"32-bit_rle_rgbe", b"32-bit_rle_xyze"  # values of FORMAT
 MOST_PER_BYTE = 4096  # pixels of a line that a byte can stand for; no writer comes near
-SIZE = re.compile(rb"([-+])([XY]) (\d{1,9}) ([-+])([XY]) (\d{1,9})\s*")
+SIZE = re.compile(rb"([-+])([XY])\s+(\d{1,9})\s+([-+])([XY])\s+(\d{1,9})\s*")
+HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
 def read_hdr(path: str | Path) -> np.ndarray:
-    """Linear RGB float32 (H, W, 3) of a Radiance picture (`.hdr`): flat, old or new run lengths.
+    """Linear sRGB float32 (H, W, 3) of a Radiance picture (`.hdr`): flat, old or new run lengths.
 
-    A pixel is mantissas / 256 * 2^(exponent - 128). Gains that an EXPOSURE line tells of are divided out.
+    A pixel is mantissas / 256 * 2^(exponent - 128). Gains that lines EXPOSURE and COLORCORR tell of are
+    divided out. Colours of other PRIMARIES are converted, their white to white; a file without this line is
+    taken for sRGB.
 
     Raises:
         UserError: the file is missing or damaged, or holds XYZ.
@@ -29,11 +35,12 @@ def read_hdr(path: str | Path) -> np.ndarray:
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
     try:
-        rgbe, exposure = decode(content)
+        rgbe, header = decode(content)
+        gains, matrix = header.gains(), header.matrix()
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     scale = np.ldexp(np.float32(1), rgbe[..., 3:].astype(np.int32) - 136)
-    return rgbe[..., :3] * scale / np.float32(exposure)
+    return converted(rgbe[..., :3] * scale / gains, matrix)
 
 
 def write_hdr(path: Path, rgb: np.ndarray) -> None:
@@ -58,23 +65,71 @@ def _to_rgbe(rgb: np.ndarray) -> np.ndarray:
     return rgbe
 
 
-def decode(content: bytes) -> tuple[np.ndarray, float]:
-    """A file's bytes -> stored pixels uint8 (H, W, 4), three mantissas and an exponent; the gain they have.
+class Header(NamedTuple):
+    """The lines NAME=VALUE of a file's header, in their order."""
+
+    settings: tuple[tuple[bytes, bytes], ...]
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Header":
+        """ValueError where the colours are XYZ, or of an unknown kind."""
+        lines = (line.split(b"=", 1) for line in text.split(b"\n") if b"=" in line)
+        header = cls(tuple((name.strip(), value.strip()) for name, value in lines))
+        if kinds := {value for name, value in header.settings if name == b"FORMAT"} - {RGB}:
+            kind = kinds.pop()
+            shown = "XYZ" if kind == XYZ else f"FORMAT={_shown(kind)}"
+            raise ValueError(f"holds {shown}; only RGB ({RGB.decode()}) is read: convert it")
+        return header
+
+    def gains(self) -> np.ndarray:
+        """By what the light of R, G, B was multiplied, float32 (3,)."""
+        gains = np.ones(3)
+        for name, count in ((b"EXPOSURE", 1), (b"COLORCORR", 3)):
+            for values in self._numbers(name, count):
+                if not (values > 0).all():
+                    shown = " ".join(f"{value:g}" for value in values)
+                    raise ValueError(f"is damaged: its line {name.decode()}={shown} is no number above 0")
+                gains *= values
+        return gains.astype(np.float32)
+
+    def matrix(self) -> np.ndarray | None:
+        """From its colours to linear sRGB; None where they are that."""
+        stated = [values for values in self._numbers(b"PRIMARIES", 8) if values.any()]
+        return to_srgb(stated[-1]) if stated else None
+
+    def _numbers(self, wanted: bytes, count: int) -> Iterator[np.ndarray]:
+        for name, value in self.settings:
+            if name != wanted:
+                continue
+            try:
+                values = np.array([float(part) for part in value.split()])
+            except ValueError:
+                values = np.empty(0)
+            if len(values) != count or not np.isfinite(values).all():
+                kind = "number above 0" if count == 1 else f"{count} numbers"
+                shown = f"{wanted.decode()}={_shown(value)}"
+                raise ValueError(f"is damaged: its line {shown} is no {kind}")
+            yield values
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("ascii", "replace")
+
+
+def decode(content: bytes) -> tuple[np.ndarray, Header]:
+    """A file's bytes -> stored pixels uint8 (H, W, 4), three mantissas and an exponent; its header.
 
     Raises:
         ValueError: it is no such file, or damaged; the message says what was found.
     """
     if not content.startswith(b"#?"):
         raise ValueError("is damaged or is not a Radiance picture")
-    header, found, body = content.partition(b"\n\n")
-    line, _, pixels = body.partition(b"\n")
+    end = HEADER_END.search(content)
+    line, _, pixels = content[end.end() :].partition(b"\n") if end else (b"", b"", b"")
     size = SIZE.fullmatch(line)
-    if not found or not size or {size[2], size[5]} != {b"X", b"Y"}:
+    if not end or not size or {size[2], size[5]} != {b"X", b"Y"}:
         raise ValueError("is damaged: its header does not end with a size such as -Y 768 +X 512")
-    settings = [entry.split(b"=", 1) for entry in header.split(b"\n") if b"=" in entry]
-    if any(key == b"FORMAT" and value.strip() != b"32-bit_rle_rgbe" for key, value in settings):
-        raise ValueError("holds XYZ; only RGB (32-bit_rle_rgbe) is read")
-    gain = math.prod(_gain(value) for key, value in settings if key == b"EXPOSURE")
+    header = Header.parse(content[: end.start()])
     lines, length = int(size[3]), int(size[6])
     if lines * max(4, length // MOST_PER_BYTE) > len(pixels):
         raise ValueError(f"is damaged: it ends too early for {lines} lines of {length} pixels")
@@ -82,19 +137,7 @@ def decode(content: bytes) -> tuple[np.ndarray, float]:
     place = 0
     for row in rgbe:
         place = _read_line(pixels, place, row)
-    return _upright(rgbe, size), gain
-
-
-def _gain(text: bytes) -> float:
-    """What an EXPOSURE line says."""
-    try:
-        gain = float(text)
-    except ValueError:
-        gain = math.nan
-    if not 0 < gain < math.inf:
-        shown = text.strip().decode("ascii", "replace")
-        raise ValueError(f"is damaged: its line EXPOSURE={shown} is no number above 0")
-    return gain
+    return _upright(rgbe, size), header
 
 
 def _upright(rgbe: np.ndarray, size: re.Match) -> np.ndarray:
