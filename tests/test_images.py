@@ -3,7 +3,6 @@
 import struct
 import zlib
 from importlib import util
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,29 +11,7 @@ import tifffile
 
 from util.errors import UserError
 from util.imaging.images import read_picture, read_tiff, write_png8, write_png16
-from util.imaging.radiance import read_radiance, write_radiance
 from util.imaging.radiance_exr import read_exr
-from util.imaging.radiance_hdr import read_hdr
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
-def make_radiance(height: int = 9, width: int = 13) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return (rng.random((height, width, 3)) * 10.0 ** rng.uniform(-6, 5, (height, width, 1))).astype(
-        np.float32
-    )
-
-
-def read_flat_hdr(path) -> np.ndarray:
-    """Flat RGBE, read independently of the writer."""
-    content = path.read_bytes()
-    header, body = content.split(b"\n\n", 1)
-    size, pixels = body.split(b"\n", 1)
-    assert header.startswith(b"#?RADIANCE\n")
-    _, height, _, width = size.split()
-    rgbe = np.frombuffer(pixels, np.uint8).reshape(int(height), int(width), 4).astype(np.float64)
-    return rgbe[..., :3] / 256 * 2.0 ** (rgbe[..., 3:] - 128)
 
 
 @pytest.mark.parametrize(("write", "dtype"), [(write_png16, np.uint16), (write_png8, np.uint8)])
@@ -95,179 +72,6 @@ def test_planes_of_16_bits_that_are_stored_apart_are_refused(tmp_path):
     interleaved = np.moveaxis(planes, 0, -1).astype(np.uint16)
     tifffile.imwrite(tmp_path / "16.tif", interleaved, photometric="rgb")
     assert np.array_equal(read_picture(tmp_path / "16.tif"), interleaved)
-
-
-def test_exr_keeps_every_bit(tmp_path):
-    rgb = make_radiance()
-    rgb[0, 0] = (-1.5, np.inf, 1e-40)
-    write_radiance(tmp_path / "a.exr", rgb)
-    back = read_exr(tmp_path / "a.exr")
-    assert back.dtype == np.float32
-    assert back.tobytes() == rgb.tobytes()
-
-
-def test_a_view_can_be_written_as_exr(tmp_path):
-    rgb = make_radiance()[::-1, ::2]
-    write_radiance(tmp_path / "a.EXR", rgb)
-    assert np.array_equal(read_exr(tmp_path / "a.EXR"), rgb)
-
-
-@pytest.mark.parametrize("damage", [lambda exr: exr[: len(exr) // 2], lambda exr: b"text" * 20])
-def test_a_damaged_exr_is_named(damage, tmp_path):
-    path = tmp_path / "a.exr"
-    write_radiance(path, make_radiance(60, 40))
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match=r"a\.exr is damaged"):
-        read_exr(path)
-
-
-def test_hdr_is_within_half_a_step_of_the_largest_channel(tmp_path):
-    rgb = make_radiance(50, 40)
-    rgb[0, 0] = 0
-    rgb[0, 1] = (-3, 2, 0.5)
-    rgb[0, 2] = 0.99999  # the mantissa would round up to 256
-    write_radiance(tmp_path / "a.hdr", rgb)
-    back = read_flat_hdr(tmp_path / "a.hdr")
-    assert np.array_equal(read_hdr(tmp_path / "a.hdr"), back)
-    kept = np.maximum(rgb, 0)
-    largest = kept.max(axis=-1, keepdims=True)
-    assert (np.abs(back - kept) <= 0.004 * largest).all()
-    brightest = np.take_along_axis(back, kept.argmax(axis=-1)[..., None], axis=-1)
-    assert (np.abs(brightest - largest) <= 0.01 * largest).all()
-    assert back[0, 0].tolist() == [0, 0, 0]
-    assert back[0, 1].tolist() == [0, 2, 0.5]
-
-
-def test_hdr_extremes_stay_finite(tmp_path):
-    rgb = np.array([[[3e38, 1.0, 0.0], [1e-38, 1e-39, 0.0]]], np.float32)
-    write_radiance(tmp_path / "a.hdr", rgb)
-    back = read_flat_hdr(tmp_path / "a.hdr")
-    assert np.array_equal(read_hdr(tmp_path / "a.hdr"), back)
-    assert back[0, 0, 0] == pytest.approx(2.0**126, rel=0.005)
-    assert back[0, 1, 0] == pytest.approx(1e-38, abs=1e-38)
-
-
-def test_radiance_that_cannot_be_written_is_a_clear_error(tmp_path):
-    rgb = make_radiance()
-    with pytest.raises(UserError, match=r"as \.exr or \.hdr, not as \.tif"):
-        write_radiance(tmp_path / "a.tif", rgb)
-    rgb[0, 0, 0] = np.nan
-    with pytest.raises(UserError, match=r"not finite, which only \.exr can store"):
-        write_radiance(tmp_path / "a.hdr", rgb)
-    (tmp_path / "folder.exr").mkdir()
-    with pytest.raises(UserError, match=r"cannot write .*folder\.exr"):
-        write_radiance(tmp_path / "folder.exr", rgb)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.exr"]
-
-
-HEADER = b"#?RADIANCE\n# a comment\nFORMAT=32-bit_rle_rgbe\n"
-
-
-def radiance_file(path: Path, size: bytes, body: bytes, header: bytes = HEADER) -> Path:
-    path.write_bytes(header + b"\n" + size + b"\n" + body)
-    return path
-
-
-def new_line(pixels: np.ndarray) -> bytes:
-    """A line (W, 4) in the newer run lengths: runs where a byte repeats, else up to 100 bytes as they are."""
-    line = bytes([2, 2, len(pixels) >> 8, len(pixels) & 255])
-    for channel in pixels.T:
-        place = 0
-        while place < len(channel):
-            run = 1
-            while run < 127 and place + run < len(channel) and channel[place + run] == channel[place]:
-                run += 1
-            literal = channel[place : place + 100].tolist()
-            line += bytes([128 + run, channel[place]]) if run > 2 else bytes([len(literal), *literal])
-            place += run if run > 2 else len(literal)
-    return line
-
-
-def decoded(pixels: np.ndarray) -> np.ndarray:
-    return (pixels[..., :3] / 256 * 2.0 ** (pixels[..., 3:].astype(float) - 128)).astype(np.float32)
-
-
-@pytest.fixture
-def pixels() -> np.ndarray:
-    """Stored pixels (5, 300, 4) with long runs, short ones and none."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(2, 256, (5, 300, 4)).astype(np.uint8)
-    pixels[1] = pixels[1, :1]
-    pixels[2, :, :2] = np.repeat(rng.integers(0, 256, (100, 2)), 3, axis=0)
-    pixels[..., 3] = np.clip(pixels[..., 3], 100, 150)
-    return pixels
-
-
-def test_hdr_with_new_run_lengths(pixels, tmp_path):
-    body = b"".join(new_line(line) for line in pixels)
-    assert len(body) < pixels.size
-    picture = read_hdr(radiance_file(tmp_path / "a.hdr", b"-Y 5 +X 300", body))
-    assert picture.dtype == np.float32
-    assert np.array_equal(picture, decoded(pixels))
-
-
-def test_hdr_with_old_run_lengths(tmp_path):
-    """(1, 1, 1, n) repeats the pixel before it n times, a second one in a row 256 n times."""
-    pixel, other = bytes([10, 20, 30, 128]), bytes([40, 50, 60, 129])
-    line = pixel + bytes([1, 1, 1, 3]) + other + bytes([1, 1, 1, 44]) + bytes([1, 1, 1, 1]) + pixel
-    width = 1 + 3 + 1 + 44 + 256 + 1
-    picture = read_hdr(radiance_file(tmp_path / "a.hdr", b"-Y 2 +X %d" % width, 2 * line))
-    assert picture.shape == (2, width, 3)
-    assert (picture[:, :4] * 256 == (10, 20, 30)).all()
-    assert (picture[:, 4:-1] * 128 == (40, 50, 60)).all()
-    assert (picture[:, -1] * 256 == (10, 20, 30)).all()
-
-
-@pytest.mark.parametrize(
-    "size, turn",
-    [
-        (b"+Y 5 +X 300", lambda stored: stored[::-1]),
-        (b"-Y 5 -X 300", lambda stored: stored[:, ::-1]),
-        (b"+X 5 -Y 300", lambda stored: stored.swapaxes(0, 1)),
-        (b"-X 5 +Y 300", lambda stored: stored[::-1, ::-1].swapaxes(0, 1)),
-    ],
-)
-def test_hdr_lines_in_other_orders(size, turn, pixels, tmp_path):
-    picture = read_hdr(radiance_file(tmp_path / "a.hdr", size, pixels.tobytes()))
-    assert np.array_equal(picture, decoded(turn(pixels)))
-
-
-def test_hdr_exposure_is_divided_out(pixels, tmp_path):
-    header = HEADER + b"EXPOSURE=2.0\nEXPOSURE= 4\n"
-    picture = read_hdr(radiance_file(tmp_path / "a.hdr", b"-Y 5 +X 300", pixels.tobytes(), header))
-    assert np.array_equal(picture, decoded(pixels) / 8)
-
-
-@pytest.mark.parametrize(
-    "size, body, header, message",
-    [
-        (b"-Y 5 +X 300", b"", HEADER, "ends too early"),
-        (b"-Y 2 +X 8", bytes([2, 2, 0, 8, 200]), HEADER, "ends too early"),
-        (b"-Y 1 +X 8", bytes([2, 2, 0, 9, 200]), HEADER, "another length"),
-        (b"-Y 1 +X 8", bytes([2, 2, 0, 8, 137, 5]), HEADER, "beyond its line"),
-        (b"-Y 1 +X 8", bytes([2, 2, 0, 8, 0]), HEADER, "a run is empty"),
-        (b"-Y 1 +X 2", bytes([1, 1, 1, 9, 1, 1, 1, 1]), HEADER, "beyond its line"),
-        (b"-Y 1 +X 9", bytes([3, 4, 5, 9, 1, 1, 1, 1]), HEADER, "ends too early"),
-        (b"five by five", b"", HEADER, "does not end with a size"),
-        (b"-Y 5 +Y 5", b"", HEADER, "does not end with a size"),
-        (b"-Y 1 +X 1", bytes(4), HEADER.replace(b"rgbe", b"xyze"), "holds XYZ"),
-        (b"-Y 1 +X 1", bytes(4), b"PNG", "is not a Radiance picture"),
-    ],
-)
-def test_a_damaged_hdr_is_named(size, body, header, message, tmp_path):
-    path = radiance_file(tmp_path / "a.hdr", size, body, header)
-    with pytest.raises(UserError, match=rf"a\.hdr.*{message}"):
-        read_hdr(path)
-
-
-@pytest.mark.skipif(not (DATA / "hdr").is_dir(), reason="real pictures are not here")
-@pytest.mark.parametrize(
-    "name, shape, largest", [("memorial", (768, 512, 3), 274), ("nancy_church", (1024, 768, 3), 5344)]
-)
-def test_real_hdr_photographs(name, shape, largest):
-    picture = read_radiance(DATA / "hdr" / f"{name}.hdr")
-    assert (picture.shape, picture.max()) == (shape, largest)
-    assert np.median(picture) > 0
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -340,23 +144,3 @@ def test_a_damaged_or_other_tiff_is_named(tmp_path):
         path.write_bytes(whole[:size])
         with pytest.raises(UserError, match=r"a\.tif is damaged"):
             read_tiff(path)
-
-
-def test_linear_light_by_suffix(tmp_path):
-    rgb = make_radiance()
-    write_radiance(tmp_path / "a.exr", rgb)
-    write_radiance(tmp_path / "a.hdr", rgb)
-    assert np.array_equal(read_radiance(tmp_path / "a.exr"), rgb)
-    np.testing.assert_allclose(read_radiance(tmp_path / "a.hdr"), rgb, atol=0.005 * rgb.max())
-    tifffile.imwrite(tmp_path / "a.TIF", rgb, photometric="rgb")
-    assert np.array_equal(read_radiance(tmp_path / "a.TIF"), rgb)
-    code = np.array([[[0, 13107, 65535]]], np.uint16)
-    tifffile.imwrite(tmp_path / "b.tiff", code, photometric="rgb")
-    np.testing.assert_allclose(read_radiance(tmp_path / "b.tiff"), [[[0, 0.2, 1]]], rtol=1e-6)
-    tifffile.imwrite(tmp_path / "c.tif", code.astype(np.uint8), photometric="rgb")
-    with pytest.raises(UserError, match=r"c\.tif: 8 bits are too few for linear light"):
-        read_radiance(tmp_path / "c.tif")
-    with pytest.raises(
-        UserError, match=r"a\.jpg: linear light is read from \.exr, \.hdr, \.tif, \.tiff, not \.jpg"
-    ):
-        read_radiance(tmp_path / "a.jpg")
