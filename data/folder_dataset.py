@@ -1,9 +1,10 @@
 """One's own photographs: brackets of a scene, or single raw files, in a folder, or a folder of such."""
 
 import argparse
+import dataclasses
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,24 +13,27 @@ import numpy as np
 from data.base_dataset import BaseDataset
 from data.own_rows import check_shot_options, read_rows, shot_task
 from data.reading import picture_stack, raw
-from data.reading.exif import read_shot
+from data.reading.ceilings import whiten_clipped
+from data.reading.exif import Shot, read_shot
 from data.reading.exposures import find_list, set_exposures
 from data.reading.folders import subfolders
-from data.reading.measured_exposures import Claim, add_option, confirmed, thinned
+from data.reading.measured_exposures import Claim, add_trust_option, confirmed, thinned
+from data.reading.picture_codes import frames_in, read_stack
 from data.reading.picture_stack import RESPONSES, brightness, linearise, tone_curve
-from data.reading.raw import RawImage, normalise, read_alike, stack
+from data.reading.raw import RawImage, agreed_orientation, normalise, read_alike, read_raw, stack
+from data.reading.raw_linear import is_linear, read_linear
 from data.reading.row_pairs import check_rows_alike
 from data.reading.single_frame import light_of
 from data.results import is_results
 from data.row_exposure import add_options
 from data.simulate.sensors import read_sensor
 from util.errors import UserError
-from util.imaging.images import read_picture
 from util.natural import by_name
-from util.parser import boolean, factor, whole
+from util.parser import boolean, factor, positive, whole
 from util.task import Task
 
 FEWEST, MOST = 2, 9  # frames of a scene
+RAW_FILES, LINEAR_FILES, PICTURES = "raw files", "linear DNG files", "pictures"
 SHORTEST = 1 / 16  # exposure of the shortest frame: what it clips at is 16, as in the published brackets
 
 
@@ -38,12 +42,14 @@ class Brackets(NamedTuple):
 
     Attributes:
         exposures: relative ones, of each (T,). source: the list that tells them; None: EXIF.
+        pages: which of the pictures in their one file the frames are; empty where each has its own file.
     """
 
     folder: Path
     files: tuple[Path, ...]
     exposures: np.ndarray
     source: Path | None = None
+    pages: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -98,8 +104,15 @@ class FolderDataset(BaseDataset):
             help="each raw file is a shot of its own, in which two rows of every four are exposed or "
             "amplified more, as by Dual ISO: which, and how much, is measured",
         )
+        parser.add_argument(
+            "--white",
+            type=positive,
+            metavar="N",
+            help="value of white in TIFF and PNG files, as 4095 of 12 bits; default: the largest of their "
+            "type, or where all values end if that is the largest of 8 to 15 bits",
+        )
         add_options(parser)
-        add_option(parser)
+        add_trust_option(parser)
         if not is_train:
             parser.set_defaults(tonemap="reinhard")  # nothing is scored: the pictures are for the eye
         parser.set_defaults(frame_num=None)  # all
@@ -137,10 +150,12 @@ class FolderDataset(BaseDataset):
             self._open_shots(folders)
             return
         self.scenes = [self._open(folder) for folder in folders[: opt.max_dataset_size]]
-        kinds = {is_raw(scene.files[0]) for scene in self.scenes}
+        kinds = {kind_of(scene.files[0]) for scene in self.scenes}
         if len(kinds) > 1:
-            raise UserError(f"{self.root} has scenes of raw files and scenes of pictures: restore them apart")
-        self.task = self.task._replace(channels=4 if kinds.pop() else 3)
+            both = " and ".join(f"scenes of {kind}" for kind in sorted(kinds, reverse=True))
+            raise UserError(f"{self.root} has {both}: restore them apart")
+        self.kind = kinds.pop() if kinds else PICTURES
+        self.task = self.task._replace(channels=4 if self.kind == RAW_FILES else 3)
         if alone := {len(scene.files) == 1 for scene in self.scenes}:
             if len(alone) > 1:
                 raise UserError(f"{self.root} has scenes of one frame and of several: restore them apart")
@@ -151,7 +166,12 @@ class FolderDataset(BaseDataset):
                         holds = f"{self.scenes[0].folder} holds {count}"
                         raise UserError(f"--{name} is for a single raw file, and {holds}")
             if is_alone:
+                if self.kind == LINEAR_FILES:
+                    alone = f"{self.scenes[0].files[0]} is a single linear DNG"
+                    raise UserError(f"{alone}: such are read as a bracket, a dark frame must be a mosaic")
                 self.task = self.task._replace(white=1.0, carries=("gain", "ratio"))
+        if opt.white and self.kind != PICTURES:
+            raise UserError(f"--white is for pictures: {self.scenes[0].files[0]} tells its white by itself")
         self.sensor = read_sensor(Path(opt.camera)) if opt.camera else None
         self.inner = opt.border // 2 * 2  # px of a mosaic left out: whole cells
         self.border = self.inner * (4 if opt.model.endswith("plus") else 1)
@@ -172,6 +192,8 @@ class FolderDataset(BaseDataset):
         files, wanted = one_kind(frame_files(folder)), self.opt.frame_num
         if len(files) == 1 and is_raw(files[0]):
             return Brackets(folder, tuple(files), np.ones(1))
+        pages = tuple(range(frames_in(files)))
+        files = files * (len(pages) or 1)
         if len(files) < FEWEST:
             raise UserError(
                 f"{folder} holds a single picture, {files[0].name}: brackets are {FEWEST} or more"
@@ -185,12 +207,12 @@ class FolderDataset(BaseDataset):
             raise UserError(f"--frame_num {wanted}: pictures are restored from {FEWEST} frames or more")
         if wanted is not None and wanted > min(len(files), MOST):
             raise UserError(f"--frame_num {wanted}: {folder} holds {len(files)} frames, {MOST} are the most")
-        shots = [read_shot(file, is_raw(file)) for file in files]
+        shots = [Shot() if pages else read_shot(file, is_raw(file)) for file in files]
         exposures = set_exposures(folder, files, shots)
         order = np.argsort(exposures)
         order = order[np.rint(np.linspace(0, len(files) - 1, wanted or len(files))).astype(int)]
-        files = tuple(files[index] for index in order)
-        return Brackets(folder, files, exposures[order], find_list(folder))
+        files, pages = (tuple(values[index] for index in order if values) for values in (files, pages))
+        return Brackets(folder, files, exposures[order], find_list(folder), pages)
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
@@ -198,8 +220,8 @@ class FolderDataset(BaseDataset):
             place = {"scene": scene.name, "name": f"{scene.name}-{scene.files[0].stem}"}
             return place | read_rows(scene.files[0], self.opt)
         light = {}
-        if self.task.channels == 3:
-            frames, meta, exposures = self._read_pictures(scene), {}, scene.exposures
+        if self.kind == PICTURES:
+            (frames, meta), exposures = self._read_pictures(scene), scene.exposures
         else:
             frames, first = self._read_raw(scene)
             meta, exposures = first.meta(), self._confirmed(scene, map(thinned, frames[:, 1]))
@@ -221,20 +243,16 @@ class FolderDataset(BaseDataset):
             }
         )
 
-    def _read_pictures(self, scene: Brackets) -> np.ndarray:
-        """Linear frames (T, 3, H, W)."""
-        pictures = []
-        for file in scene.files:
-            pictures.append(read_picture(file, upright=True))
-            sizes = [f"{picture.shape[1]} x {picture.shape[0]}" for picture in (pictures[-1], pictures[0])]
-            if sizes[0] != sizes[1]:
-                raise UserError(f"{file} does not fit {scene.files[0].name}: {sizes[0]} px, not {sizes[1]}")
+    def _read_pictures(self, scene: Brackets) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Linear frames (T, 3, H, W), and their colours unless they are those of sRGB."""
+        found = read_stack(scene.files, scene.pages, self.opt.response, self.opt.white)
+        pictures = found.codes
         is_linear = self.opt.response == "linear"
         self._confirmed(scene, (brightness(picture, is_linear) for picture in pictures), is_linear)
-        curve = tone_curve(pictures, scene.exposures, self.opt.response)
+        curve = tone_curve(found.for_curve(), scene.exposures, self.opt.response)
         rows, columns = self._window(scene, pictures[0].shape, self.inner)
         linear = (linearise(picture[rows, columns], curve) for picture in pictures)
-        return stack(len(pictures), linear)
+        return stack(len(pictures), linear), found.meta()
 
     def _confirmed(self, scene: Brackets, greens: Iterable[np.ndarray], is_linear: bool = True) -> np.ndarray:
         """Exposures (T,) of a scene that its frames' greens (h, w), which are thinned, agree with."""
@@ -243,16 +261,23 @@ class FolderDataset(BaseDataset):
         return confirmed(Claim(scene.files, scene.exposures, scene.source, is_linear), greens)
 
     def _read_raw(self, scene: Brackets) -> tuple[np.ndarray, RawImage]:
-        """Frames (T, 4, h, w) of raw files, and the first of the files, cut to the same window."""
-        images = (image.from_red() for image in read_alike(scene.files))
-        first = next(images)
-        window = self._window(scene, first.planes.shape, self.inner // 2)
-        values = (
-            normalise(image.planes[window], image.black, image.white)
-            for image in itertools.chain([first], images)
-        )
-        frames = stack(len(scene.files), (np.clip(value, 0, 1, out=value) for value in values))
-        return frames, first.cropped(*window)
+        """Frames (T, 4 or 3, h, w) of raw files, and the first of the files, cut to the same window."""
+        is_mosaic = self.task.channels == 4
+        files = read_alike(scene.files, read_raw if is_mosaic else read_linear)
+        images = (image.from_red() for image in files)
+        first, orientations = next(images), []
+        window = self._window(scene, first.planes.shape, self.inner // (2 if is_mosaic else 1))
+
+        def values() -> Iterator[np.ndarray]:
+            for image in itertools.chain([first], images):
+                orientations.append(image.orientation)
+                yield normalise(image.planes[window], image.black, image.white)
+
+        frames = stack(len(scene.files), values())
+        whiten_clipped(scene.files, frames, scene.exposures)
+        np.clip(frames, 0, 1, out=frames)
+        upright = agreed_orientation(scene.files, orientations)
+        return frames, dataclasses.replace(first.cropped(*window), orientation=upright)
 
     def _window(self, scene: Brackets, shape: tuple[int, ...], border: int) -> tuple[slice, slice]:
         """Rows and columns of frames of `shape` without the border."""
@@ -275,6 +300,13 @@ def shot_files(folder: Path) -> list[Path]:
 
 def is_raw(file: Path) -> bool:
     return file.suffix.lower() in raw.SUFFIXES
+
+
+def kind_of(file: Path) -> str:
+    """Which of RAW_FILES, LINEAR_FILES and PICTURES a frame is."""
+    if not is_raw(file):
+        return PICTURES
+    return LINEAR_FILES if is_linear(file) else RAW_FILES
 
 
 def frame_files(folder: Path) -> list[Path]:

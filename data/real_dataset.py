@@ -3,6 +3,7 @@
 import argparse
 import functools
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from data.reading.block_cache import BlockCache, Content
 from data.reading.exif import read_shot
 from data.reading.exposures import from_shots, read_list
 from data.reading.folders import subfolders
+from data.reading.measured_exposures import Claim, add_trust_option, confirmed, thinned
 from data.reading.raw import RawImage, begin_with_red, normalise, packed_size, read_alike, stack
 from data.syn_dataset import FOLDERS
 from util.errors import UserError
@@ -27,7 +29,7 @@ from util.task import Task
 FEWEST = 3  # frames of a scene
 WHY_FEWEST = "exposures are relative to the third's"
 SCENES_AT_HAND = 2  # that a process keeps decoded when there is no `--cache_dir`
-NOTES = 6  # of a frame: black of the four planes, white, and which of PATTERNS its mosaic has
+NOTES = 7  # of a frame: black of the four planes, white, which of PATTERNS its mosaic has, and its exposure
 PATTERNS = tuple(PLANES)
 
 
@@ -59,10 +61,10 @@ class RealDataset(BaseDataset):
         parser.add_argument(
             "--phase",
             choices=("red", "file"),
-            default="red",
             help="where mosaics begin: at their first red px, so that they are RGGB as synthetic data are, "
-            "or where those of the files do, as published",
+            "or where those of the files do, as published; default: file for --model real and realplus, else red",
         )
+        add_trust_option(parser)
         if is_train:
             add_option(parser)
 
@@ -85,7 +87,8 @@ class RealDataset(BaseDataset):
         self.central = self.task.scale > 1 if opt.centre_quarter is None else opt.centre_quarter
         self.cache = None
         if opt.cache_dir:
-            self.cache = BlockCache(opt.cache_dir, self.root, opt.phase, opt.frame_num, 0, NOTES)
+            inputs = f"{opt.phase} trusted" if opt.trust_exposures else opt.phase
+            self.cache = BlockCache(opt.cache_dir, self.root, inputs, opt.frame_num, 0, NOTES)
         if split == "train" and not opt.skip_damaged:
             self._check_patch(self._brackets(self.folders[0]))
 
@@ -93,7 +96,8 @@ class RealDataset(BaseDataset):
         return len(self.folders)
 
     def _brackets(self, folder: Path) -> "Brackets":
-        return open_brackets(folder, self.opt.frame_num, self.opt.phase == "red")
+        opt = self.opt
+        return open_brackets(folder, opt.frame_num, opt.phase == "red", opt.trust_exposures)
 
     def _extra(self) -> int:
         """Px that a patch is read wider, so that flips which keep the Bayer pattern can lose one."""
@@ -112,19 +116,18 @@ class RealDataset(BaseDataset):
         rng = draw.generator()
         side = self.opt.patch_size + self._extra()
         top, left = random_corner(rng, [size - side + 1 for size in brackets.room], self.task.period)
-        source = brackets.files, brackets.from_red
         if self.cache:
             raw, _, notes = self.cache.read(
-                folder, [*brackets.files], lambda: decode(*source), top, left, side, side
+                folder, brackets.sources, lambda: decode(brackets), top, left, side, side
             )
         else:
-            raw, _, notes = decode_recent(*source)
+            raw, _, notes = decode_recent(brackets)
             raw = raw[:, top : top + side, left : left + side]
         frames = _clipped(raw, notes[:, None, None, :4], notes[:, None, None, 4:5])
         frames = self._augmented(draw, rng, frames, PATTERNS[int(notes[0, 5])])
         return {
             "frames": frames.transpose(0, 3, 1, 2),
-            "exposure": brackets.exposure,
+            "exposure": notes[:, 6],
             "name": brackets.name,
         }
 
@@ -144,10 +147,11 @@ class RealDataset(BaseDataset):
         first = self._begun(stored)
         images = itertools.chain([first], map(self._begun, files))
         window = self._window(first.planes.shape)
-        frames = (_clipped(image.planes[window], image.black, image.white) for image in images)
+        values = (_clipped(image.planes[window], image.black, image.white) for image in images)
+        frames = stack(len(brackets.files), values)
         sample = {
-            "frames": stack(len(brackets.files), frames),
-            "exposure": brackets.exposure,
+            "frames": frames,
+            "exposure": brackets.confirmed(map(thinned, frames[:, 1])),
             "meta": first.cropped(*window).meta(),
             "name": brackets.name,
             "scene": folder.name,
@@ -157,10 +161,10 @@ class RealDataset(BaseDataset):
         if target is not None:
             sample["gt"] = target[window].transpose(2, 0, 1)
         return sample
+
     def source(self, index: int, part: str) -> Path:
         folder = self.folders[index]
         return folder / "raw_gt.npy" if part == "gt" else dng_files(folder)[0]
-
 
     def _begun(self, image: RawImage) -> RawImage:
         """An image from where `--phase` lets it begin."""
@@ -204,15 +208,32 @@ class Brackets(NamedTuple):
     """The frames of a scene.
 
     Attributes:
-        files, exposure: of each, from the shortest on; exposures (T,) relative to the third.
+        files, exposures: of each, from the shortest on; exposures relative to the third.
+        source: the list that tells them; None: EXIF. is_trusted: whatever the frames show.
         from_red: whether mosaics begin at their first red px.
         room: height and width in packed px that windows lie in, at most one less than the frames have.
     """
 
     files: tuple[Path, ...]
-    exposure: np.ndarray
+    exposures: tuple[float, ...]
+    source: Path | None
+    is_trusted: bool
     from_red: bool
     room: tuple[int, int]
+
+    @property
+    def sources(self) -> list[Path]:
+        """All files that the scene depends on."""
+        return [*self.files, *([self.source] if self.source else [])]
+
+    def confirmed(self, greens: Iterable[np.ndarray]) -> np.ndarray:
+        """Exposures (T,) float32 that the frames' greens (h, w), thinned ones, agree with."""
+        exposures = np.array(self.exposures)
+        if not self.is_trusted:
+            found = confirmed(Claim(self.files, exposures, self.source), greens)
+            third = min(2, len(found) - 1)
+            exposures = found * exposures[third] / found[third]
+        return np.float32(exposures)
 
     @property
     def name(self) -> str:
@@ -226,7 +247,7 @@ def dng_files(folder: Path) -> list[Path]:
 
 
 @functools.cache
-def open_brackets(folder: Path, frames: int, from_red: bool) -> Brackets:
+def open_brackets(folder: Path, frames: int, from_red: bool, is_trusted: bool) -> Brackets:
     """The first `frames` brackets of a scene; no image is read.
 
     Raises:
@@ -244,16 +265,27 @@ def open_brackets(folder: Path, frames: int, from_red: bool) -> Brackets:
     height, width = packed_size(files[0])
     return Brackets(
         files=tuple(files[:frames]),
-        exposure=np.float32(exposures[:frames] / exposures[2]),
+        exposures=tuple((exposures[:frames] / exposures[2]).tolist()),
+        source=listed[1] if listed else None,
+        is_trusted=is_trusted,
         from_red=from_red,
         room=(height - from_red, width - from_red),
     )
 
 
-def decode(files: tuple[Path, ...], from_red: bool) -> Content:
-    """Whole brackets (T, H, W, 4) uint16, no target, and what a window of them must know."""
-    images = [image.from_red() if from_red else image for image in read_alike(files)]
-    notes = [[*image.black, image.white, PATTERNS.index(image.cfa)] for image in images]
+def decode(brackets: Brackets) -> Content:
+    """Whole brackets (T, H, W, 4) uint16, no target, and what a window of them must know.
+
+    Raises:
+        UserError: a file is damaged or does not fit the others, or the frames contradict their exposures.
+    """
+    images = [image.from_red() if brackets.from_red else image for image in read_alike(brackets.files)]
+    thin = (normalise(thinned(image.planes), image.black, image.white) for image in images)
+    exposures = brackets.confirmed(np.minimum(values[..., 1], 1) for values in thin)
+    notes = [
+        [*image.black, image.white, PATTERNS.index(image.cfa), exposure]
+        for image, exposure in zip(images, exposures, strict=True)
+    ]
     raw = np.stack([image.planes for image in images])
     return Content(raw, np.empty((0, 0, 4), np.float32), np.float32(notes))
 

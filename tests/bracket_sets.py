@@ -27,6 +27,7 @@ def options(root: Path, **changes) -> argparse.Namespace:
         "patch_size": 16,
         "augment": "none",
         "skip_damaged": False,
+        "trust_exposures": False,
         "workers": 0,
         "seed": 7,
         "batch_size": 4,

@@ -71,7 +71,7 @@ class Claim(NamedTuple):
     is_linear: bool = True
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
     """The option by which exposures count without a look at the frames."""
     parser.add_argument(
         "--trust_exposures",
@@ -141,14 +141,14 @@ def confirmed(claim: Claim, greens: Iterable[np.ndarray]) -> np.ndarray:
             raise UserError(_contradiction(claim, ratios, number))
     if not claim.is_linear:
         return claim.exposures
+    refined = claim.exposures.copy()
     for number, (step, ratio) in enumerate(zip(steps, ratios, strict=True)):
-        if ratio and ratio.is_precise:
-            if abs(ratio.value - step) > THIRD:
-                counts = "the list" if claim.source else "EXIF"
-                print(f"note: {_pair(claim, ratio, number)}; {counts} counts", file=sys.stderr)
-            elif claim.source is None:
-                steps[number] = ratio.value
-    return claim.exposures[0] * np.exp(np.concatenate([[0], np.cumsum(steps)]))
+        if ratio and ratio.is_precise and abs(ratio.value - step) > THIRD:
+            counts = "the list" if claim.source else "EXIF"
+            print(f"note: {_pair(claim, ratio, number)}; {counts} counts", file=sys.stderr)
+        elif ratio and ratio.is_precise and claim.source is None:
+            refined[number + 1 :] *= math.exp(ratio.value - step)
+    return refined
 
 
 def _contradicts(step: float, ratio: Ratio, is_linear: bool) -> bool:
