@@ -11,6 +11,9 @@ from models.networks.parts.exposure_pairs import GAMMA
 from util.errors import UserError
 
 
+LR_MIN = 1e-7  # where the published cosines end
+
+
 def gamma_coded(measured: torch.Tensor) -> torch.Tensor:
     """Measured linear light -> the frame as it was stored, clip(x, 0, 1)^(1/2.2) (SelfHDR, 1.1)."""
     return measured.clamp(0, 1) ** (1 / GAMMA)
@@ -31,7 +34,7 @@ class SelfhdrModel(BaseModel):
         super().modify_commandline_options(parser, is_train)
         if is_train:
             parser.set_defaults(lr=1e-4, lr_policy="step", lr_decay_iters=50, niter=150, epoch_iters=1200)
-            parser.set_defaults(batch_size=16, patch_size=128, weight_decay=0.0)
+            parser.set_defaults(batch_size=16, patch_size=128, weight_decay=0.0, lr_min=LR_MIN)
 
     def build(self, path: str | Path | None = None, resumed: dict[str, Any] | None = None) -> None:
         if (self.task.reference or 0) >= self.opt.frame_num:

@@ -92,15 +92,16 @@ class BaseOptions:
         self.add_options(parser)
         given = sys.argv[1:] if arguments is None else list(arguments)
         first, words = _first_look(parser), parser.expanded(self.own_words(given))
-        words = published.translated(words)
-        config = first.parse_known_args(words)[0].config
-        sources = Sources(words, read_config(Path(config)) if config else {}, {})
+        translated = published.translated(words, parser.has)
+        config = first.parse_known_args(translated)[0].config
+        sources = Sources(translated, read_config(Path(config)) if config else {}, {})
         chosen = self._chosen(first, sources)
         if record := self.record(given, chosen):
             sources = sources._replace(record=record)
             chosen = self._chosen(first, sources)
         decided = self._extend(parser, chosen)
         sources = sources._replace(
+            words=published.translated(words, parser.has),
             config=self.known_options(parser, sources.config, chosen),
             record=self.taken(sources.record, chosen, decided),
         )
@@ -109,6 +110,8 @@ class BaseOptions:
     def _chosen(self, first: Parser, sources: Sources) -> argparse.Namespace:
         """What the first look finds, with the model's own data set where none is named."""
         chosen = first.parse_known_args(sources.command_line(first))[0]
+        if "," in (chosen.dataset_name or ""):
+            raise UserError(f"--dataset_name {chosen.dataset_name}: one data set at a time, but in test.py")
         chosen.dataset_name = chosen.dataset_name or models.model_class(chosen.model).default_dataset(
             self.is_train
         )
@@ -187,6 +190,7 @@ class BaseOptions:
         parser, sources = self._prepare(arguments)
         opt = parser.parse_strictly(sources.command_line(parser))
         opt.is_train, opt.of_data = self.is_train, sorted(self.of_data)
+        published.settle(opt)
         if opt.dataroot is None:
             parser.error("the following arguments are required: --dataroot")
         check_pair(opt, models.model_class(opt.model), data.dataset_class(opt.dataset_name).asked(opt))

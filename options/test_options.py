@@ -11,6 +11,7 @@ from typing import ClassVar
 import data
 from options import record
 from options.base_options import BaseOptions
+from options.published import translated
 from options.settings import Settings
 from options.train_options import TrainOptions
 from util.errors import UserError
@@ -143,6 +144,20 @@ class TestOptions(BaseOptions):
             opt.tile = USUAL_TILE
         return opt
 
+    def parse_each(self, arguments: Sequence[str] | None = None) -> list[argparse.Namespace]:
+        """The options for each of the data sets that `--dataset_name` names, in a comma list or as published.
+
+        Raises:
+            UserError: as `parse`, of any of them.
+        """
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        first = Parser(add_help=False)
+        first.add_argument("--dataset_name", default="")
+        names = first.parse_known_args(translated(self.own_words(given), first.has))[0].dataset_name
+        if "," not in names:
+            return [self.parse(given)]
+        return [self.parse([*given, "--dataset_name", name]) for name in names.split(",")]
+
 
 def is_record(word: str) -> bool:
     """Whether a word of the command line is `@.../opt_train.args`."""
@@ -213,8 +228,8 @@ def add_tones(parser: Parser) -> None:
     group.add_argument(
         "--isp",
         choices=ISPS,
-        default="full",
-        help="colours of raw files: by all their tags, or the published pipeline (ColorMatrix1, 14 bits)",
+        help="colours of raw files: by all their tags, or the published pipeline (ColorMatrix1, 14 bits); "
+        "default: published for --model real and realplus on --dataset_name real, else full",
     )
 
 

@@ -9,7 +9,7 @@ import models
 from options.base_options import BaseOptions
 from util.errors import UserError
 from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole, whole_numbers
-from util.schedule import POLICIES
+from util.schedule import FLOOR, POLICIES
 
 TARGETS = {  # what users call the keys of a sample
     "gt": "ground truth",
@@ -46,11 +46,24 @@ class TrainOptions(BaseOptions):
             raise UserError(
                 f"--batch_size {opt.batch_size} is not a multiple of --accumulate {opt.accumulate}"
             )
-        if opt.load_iter and len(opt.load_iter) > 1:
-            raise UserError("training starts from one checkpoint: give --load_iter a single value")
+        _settle_start(opt)
         if not opt.calc_metrics:
             opt.val_freq = 0
         return opt
+
+
+def _settle_start(opt: argparse.Namespace) -> None:
+    """Find the first epoch: the one after that of `--load_iter`, of which 0 is none, as published."""
+    if opt.load_iter and len(opt.load_iter) > 1:
+        raise UserError("training starts from one checkpoint: give --load_iter a single value")
+    if opt.load_iter == [0]:
+        opt.load_iter = None
+    last, epochs = (opt.load_iter or [0])[0], opt.niter + opt.niter_decay
+    opt.first_epoch = opt.first_epoch or (last + 1 if isinstance(last, int) else 1)
+    if opt.first_epoch > epochs:
+        cause = "--first_epoch" if opt.first_epoch != last + 1 else f"--load_iter {last}: epoch"
+        advice = "say a larger --niter, or --first_epoch 1"
+        raise UserError(f"{cause} {opt.first_epoch} is the next, but --niter ends with {epochs}: {advice}")
 
 
 def add_steps(parser: Parser) -> None:
@@ -90,6 +103,12 @@ def add_start(parser: Parser) -> None:
         help="start from this run's own weights of an epoch, or latest or best; default: none",
     )
     group.add_argument(
+        "--first_epoch",
+        type=positive,
+        help="number of the first epoch, by which the learning rate goes; default: the one after --load_iter, "
+        "as published, else 1",
+    )
+    group.add_argument(
         *("--resume", "-r"),
         type=boolean,
         default=False,
@@ -102,6 +121,7 @@ def add_optimisation(parser: Parser) -> None:
     group = parser.add_argument_group("optimisation")
     group.add_argument("--lr", type=amount, default=1e-4, help="learning rate of AdamW")
     group.add_argument("--lr_policy", choices=POLICIES, default="cosine_warmup", help="schedule per epoch")
+    group.add_argument("--lr_min", type=amount, default=FLOOR, help="learning rate at which both cosines end")
     group.add_argument(
         "--lr_decay_iters", type=positive, default=200, help="epochs between halvings of the step policy"
     )

@@ -74,7 +74,7 @@ def test_moved_run_goes_on_under_its_new_name(train, tmp_path) -> None:
     assert "      name: run.1\n" in (tmp_path / "run.1" / "opt_train.txt").read_text()
 
 
-@pytest.mark.parametrize("words", [("--load_iter", "1"), ("--load_path",)])
+@pytest.mark.parametrize("words", [("--load_iter", "1", "--first_epoch", "1"), ("--load_path",)])
 def test_start_from_the_earlier_run(words, train, tmp_path) -> None:
     """Its weights are read before it moves, and recorded where they are then."""
     file = "TMRNet_model_1.pth"
@@ -92,7 +92,7 @@ def test_start_from_the_earlier_run(words, train, tmp_path) -> None:
 
 def test_start_that_fails_moves_nothing(train, tmp_path) -> None:
     before = contents(tmp_path / "run")
-    result = train("--load_iter", 7)
+    result = train("--load_iter", 7, "--first_epoch", 1)
     assert result.status == 2 and "TMRNet_model_7.pth" in result.err
     assert contents(tmp_path / "run") == before and not (tmp_path / "run.1").exists()
 
@@ -138,7 +138,18 @@ def test_data_in_the_folder(tmp_path) -> None:
 @pytest.mark.slow
 def test_two_processes(train, common, tmp_path) -> None:
     """One of them moves the run, once, after both have read its weights."""
-    words = (*common, *SHORT, "--checkpoints_dir", tmp_path, "--name", "run", "--load_iter", 1)
+    words = (
+        *common,
+        *SHORT,
+        "--checkpoints_dir",
+        tmp_path,
+        "--name",
+        "run",
+        "--load_iter",
+        1,
+        "--first_epoch",
+        1,
+    )
     status, out, err = wait(torchrun(*words))
     assert status == 0, err
     assert out.count("the earlier run in") == 1

@@ -15,7 +15,7 @@ TESTED = ("cosine", "cosine_warmup", "step", "halves", "milestones", "linear", "
 def rates(policy: str, epochs: int, scores: tuple = (), **changes: float) -> list[float]:
     """Learning rates of epochs 1 ... `epochs`."""
     settings = {"lr": 1e-3, "niter": 10, "niter_decay": 0, "lr_decay_iters": 3}
-    settings |= {"lr_milestone_factor": 0.2} | changes
+    settings |= {"lr_milestone_factor": 0.2, "lr_min": 1e-6} | changes
     opt = argparse.Namespace(lr_policy=policy, **settings)
     return [learning_rate(opt, epoch, scores) for epoch in range(1, epochs + 1)]
 
@@ -31,6 +31,7 @@ def test_cosine():
 def test_cosine_ends_at_its_floor():
     """Epochs beyond niter stay there instead of rising again."""
     assert rates("cosine", 14, niter_decay=4)[10:] == pytest.approx([1e-6] * 4)
+    assert rates("cosine", 14, niter_decay=4, lr_min=1e-7)[10:] == pytest.approx([1e-7] * 4)
 
 
 def test_cosine_warmup():
@@ -46,7 +47,7 @@ def test_step():
 def test_linear():
     found = rates("linear", 14, niter_decay=4)
     assert found[:10] == [1e-3] * 10
-    assert found[10:] == pytest.approx([8e-4, 6e-4, 4e-4, 2e-4])
+    assert found[10:] == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
     assert rates("linear", 10) == [1e-3] * 10
 
 

@@ -148,10 +148,25 @@ def test_starts_from_own_epoch(train, common, tmp_path):
     assert train("--epoch_iters", 3, "--lr", 1e-3).status == 0
     shutil.copytree(tmp_path / "run", tmp_path / "next")
     words = (*common, "--batch_size", 1, "--val_freq", 0, "--niter", 1, "--epoch_iters", 1, "--lr", 0)
-    where = ("--checkpoints_dir", tmp_path, "--name", "next", "--load_iter", 1)
+    where = ("--checkpoints_dir", tmp_path, "--name", "next", "--load_iter", 1, "--first_epoch", 1)
     result = succeed("train.py", *words, *where, "--weight_decay", 0)
     assert f"weights from {tmp_path}/next/TMRNet_model_1.pth" in result.out
     assert largest_difference(tmp_path / "next" / LATEST, tmp_path / "run" / LATEST) == 0
+
+
+def test_goes_on_after_an_epoch(train, common, tmp_path):
+    """--load_iter N goes on in epoch N + 1: its steps, its samples and its learning rate, as published."""
+    words = ("--epoch_iters", 2, "--niter", 3, "--print_freq", 1, "--lr_policy", "cosine")
+    assert train(*words).status == 0
+    unbroken = log_rows(tmp_path / "run")
+    result = train(*words, "--load_iter", 1)
+    assert result.status == 0, result.err
+    rows = log_rows(tmp_path / "run")
+    for key in ("step", "epoch", "lr"):
+        assert [row[key] for row in rows] == [row[key] for row in unbroken[2:]]
+    assert rows[0]["mu_l1"] == pytest.approx(unbroken[2]["mu_l1"], rel=1e-6)
+    assert sorted(path.name for path in (tmp_path / "run").glob("*_model_[0-9].pth"))[0].endswith("_2.pth")
+    assert "--first_epoch 2\n" in (tmp_path / "run" / "opt_train.args").read_text()
 
 
 # Options

@@ -13,10 +13,10 @@ from util.errors import UserError
 
 
 def boolean(text: str) -> bool:
-    """`True`, `false`, `1`, `no`, ... as the published scripts write them."""
-    if text.lower() in ("true", "1", "yes", "on"):
+    """`True`, `false`, `1`, `no`, `t`, ... as the published scripts write them."""
+    if text.lower() in ("true", "t", "1", "yes", "y", "on"):
         return True
-    if text.lower() in ("false", "0", "no", "off"):
+    if text.lower() in ("false", "f", "0", "no", "n", "off"):
         return False
     raise argparse.ArgumentTypeError(f"expected True or False, not '{text}'")
 
