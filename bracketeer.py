@@ -76,7 +76,7 @@ def read(folder: str | Path, **settings: Any) -> "Scene":
 
     Args:
         settings: `response` (of pictures: debevec, srgb, linear, ...), `frame_num`, `border`,
-            `trust_exposures`, even where the frames contradict them; of a burst
+            `trust_exposures`, even where the frames contradict them, `white` (value in pictures); of a burst
             `burst`, "x4" or "denoise", and `reference`; `sve=True` for a raw file, or the folder that holds
             it, whose rows are exposed in turn, and `row_order`; as the options of restore.py.
 

@@ -98,7 +98,7 @@ def parse(words: list[str]) -> Request:
     folders = scene_folders(opt.photos)
     scenes = (shots_in(opt.photos) if opt.sve else folders)[: opt.max_dataset_size]
     names = ("frame_num", "response", "border", "ratio", "camera", "burst", "reference")
-    names += ("sve", "row_order", "guidance_mask", "mask_limits", "trust_exposures")
+    names += ("sve", "row_order", "guidance_mask", "mask_limits", "trust_exposures", "white")
     reading = reading_options(**{name: getattr(opt, name) for name in names})
     out = opt.out or opt.photos / "restored"
     if out.resolve() in {folder.resolve() for folder in folders}:

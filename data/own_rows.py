@@ -17,8 +17,9 @@ def shot_task(opt: argparse.Namespace) -> Task:
 
 def check_shot_options(opt: argparse.Namespace) -> None:
     """Raise a UserError if options are given that are not for shots whose rows are exposed in turn."""
-    for name, usual in (("response", "debevec"), ("border", 0), ("ratio", None), ("camera", None)):
-        if (value := getattr(opt, name)) != usual:
+    usual = {"response": "debevec", "border": 0, "ratio": None, "camera": None, "white": None}
+    for name, default in usual.items():
+        if (value := getattr(opt, name)) != default:
             raise UserError(f"--{name} {value}: that is not for --sve True")
     if opt.frame_num not in (None, 2):
         raise UserError(f"--frame_num {opt.frame_num}: with --sve True a raw file has 2 exposures")

@@ -86,7 +86,7 @@ def reading_options(**changes: Any) -> argparse.Namespace:
         UserError: there is no such option, or it is not for bursts.
     """
     known = {"frame_num": None, "response": "debevec", "border": 0, "ratio": None, "camera": None}
-    known |= {"trust_exposures": False}
+    known |= {"trust_exposures": False, "white": None}
     known |= {"burst": None, "reference": 1}
     known |= {"sve": False, "row_order": ORDERS[0], "guidance_mask": "binary", "mask_limits": None}
     if unknown := sorted(changes.keys() - known.keys()):
@@ -96,6 +96,8 @@ def reading_options(**changes: Any) -> argparse.Namespace:
         raise UserError(f"border {opt['border']!r}: expected a whole number, 0 or more")
     if opt["response"] not in RESPONSES:
         raise UserError(f"unknown response '{opt['response']}'; known: {', '.join(RESPONSES)}")
+    if opt["white"] is not None and not (isinstance(opt["white"], int) and opt["white"] > 0):
+        raise UserError(f"white {opt['white']!r}: expected a whole number above 0")
     if opt["burst"] is None and opt["reference"] != 1:
         raise UserError(f"reference {opt['reference']} is of bursts: brackets show what all frames do")
     if opt["burst"] is not None:
@@ -111,7 +113,7 @@ def check_burst(opt: Mapping[str, Any]) -> None:
     shown = opt["reference"]
     if shown != SHARPEST and not (isinstance(shown, int) and shown > 0):
         raise UserError(f"reference {shown!r}: the number of a frame, from 1, or {SHARPEST}")
-    for name, usual in (("response", "debevec"), ("border", 0), ("ratio", None)):
+    for name, usual in (("response", "debevec"), ("border", 0), ("ratio", None), ("white", None)):
         if opt[name] != usual:
             raise UserError(f"{name} {opt[name]}: that is not for bursts")
 

@@ -13,6 +13,7 @@ from data.reading.folders import subfolders
 from data.reading.ldr_frames import RecentScenes, Scene, find_label, three_frames
 from data.reading.stated_exposures import read_stated
 from util.errors import UserError
+from util.imaging.tiff_pictures import picture_size
 from util.parser import boolean
 
 FOLDERS = {"train": "Training", "val": "Test", "test": "Test"}
@@ -101,6 +102,7 @@ class Sig17alignDataset(BaseDataset):
         if folder not in self.scenes:
             frames = three_frames(folder, f"expected: {self.describe_layout()}")
             stated = read_stated(folder / "exposure.txt", len(frames), "stops")
+            stated = stated._replace(is_trusted=self.opt.trust_exposures, is_linear=True)
             if self.aligned:
                 frames = three_frames(self._beside(folder), self._how_to_align())
             self.scenes[folder] = Scene(folder.name, frames, stated, self._labels(folder))
@@ -142,7 +144,7 @@ class Sig17alignDataset(BaseDataset):
 
     def _room(self, scene: Scene) -> list[int]:
         """Numbers of rows and of columns that a patch can begin in."""
-        room = [side - self.opt.patch_size + 1 for side in ldr_frames.frame_size(scene.frames[0])]
+        room = [side - self.opt.patch_size + 1 for side in picture_size(scene.frames[0])]
         if min(room) < 1:
             side = min(room) - 1 + self.opt.patch_size
             raise UserError(

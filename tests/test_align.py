@@ -37,8 +37,8 @@ from tests.alignment_pairs import (
 from tests.ldr_sets import make_ldr_set
 from tests.programs import Running
 from util.errors import UserError
-from util.imaging.images import read_tiff
 from util.imaging.radiance import read_radiance
+from util.imaging.tiff_pictures import read_tiff
 from util.imaging.tonemap import mu_law
 
 
@@ -201,7 +201,7 @@ def test_three_frames_are_merged() -> None:
 def test_the_command_writes_the_published_layout(scenes: Path) -> None:
     assert run(scenes) == (3, 3, 3)
     for split, names in (("Training", ("001", "002")), ("Test", ("001",))):
-        assert {path.name for path in (scenes / f"{split}_align").iterdir()} == {*names, "align.json"}
+        assert {path.name for path in (scenes / f"{split}_align").iterdir()} == set(names)
         for name in names:
             plain, aligned = scenes / split / name, scenes / f"{split}_align" / name
             assert {path.name for path in aligned.iterdir()} == {
@@ -218,7 +218,7 @@ def test_the_command_writes_the_published_layout(scenes: Path) -> None:
             merged = colour_component(light, np.array([1, 4, 16], np.float32)).transpose(1, 2, 0)
             error = np.abs(read_radiance(aligned / "HDRImg.hdr") - merged)
             assert (error <= 0.004 * merged.max(axis=2, keepdims=True) + 1e-9).all()  # of RGBE
-    assert json.loads((scenes / "Test_align/align.json").read_text()) == {
+    assert json.loads((scenes / "Test_align.json").read_text()) == {
         "version": 1,
         "flow": "dis",
         "occlusion": "none",
@@ -485,10 +485,24 @@ def test_raft(raft_weights: Path) -> None:
     np.testing.assert_array_equal(found, flow(*views))
 
 
+def test_where_the_record_is(scenes: Path) -> None:
+    """Beside the scenes; one among them, of earlier versions, is read and moved; a left-over one says nothing."""
+    assert run(scenes) == (3, 3, 3)
+    folder, record = scenes / "Test_align", scenes / "Test_align.json"
+    record.rename(folder / "align.json")
+    assert "occlusion none, not check" in message(scenes, "--occlusion", "check")
+    assert run(scenes) == (0, 3, 3)
+    assert record.is_file() and not (folder / "align.json").exists()
+    (folder / "001" / SOURCES).unlink()  # as if the authors' scenes had taken the place of ours
+    before = (folder / "001" / "1.tif").stat().st_mtime_ns
+    assert run(scenes) == (0, 3, 3)
+    assert (folder / "001" / "1.tif").stat().st_mtime_ns == before
+
+
 def test_the_command_with_raft(scenes: Path, raft_weights: Path) -> None:
     shutil.rmtree(scenes / "Training")
     assert run(scenes, "--flow", "raft", "--raft_weights", raft_weights, "--gpu_ids", "-1") == (1, 1, 1)
-    record = json.loads((scenes / "Test_align/align.json").read_text())
+    record = json.loads((scenes / "Test_align.json").read_text())
     assert record["flow"].startswith("raft_small ")
     assert "flow raft_small" in message(scenes)
 
@@ -522,7 +536,7 @@ def test_the_command_with_pwcnet(scenes: Path, pwcnet_weights: Path) -> None:
     shutil.rmtree(scenes / "Training")
     words = ("--flow", "pwcnet", "--pwcnet_weights", pwcnet_weights, "--gpu_ids", "-1")
     assert run(scenes, *words) == (1, 1, 1)
-    record = json.loads((scenes / "Test_align/align.json").read_text())
+    record = json.loads((scenes / "Test_align.json").read_text())
     digest = hashlib.sha256(pwcnet_weights.read_bytes()).hexdigest()
     assert record["flow"] == f"pwcnet {digest[:12]}"
     assert run(scenes, *words) == (0, 1, 1)

@@ -10,8 +10,9 @@ import pytest
 import tifffile
 
 from util.errors import UserError
-from util.imaging.images import read_picture, read_tiff, write_png8, write_png16
+from util.imaging.images import read_picture, write_png8, write_png16
 from util.imaging.radiance_exr import read_exr
+from util.imaging.tiff_pictures import read_tiff
 
 
 @pytest.mark.parametrize(("write", "dtype"), [(write_png16, np.uint16), (write_png8, np.uint8)])
@@ -61,17 +62,11 @@ def test_a_picture_that_claims_to_be_huge_is_named(tmp_path):
         read_picture(tmp_path / "a.png")
 
 
-def test_planes_of_16_bits_that_are_stored_apart_are_refused(tmp_path):
-    planes = np.random.default_rng(0).integers(0, 256, (3, 7, 11))
-    apart = {"photometric": "rgb", "planarconfig": "separate"}
-    tifffile.imwrite(tmp_path / "8.tif", planes.astype(np.uint8), **apart)
-    assert np.array_equal(read_picture(tmp_path / "8.tif"), np.moveaxis(planes, 0, -1))
-    tifffile.imwrite(tmp_path / "16.tif", planes.astype(np.uint16), **apart)
-    with pytest.raises(UserError, match=r"16\.tif: its planes of 16 bits are stored apart"):
-        read_picture(tmp_path / "16.tif")
-    interleaved = np.moveaxis(planes, 0, -1).astype(np.uint16)
-    tifffile.imwrite(tmp_path / "16.tif", interleaved, photometric="rgb")
-    assert np.array_equal(read_picture(tmp_path / "16.tif"), interleaved)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_planes_that_are_stored_apart_are_read(dtype, tmp_path):
+    planes = np.random.default_rng(0).integers(0, 256, (3, 7, 11)).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    assert np.array_equal(read_picture(tmp_path / "a.tif"), np.moveaxis(planes, 0, -1))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -88,10 +83,14 @@ def test_tiff_of_every_kind_comes_back(dtype, planar, opacity, tmp_path):
     assert np.array_equal(picture, stored[..., :3])
 
 
-def test_grey_tiff_becomes_rgb_and_only_the_first_page_is_read(tmp_path):
+def test_grey_tiff_becomes_rgb_and_several_pages_are_refused(tmp_path):
     pages = np.random.default_rng(0).integers(0, 65536, (2, 7, 9)).astype(np.uint16)
-    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "a.tif", pages[0], photometric="minisblack")
     assert np.array_equal(read_tiff(tmp_path / "a.tif"), np.repeat(pages[0, ..., None], 3, axis=2))
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
+    for read in (read_tiff, read_picture):
+        with pytest.raises(UserError, match=r"a\.tif holds 2 pictures of one size: save each"):
+            read(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("predictor", [1, 2])

@@ -25,9 +25,9 @@ from tests import bracket_sets
 from tests.bracket_sets import draw
 from tests.ldr_sets import make_ldr_set, merged, write_scene
 from util.errors import UserError
-from util.imaging.images import read_tiff
 from util.imaging.radiance import write_radiance
 from util.imaging.radiance_hdr import read_hdr
+from util.imaging.tiff_pictures import read_tiff
 from util.parser import Parser
 from util.task import Task
 

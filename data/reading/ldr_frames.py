@@ -1,20 +1,19 @@
 """Scenes of three developed pictures of gamma 2.2 (SelfHDR specification, 1 and 8): frames and labels."""
 
-import functools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import tifffile
 
 from data.reading.block_cache import Content
 from data.reading.folders import subfolders
+from data.reading.measured_exposures import Claim, confirmed, thinned
 from data.reading.stated_exposures import Ratio, Stated, check_stated, measured_ratios
 from util.errors import UserError
-from util.imaging.images import TIFF_DAMAGE, read_tiff
 from util.imaging.radiance import read_radiance
+from util.imaging.tiff_pictures import read_tiff
 from util.natural import by_name
 
 FRAMES = 3
@@ -78,23 +77,6 @@ def find_label(folder: Path, stem: str) -> Path | None:
     return next(ranked, None)
 
 
-@functools.cache
-def frame_size(path: Path) -> tuple[int, int]:
-    """Height and width that the header of a TIFF file tells; no pixel is read.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            return page.imagelength, page.imagewidth
-    except OSError as error:
-        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    except TIFF_DAMAGE as error:
-        raise UserError(f"{path} is damaged or is not a TIFF picture: {error}") from error
-
-
 def read_frame(path: Path) -> np.ndarray:
     """A frame uint16 (H, W, 3); 8 bits become the upper ones, so that u / 2^bits stays what it is.
 
@@ -133,10 +115,19 @@ def decode(scene: Scene) -> Content:
     labels = [read_label(path) for path in scene.labels.values()]
     paths = [*scene.frames, *scene.labels.values()]
     check_sizes({path: image.shape[:2] for path, image in zip(paths, [*frames, *labels], strict=True)})
-    check_stated(scene.stated, brightness_ratios(frames))
+    if not scene.stated.is_trusted:
+        check_frames(scene, frames)
     height, width, _ = frames[0].shape
     target = np.concatenate([np.empty((height, width, 0), np.float32), *labels], axis=2)
     return Content(np.stack(frames), target)
+
+
+def check_frames(scene: Scene, frames: Sequence[np.ndarray]) -> None:
+    """Raise a UserError if frames uint16 (H, W, 3) contradict the list of exposures of their scene."""
+    stated = scene.stated
+    check_stated(stated, brightness_ratios(frames))
+    claim = Claim(scene.frames, stated.exposures, stated.path, stated.is_linear, may_be_misread=False)
+    confirmed(claim, (LINEAR[thinned(frame[..., 1])] for frame in frames))
 
 
 def brightness_ratios(frames: Sequence[np.ndarray]) -> list[Ratio | None]:
