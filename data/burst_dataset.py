@@ -1,6 +1,7 @@
 """One's own bursts: raw files of one exposure in a folder, or a folder of such folders."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from data.folder_dataset import find_scenes, frame_files, is_raw, one_kind
 from data.reading.exif import Shot, read_shot
 from data.reading.exposures import DIFFERENT
 from data.reading.noise_law import noise_law
-from data.reading.raw import normalise, read_alike, stack
+from data.reading.raw import agreed_orientation, normalise, read_alike, stack
 from data.simulate.sensors import read_sensor
 from util.errors import UserError
 from util.task import Task
@@ -120,13 +121,14 @@ class BurstDataset(BaseDataset):
         first = sharpest(frames) if chosen == SHARPEST else chosen - 1
         order = sorted(range(len(files)), key=lambda number: number != first)
         frames = frames[order]
+        upright = agreed_orientation(files, [image.orientation for image in images])
         law = noise_law(files[first], images[first], self.sensor)
         scene = folder.name or folder.resolve().name
         return {
             "frames": frames,
             "exposure": np.ones(len(files), np.float32),
             "noise_map": np.stack([law.deviation(frame) for frame in frames]),
-            "meta": images[first].meta(),
+            "meta": dataclasses.replace(images[first], orientation=upright).meta(),
             "name": f"{scene}-{files[first].stem}",
             "scene": scene,
             "frame": files[first].stem,

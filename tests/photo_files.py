@@ -37,10 +37,14 @@ def make_dng(path: Path, mosaic: np.ndarray | None = None, **changes) -> np.ndar
 
 
 def make_scene(folder: Path, times: tuple[float, ...] = (1, 4, 16, 64, 256), **changes) -> Path:
-    """Files 1.dng, 2.dng ... whose values are 64 + 10 times their number, exposed for `times` / 1000 s."""
+    """Files 1.dng, 2.dng ... whose values are 64 + 10 times their number, exposed for `times` / 1000 s.
+
+    Those of the last cells of each row are 1 more: rows of equal px are taken for missing data.
+    """
     folder.mkdir(parents=True)
     for number, time in enumerate(times, 1):
         mosaic = np.full(changes.get("size", (30, 42)), 64 + 10 * number, np.uint16)
+        mosaic[:, -2:] += 1
         settings = {key: value for key, value in changes.items() if key != "size"}
         make_dng(folder / f"{number}.dng", mosaic, **{"exposure_time": time / 1000} | settings)
     return folder

@@ -168,6 +168,7 @@ def test_user_errors(tmp_path: Path, frames: Path) -> None:
         write(tmp_path / "small" / f"{number}.dng", plain[:64, :64], 400)
     refused("1.dng does not fit 1.dng: 32 x 32 cells", dark=tmp_path / "same", flat=tmp_path / "small")
     flat = np.full((SIDE, SIDE), 3000, np.uint16)
+    flat[:, 0] = 3001  # rows of equal px are taken for missing data
     for number in (1, 2):
         write(tmp_path / "still" / f"{number}.dng", flat, 400)
     refused("does not rise with their brightness", dark=tmp_path / "same", flat=tmp_path / "still")

@@ -117,7 +117,9 @@ def test_real_results_are_named_by_the_scene_and_white_as_published(isp, brightn
         scene = tmp_path / str(third) / "Test" / "night-1"
         scene.mkdir(parents=True)
         for number, exposure in enumerate((1, 4, third), 1):
-            make_dng(scene / f"{number}.dng", np.full((60, 80), 64 + 20 * exposure, np.uint16))
+            mosaic = np.full((60, 80), 64 + 20 * exposure, np.uint16)
+            mosaic[:, 0] += 1  # rows of equal px are taken for missing data
+            make_dng(scene / f"{number}.dng", mosaic)
         (scene / "exposure.txt").write_text(f"1 4 {third}")
         where = ("--dataroot", tmp_path / str(third), "--checkpoints_dir", tmp_path, "--name", third)
         what = ("--model", "real", "--dataset_name", "real", "--net", "exposure_merge", "--frame_num", 3)

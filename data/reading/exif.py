@@ -17,7 +17,9 @@ from util.errors import UserError
 
 FRACTIONS = (5, 10)  # RATIONAL and SRATIONAL, types of a TIFF tag
 EXIF_FRACTIONS = ("ExposureTime", "FNumber", "ShutterSpeedValue", "ApertureValue")
-COLOUR_FILTER_ARRAY = 32803  # PhotometricInterpretation of a mosaic
+COLOUR_FILTER_ARRAY, LINEAR_RAW = 32803, 34892  # PhotometricInterpretation of a mosaic, of camera RGB
+# Where px lie: a preview's are not those of the image that is a mosaic.
+PLACES = ("StripOffsets", "StripByteCounts", "RowsPerStrip", "TileOffsets", "TileByteCounts")
 UNKNOWN_ISO = 65535  # in a tag of 16 bits: look in the longer ones
 DAMAGE = (
     *(struct.error, ValueError, KeyError, IndexError, TypeError, OverflowError, OSError, RecursionError),
@@ -36,8 +38,9 @@ class Shot(NamedTuple):
 def read_tags(path: Path) -> dict[str, Any]:
     """Values by name of the tags of a TIFF, JPEG or PNG file; of a file that has none, or damaged ones, {}.
 
-    The tags of the first image, its EXIF tags, and those of the image that is a mosaic; of two that bear the
-    same name, the later in this list. Fractions are a tuple of floats, NaN for one like 0/0.
+    The tags of the first image, its EXIF tags, and those of the image that is a mosaic, or else camera RGB;
+    of two that bear the same name, the later in this list. Fractions are a tuple of floats, NaN for one like
+    0/0.
     """
     try:
         with path.open("rb") as file:
@@ -54,9 +57,11 @@ def _tiff_tags(path: Path) -> dict[str, Any]:
         tags = _values(first)
         exif = tags.get("ExifTag", {})
         tags |= exif | {name: _divided(exif[name]) for name in EXIF_FRACTIONS if name in exif}
-        for image in images:
-            if image.tags.valueof("PhotometricInterpretation") == COLOUR_FILTER_ARRAY:
-                return tags | _values(image)
+        kinds = [image.tags.valueof("PhotometricInterpretation") for image in images]
+        for kind in (COLOUR_FILTER_ARRAY, LINEAR_RAW):
+            if kind in kinds:
+                others = {name: value for name, value in tags.items() if name not in PLACES}
+                return others | _values(images[kinds.index(kind)])
         return tags
 
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ import rawpy
 from data.reading.exif import camera_name, numbers, read_tags
 from data.reading.raw_colour import colour_tags
 from data.reading.raw_file import open_raw
+from data.reading.raw_integrity import check_content, check_segments
+from data.reading.raw_pattern import bayer_pattern
 from util.errors import UserError
 from util.imaging.bayer import PLANES, pack
 from util.imaging.camera_colour import ColourTags, colour_meta
 from util.imaging.lens_shading import gain_maps, plane_gains
 
 SUFFIXES = frozenset({".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq"}) | {
-    *(".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2"),
+    *(".gpr", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2"),
     *(".rwl", ".sr2", ".srf", ".srw", ".x3f"),
 }
 ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # of LibRaw -> EXIF
 OPCODE_LISTS = ("OpcodeList2", "OpcodeList3")  # where gain maps stand
+SLOPES = ("BlackLevelDeltaH", "BlackLevelDeltaV")  # of the black level, by column and by row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +35,9 @@ class RawImage:
 
     Attributes:
         planes: uint16 (h, w, 4), R, G on the R row, G on the B row, B, whatever the pattern; a last row or
-            column that is no whole cell is left out.
-        black, white: level of each plane (4,) float32, and where values clip.
-        cfa: the mosaic's pattern, such as "GRBG".
+            column that is no whole cell is left out. Of a linear DNG (h, w, 3).
+        black, white: level of each plane (4,) float32, and where values clip; of a linear DNG both (3,).
+        cfa: the mosaic's pattern, such as "GRBG"; "" of a linear DNG.
         camera: its name, or "".
         colour, orientation, shading: for rendering. The EXIF orientation 1..8 is not applied to the planes;
             shading is a gain map per plane, float32 (4, h', w'), or None.
@@ -41,7 +45,7 @@ class RawImage:
 
     planes: np.ndarray
     black: np.ndarray
-    white: float
+    white: float | np.ndarray
     cfa: str
     camera: str
     colour: ColourTags
@@ -53,7 +57,8 @@ class RawImage:
         arrays = colour_meta(self.colour)
         if self.shading is not None:
             arrays["shading"] = self.shading
-        return arrays | {"cfa": self.cfa, "orientation": self.orientation}
+        pattern = {"cfa": self.cfa} if self.cfa else {}
+        return arrays | pattern | {"orientation": self.orientation}
 
     def cropped(self, rows: slice, columns: slice) -> "RawImage":
         """A window of the packed planes, with the shading of this window."""
@@ -68,7 +73,12 @@ class RawImage:
         return dataclasses.replace(self, planes=self.planes[rows, columns], shading=shading)
 
     def from_red(self) -> "RawImage":
-        """The part of the mosaic that begins with red: an RGGB one, as synthetic training data are."""
+        """The part of the mosaic that begins with red: an RGGB one, as synthetic training data are.
+
+        A linear DNG stays as it is.
+        """
+        if not self.cfa:
+            return self
         return dataclasses.replace(self, planes=begin_with_red(self.planes, self.cfa), cfa="RGGB")
 
 
@@ -124,17 +134,20 @@ def read_raw(path: Path) -> RawImage:
         UserError: missing, damaged, not a raw file, or without a Bayer mosaic.
     """
     with open_raw(path) as raw:
+        tags = read_tags(path)
+        with naming(path):
+            check_segments(path, tags)
         raw.unpack()
-        cfa = _pattern(path, raw)
+        cfa = bayer_pattern(path, raw)
         visible = raw.raw_image_visible
         height, width = (side // 2 * 2 for side in visible.shape)
         planes = np.ascontiguousarray(pack(visible[:height, :width], cfa).transpose(1, 2, 0))
-        tags = read_tags(path)
-        with _naming(path):
+        with naming(path):
             black = _black(raw, tags, cfa, planes)
             white = _white(raw, tags)
             if not (black < white).all():
                 raise UserError(f"the white level {white:g} is not above the black level {black.max():g}")
+            check_content(planes, black, white)
             maps = [one for name in OPCODE_LISTS if name in tags for one in gain_maps(tags[name])]
             return RawImage(
                 planes=planes,
@@ -148,21 +161,34 @@ def read_raw(path: Path) -> RawImage:
             )
 
 
-def read_alike(files: Sequence[Path]) -> Iterator[RawImage]:
-    """The raw files of a set, one after the other.
+def read_alike(files: Sequence[Path], read: Callable[[Path], RawImage] | None = None) -> Iterator[RawImage]:
+    """The raw files of a set, one after the other, by `read`: `read_raw` unless said otherwise.
 
     Raises:
-        UserError: as `read_raw`; or one has another camera, size or pattern than the first.
+        UserError: as `read`; or one has another camera, size or pattern than the first.
     """
     first = None
     for file in files:
-        image = read_raw(file)
+        image = (read or read_raw)(file)
         facts = (f"{image.planes.shape[1]} x {image.planes.shape[0]} cells", image.cfa, image.camera)
         first = first or facts
         for own, other in zip(facts, first, strict=True):
             if own != other and own and other:
                 raise UserError(f"{file} does not fit {files[0].name}: {own}, not {other}")
         yield image
+
+
+def agreed_orientation(files: Sequence[Path], orientations: Sequence[int]) -> int:
+    """The EXIF orientation of most frames of a set, which are used as stored; of ties, the first.
+
+    A frame that is flagged otherwise, as where the camera pointed down and was not sure, is named on stderr.
+    """
+    agreed = max(orientations, key=orientations.count)
+    for file, own in zip(files, orientations, strict=True):
+        if own != agreed:
+            flagged = f"it is flagged as rotated otherwise than most ({own}, not {agreed} in EXIF)"
+            print(f"note: {file}: {flagged}; its px are taken as they are stored", file=sys.stderr)
+    return agreed
 
 
 def packed_size(path: Path) -> tuple[int, int]:
@@ -182,28 +208,17 @@ def size_from_red(path: Path) -> tuple[int, int]:
         UserError: missing, damaged, or without a Bayer mosaic.
     """
     with open_raw(path) as raw:
-        top, left = PLANES[_pattern(path, raw)][0]
+        top, left = PLANES[bayer_pattern(path, raw)][0]
         return raw.sizes.height // 2 - top, raw.sizes.width // 2 - left
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """A UserError in the block, about what the file holds, names the file."""
     try:
         yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _pattern(path: Path, raw: rawpy.RawPy) -> str:
-    """The Bayer pattern of the visible part, such as "RGGB"; UserError if it is no Bayer mosaic."""
-    if raw.raw_type == rawpy.RawType.Flat and raw.raw_pattern is not None and raw.num_colors == 3:
-        letters = "".join(chr(raw.color_desc[index]) for index in raw.raw_pattern.ravel())
-        if letters in PLANES:
-            return letters
-    raise UserError(
-        f"{path} has no Bayer mosaic (2x2 cells of R, G, G, B): X-Trans, Foveon, scans are not read"
-    )
 
 
 def _black(raw: rawpy.RawPy, tags: Mapping[str, Any], cfa: str, planes: np.ndarray) -> np.ndarray:
@@ -221,8 +236,7 @@ def _black(raw: rawpy.RawPy, tags: Mapping[str, Any], cfa: str, planes: np.ndarr
     if min(size) < 1 or size[0] * size[1] > len(levels):
         raise UserError(f"tag BlackLevel is damaged: {len(levels)} levels for {size[0]} x {size[1]} places")
     pattern = np.resize(levels, size)  # (rows, columns) from the active area's corner
-    slopes = ("BlackLevelDeltaH", "BlackLevelDeltaV")
-    pattern += sum(numbers(tags, name).mean() for name in slopes if name in tags)
+    pattern += sum(numbers(tags, name).mean() for name in SLOPES if name in tags)
     down, across = _dropped(raw, tags)
     pattern = np.roll(pattern, (-down, -across), (0, 1))
     cells = pack(np.tile(pattern, (2, 2)), cfa).transpose(1, 2, 0)  # (rows, columns, 4)

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rawpy
+import tifffile
 
 from util.errors import UserError
+from util.imaging.tiff_pictures import TIFF_DAMAGE
 
 TIFF_STARTS = (b"II", b"MM")  # most raw formats are TIFF files as well
+GOPRO, VC5 = ".gpr", 9  # suffix, and Compression of a DNG
+LEAST_BITS = 0.1  # of a px of camera noise, however it is compressed
 
 
 @contextlib.contextmanager
@@ -23,8 +27,11 @@ def open_raw(path: Path) -> Iterator[rawpy.RawPy]:
     try:
         with rawpy.RawPy() as raw:
             raw.open_file(str(path))
+            _check_claim(path, raw)
             yield raw
     except rawpy.LibRawFileUnsupportedError:
+        if path.suffix.lower() == GOPRO or VC5 in _compressions(path):
+            raise UserError(f"{path} is a GoPro raw (GPR), which is not read; convert it to DNG") from None
         raise UserError(f"{path} is not a raw file of a kind that LibRaw reads") from None
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         reason = error.args[0] if error.args else "no reason given"
@@ -32,3 +39,21 @@ def open_raw(path: Path) -> Iterator[rawpy.RawPy]:
         raise UserError(f"{path} is damaged or cut short (LibRaw: {reason})") from None
     except UnicodeEncodeError:
         raise UserError(f"{path}: LibRaw opens names in UTF-8 only, rename it or its folder") from None
+
+
+def _check_claim(path: Path, raw: rawpy.RawPy) -> None:
+    """Raise a UserError if a file is far too small for the px that its header claims."""
+    size, (height, width) = path.stat().st_size, (raw.sizes.raw_height, raw.sizes.raw_width)
+    if 8 * size < LEAST_BITS * height * width:
+        claimed = f"{size} bytes are no image of {width} x {height} px, as its header claims"
+        raise UserError(f"{path} is damaged or cut short: {claimed}")
+
+
+def _compressions(path: Path) -> set[int]:
+    """Values of the tag Compression of a TIFF file's images; none of a file that is no such file."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            images = [page for first in file.pages for page in (first, *(first.pages or []))]
+            return {int(image.tags.valueof("Compression", 0)) for image in images}
+    except TIFF_DAMAGE:
+        return set()
