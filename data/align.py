@@ -23,8 +23,10 @@ import data
 from data.alignment.learnt import NETWORKS, read_weights
 from data.alignment.making import COLOUR, Job, Method, align_scene
 from data.alignment.scenes import SPLITS, find_scenes
+from data.alignment.sources import SOURCES
 from data.reading.folders import subfolders
 from data.reading.ldr_frames import FRAMES, Scene, find_label, tiff_files
+from data.reading.measured_exposures import add_trust_option
 from util.device import gpu_list
 from util.errors import UserError, run
 from util.files import remove_partial, write_atomically
@@ -34,7 +36,7 @@ from util.stop import StopRequest
 from util.workers import do_all
 
 MERGED = ("sig17align",)  # data sets that are trained on
-RECORD = "align.json"  # of how the scenes beside it were aligned
+OLD_RECORD = "align.json"  # where earlier versions had the record: among the scenes, where programs list it
 VERSION = 1  # of the alignment: another one gives other pictures
 
 
@@ -70,6 +72,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--gpu_ids", default="all", help="for raft and pwcnet: all, -1 = CPU, or numbers such as 0,1"
     )
+    add_trust_option(parser)
     options = parser.parse_strictly(arguments)
     for flow in NETWORKS:
         if (options.flow == flow) != (getattr(options, f"{flow}_weights") is not None):
@@ -107,6 +110,11 @@ def record(options: argparse.Namespace) -> dict[str, object]:
     return {"version": VERSION, "flow": flow, "occlusion": options.occlusion}
 
 
+def record_of(folder: Path) -> Path:
+    """Where it is written how the scenes of a folder were aligned: beside it, out of the way of others."""
+    return folder.with_name(f"{folder.name}.json")
+
+
 def is_foreign(folder: Path, wanted: dict[str, object]) -> bool:
     """Whether `folder` holds scenes that another program aligned; not, if it holds none, or ours as `wanted`.
 
@@ -115,9 +123,12 @@ def is_foreign(folder: Path, wanted: dict[str, object]) -> bool:
     """
     if not folder.is_dir() or not subfolders(folder):
         return False
-    if not (folder / RECORD).is_file():
-        return True
-    found = read_json(folder / RECORD, f"delete {folder}")
+    path, old = record_of(folder), folder / OLD_RECORD
+    if old.is_file():
+        path = old
+    elif not path.is_file() or not any((scene / SOURCES).is_file() for scene in subfolders(folder)):
+        return True  # a record may outlast its scenes
+    found = read_json(path, f"delete {folder} and {path.name}")
     if found != wanted:
         raise UserError(f"{folder} was aligned with {differences(found, wanted)}: rename it, or align alike")
     return False
@@ -160,7 +171,7 @@ def find_jobs(options: argparse.Namespace, wanted: dict[str, object]) -> tuple[l
     jobs, left_alone, devices = [], 0, _devices(options)
     for split in options.split:
         folder = options.dataroot / f"{split}_align"
-        scenes = find_scenes(options.dataset_name, options.dataroot, split)
+        scenes = find_scenes(options.dataset_name, options.dataroot, split, options.trust_exposures)
         if is_foreign(folder, wanted):
             check_foreign(folder, scenes, options.dataset_name)
             print(f"note: {folder} was not aligned by this command: left as it is", file=sys.stderr)
@@ -183,8 +194,9 @@ def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda:
     ours, left_alone = find_jobs(options, wanted)
     jobs = [job for job in ours if not job.is_done()]
     for folder in dict.fromkeys(job.folder.parent for job in ours):
-        with write_atomically(folder / RECORD) as temporary:
+        with write_atomically(record_of(folder)) as temporary:
             temporary.write_text(as_json(wanted))
+        (folder / OLD_RECORD).unlink(missing_ok=True)
         remove_partial(folder, depth=1)
         outdated = [job for job in jobs if job.folder.parent == folder and job.folder.is_dir()]
         if outdated:

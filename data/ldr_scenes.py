@@ -7,6 +7,7 @@ import numpy as np
 
 from data.reading.block_cache import Content
 from data.reading.ldr_frames import FRAMES, LINEAR, Scene, decode
+from data.reading.measured_exposures import add_trust_option
 from util.errors import UserError
 from util.task import Task
 
@@ -21,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="take frames that were aligned beforehand; auto, as published: only --net fshdr in testing",
     )
+    add_trust_option(parser)
     parser.set_defaults(frame_num=FRAMES)
 
 

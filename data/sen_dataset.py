@@ -64,6 +64,7 @@ class SenDataset(BaseDataset):
             layout = f"expected: {self.describe_layout()}"
             raise UserError(f"{folder} holds {len(files)} frames *.tif, {self.fewest} are needed; {layout}")
         stated = read_stated(folder / self.exposure_file, len(files), self.unit)
+        stated = stated._replace(is_trusted=self.opt.trust_exposures)
         indices = self.chosen(len(files))
         frames = tuple(files[index] for index in indices)
         if ldr_scenes.takes_aligned(self.opt, self.split):

@@ -12,22 +12,27 @@ from util.errors import UserError
 SPLITS = {"sig17align": ("Training", "Test"), "sen": ("Scenes",), "tursun": ("dataset",)}
 
 
-def find_scenes(name: str, root: Path, split: str) -> list[Scene]:
+def find_scenes(name: str, root: Path, split: str, is_trusted: bool = False) -> list[Scene]:
     """The scenes in a folder of a data set, by name; no picture is read.
+
+    Args:
+        is_trusted: whether lists of exposures count whatever the frames show.
 
     Raises:
         UserError: there are none, or one does not have the frames and exposures that it must have.
     """
     if name != "sig17align":
         plain = {"frame_num": FRAMES, "align_inputs": "no", "max_dataset_size": None}
+        plain["trust_exposures"] = is_trusted
         opt = argparse.Namespace(dataset_name=name, dataroot=str(root), **plain)
         return data.dataset_class(name)(opt, "test").scenes
     folders, layout = subfolders(root / split), f"expected: {data.dataset_class(name).describe_layout()}"
     if not folders:
         raise UserError(f"{root / split} holds no scenes; {layout}")
-    return [_scene(folder, layout) for folder in folders]
+    return [_scene(folder, layout, is_trusted) for folder in folders]
 
 
-def _scene(folder: Path, layout: str) -> Scene:
+def _scene(folder: Path, layout: str, is_trusted: bool) -> Scene:
     frames = three_frames(folder, layout)
-    return Scene(folder.name, frames, read_stated(folder / "exposure.txt", FRAMES, "stops"), {})
+    stated = read_stated(folder / "exposure.txt", FRAMES, "stops")
+    return Scene(folder.name, frames, stated._replace(is_trusted=is_trusted, is_linear=True), {})

@@ -63,12 +63,14 @@ class Claim(NamedTuple):
         files: from the shortest to the longest. exposures: of each (T,), in any unit.
         source: the list that says it; None: EXIF.
         is_linear: whether values are proportional to light; else a tone curve bends them that is not known.
+        may_be_misread: whether a list can be in another unit, or reversed, that has not been ruled out.
     """
 
     files: Sequence[Path]
     exposures: np.ndarray
     source: Path | None
     is_linear: bool = True
+    may_be_misread: bool = True
 
 
 def add_trust_option(parser: argparse.ArgumentParser) -> None:
@@ -198,7 +200,7 @@ def _turned(ratio: Ratio, step: float) -> dict[str, float]:
 def _others(claim: Claim, ratios: Sequence[Ratio | None]) -> list[tuple[str, np.ndarray]]:
     """What else could have been meant, in words, and the exposures (T,) that it stands for."""
     found, exposures = [], claim.exposures
-    name = claim.source.name if claim.source else ""
+    name = claim.source.name if claim.source and claim.may_be_misread else ""
     if name:
         found.append((": is the list reversed (1/shutter)?", 1 / exposures))
     if name == "exposure.txt" and np.ptp(exposures) < 40:

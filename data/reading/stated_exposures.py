@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.reading.measured_exposures import OVERRIDE
 from data.reading.measurements import level_ratio, percentiles
 from data.reading.number_list import read_numbers, read_text
 from util.errors import UserError
@@ -31,11 +32,15 @@ class Stated(NamedTuple):
 
     Attributes:
         path: the list. numbers: those of the frames (T,), rising. unit: of UNITS.
+        is_trusted: whether it counts whatever the frames show.
+        is_linear: whether the frames' decoded values are proportional to light, as far as is known.
     """
 
     path: Path
     numbers: np.ndarray
     unit: str
+    is_trusted: bool = False
+    is_linear: bool = False
 
     @property
     def exposures(self) -> np.ndarray:
@@ -135,9 +140,13 @@ def check_stated(stated: Stated, ratios: Sequence[Ratio | None]) -> None:
             f"of the frames used, number {number + 1} is {ratio.usual:.2g} times as bright as number {number}"
         )
         if ratio.most < 1 and ratio.usual < DARKER:
-            raise UserError(f"{stated.path} rises, but {pair}: are they in order, from the shortest on?")
+            raise UserError(
+                f"{stated.path} rises, but {pair}: are they in order, from the shortest on? {OVERRIDE}"
+            )
         if step > RISEN and ratio.usual > 1 / ALIKE and ratio.most < ALIKE:
-            raise UserError(f"{stated.path} rises {step:.3g} times, but {pair}: have they the same exposure?")
+            raise UserError(
+                f"{stated.path} rises {step:.3g} times, but {pair}: have they the same exposure? {OVERRIDE}"
+            )
     _check_unit(stated, [ratio and ratio.usual for ratio in ratios])
 
 
@@ -166,5 +175,5 @@ def _check_unit(stated: Stated, ratios: Sequence[float | None]) -> None:
         brighter = ", ".join(f"{ratio:.2g}" for ratio in seen)
         raise UserError(
             f"{stated.path} seems to hold {other}, but must hold {stated.unit}: "
-            f"the frames are {brighter} times as bright as the one before"
+            f"the frames are {brighter} times as bright as the one before; {OVERRIDE}"
         )
