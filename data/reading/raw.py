@@ -12,7 +12,7 @@ import rawpy
 
 from data.reading.exif import camera_name, numbers, read_tags
 from data.reading.raw_colour import colour_tags
-from data.reading.raw_file import open_raw
+from data.reading.raw_file import open_raw, unpack
 from data.reading.raw_integrity import check_content, check_segments
 from data.reading.raw_pattern import bayer_pattern
 from util.errors import UserError
@@ -137,7 +137,7 @@ def read_raw(path: Path) -> RawImage:
         tags = read_tags(path)
         with naming(path):
             check_segments(path, tags)
-        raw.unpack()
+        unpack(path, raw, tags)
         cfa = bayer_pattern(path, raw)
         visible = raw.raw_image_visible
         height, width = (side // 2 * 2 for side in visible.shape)

@@ -1,16 +1,20 @@
 """Opening raw files with LibRaw, so that each of its errors names the file."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import rawpy
 import tifffile
 
+from data.reading.dng_pixels import FLOATING, JPEG_XL, is_float, is_jpeg_xl, uncompressed
 from util.errors import UserError
 from util.imaging.tiff_pictures import TIFF_DAMAGE
 
 TIFF_STARTS = (b"II", b"MM")  # most raw formats are TIFF files as well
+FINISHED = "is a DNG of floats, a finished HDR image and no frame: data.simulate --source takes it as light"
 GOPRO, VC5 = ".gpr", 9  # suffix, and Compression of a DNG
 LEAST_BITS = 0.1  # of a px of camera noise, however it is compressed
 
@@ -26,7 +30,7 @@ def open_raw(path: Path) -> Iterator[rawpy.RawPy]:
                 raise UserError(f"{path} has no header that tells its size, levels and colour pattern")
     try:
         with rawpy.RawPy() as raw:
-            raw.open_file(str(path))
+            _open(path, raw)
             _check_claim(path, raw)
             yield raw
     except rawpy.LibRawFileUnsupportedError:
@@ -39,6 +43,30 @@ def open_raw(path: Path) -> Iterator[rawpy.RawPy]:
         raise UserError(f"{path} is damaged or cut short (LibRaw: {reason})") from None
     except UnicodeEncodeError:
         raise UserError(f"{path}: LibRaw opens names in UTF-8 only, rename it or its folder") from None
+
+
+def unpack(path: Path, raw: rawpy.RawPy, tags: Mapping[str, Any]) -> None:
+    """Decode the px of an open file, of which `tags` tell.
+
+    Raises:
+        UserError: it is a DNG of floats; one by JPEG XL, for which a package is not here.
+    """
+    if FLOATING in np.ravel(tags.get("SampleFormat", 1)):  # of which LibRaw would make 14 bits
+        raise UserError(f"{path} {FINISHED}")
+    if tags.get("Compression") == JPEG_XL:
+        raw.open_buffer(uncompressed(path))
+    raw.unpack()
+
+
+def _open(path: Path, raw: rawpy.RawPy) -> None:
+    try:
+        raw.open_file(str(path))
+    except rawpy.LibRawFileUnsupportedError:
+        if is_float(path):
+            raise UserError(f"{path} {FINISHED}") from None
+        if not is_jpeg_xl(path):
+            raise
+        raw.open_buffer(uncompressed(path))
 
 
 def _check_claim(path: Path, raw: rawpy.RawPy) -> None:

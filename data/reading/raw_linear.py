@@ -11,12 +11,10 @@ import rawpy
 from data.reading.exif import LINEAR_RAW, camera_name, numbers, read_tags
 from data.reading.raw import OPCODE_LISTS, ORIENTATIONS, SLOPES, RawImage, naming
 from data.reading.raw_colour import colour_tags
-from data.reading.raw_file import open_raw
+from data.reading.raw_file import open_raw, unpack
 from data.reading.raw_integrity import check_content, check_segments
 from util.errors import UserError
 from util.imaging.lens_shading import gain_maps
-
-FLOATING = 3  # tag SampleFormat
 
 
 def is_linear(path: Path) -> bool:
@@ -37,9 +35,9 @@ def read_linear(path: Path) -> RawImage:
             raise UserError(f"{path} is no linear DNG, as others beside it are: keep one kind in a folder")
         with naming(path):
             check_segments(path, tags)
-        raw.unpack()
-        if raw.raw_type != rawpy.RawType.Stack or FLOATING in np.ravel(tags.get("SampleFormat", 1)):
-            raise UserError(f"{path} is a linear DNG, but not of whole numbers of three colours")
+        unpack(path, raw, tags)
+        if raw.raw_type != rawpy.RawType.Stack:
+            raise UserError(f"{path} is a linear DNG, but not of three colours")
         planes = np.ascontiguousarray(raw.raw_image_visible[..., :3])
         with naming(path):
             black, white = _levels(tags)
