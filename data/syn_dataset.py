@@ -169,6 +169,8 @@ class SynDataset(BaseDataset):
             rows, columns = self.validation_rows, self.validation_columns
         top, bottom, _ = rows.indices(height)
         left, right, _ = columns.indices(width)
+        if bottom <= top or right <= left:
+            raise UserError(f"{folder}: of {width}x{height} packed px nothing is left of what is scored")
         raw, target = self._read(folder, top, left, bottom - top, right - left)
         sample = self._sample(sample_name(folder), raw, target)
         return sample | {"scene": folder.parent.name, "frame": folder.name, "meta": read_meta(folder)}

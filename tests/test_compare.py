@@ -212,6 +212,23 @@ def test_what_was_not_scored_alike_stands_apart(compare, tmp_path, changed):
     assert (tmp_path / "comparison.md").read_text().count("## ") == 2
 
 
+def test_other_data_with_equal_names_are_refused(compare, tmp_path):
+    here = {"dataroot": "/data/one", "samples": {"pixels": 9, "input": 0.1, "truth": 0.3}}
+    write_run(tmp_path / "one", **here)
+    write_run(tmp_path / "moved", **here | {"dataroot": "/data/two"})
+    compare("one", "moved")
+    write_run(tmp_path / "two", **here | {"samples": {"pixels": 9, "input": 0.1, "truth": 0.4}})
+    message = (
+        r"one/metrics_sig17align_3\.json and two/metrics_sig17align_3\.json are of different data, though "
+        r"images are called alike \(truth 0\.3 and 0\.4\): test both runs on one data set"
+    )
+    with pytest.raises(UserError, match=message):
+        compare("one", "two")
+    write_run(tmp_path / "odd", samples={"pixels": "many"})
+    with pytest.raises(UserError, match=r"not a metrics file of test\.py, samples"):
+        compare("odd")
+
+
 def test_scores_at_different_peaks_stand_in_different_columns(compare, tmp_path):
     write_run(tmp_path / "one")
     for name, peak in (("two", 400.0), ("three", 1000.0)):

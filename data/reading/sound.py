@@ -39,7 +39,8 @@ def colour_fault(meta: Mapping[str, Any]) -> str:
         if key not in meta:
             continue
         matrix = np.asarray(meta[key], np.float64)
-        if not np.isfinite(matrix).all() or np.linalg.det(matrix) < LEAST_DETERMINANT:
+        usable = matrix.shape == (3, 3) and np.isfinite(matrix).all()
+        if not usable or np.linalg.det(matrix) < LEAST_DETERMINANT:
             return f"{key} {_shown(matrix)} is not an invertible matrix of colours, of determinant above 0"
         if (matrix.sum(axis=1) <= 0).any():
             return f"{key} {_shown(matrix)} turns white into negative light"

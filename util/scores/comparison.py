@@ -159,8 +159,8 @@ def grouped(scores: Sequence[Scores]) -> dict[str, list[Scores]]:
         group = groups.setdefault((entry.conditions, entry.images), [])
         for other in group:
             if found := other.origin.differences(entry.origin):
-                both = f"{other.path} and {entry.path} are of different data whose images are called alike"
-                raise UserError(f"{both} ({found}): test both runs on one data set")
+                both = f"{other.path} and {entry.path} are of different data, though images are called alike"
+                raise UserError(f"{both} ({found}): test both runs on one data set, with the same options")
         group.append(entry)
     result: dict[str, list[Scores]] = {}
     for (conditions, images), entries in groups.items():

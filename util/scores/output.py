@@ -77,9 +77,10 @@ class Output:
         """Write the picture of a result, which `sheet` shows, under a name without suffix."""
         if self.kind == "radiance" and self.opt.tonemap == "mu_law":
             light = view.light(restored, saturates=False)
-            write_png8(self.pictures / f"{file}.png", mu_law_picture8(light))
+            write_png8(self.pictures / f"{file}.png", mu_law_picture8(light), is_srgb=False)
         else:
-            write_png16(self.pictures / f"{file}.png", sheet[RESTORED])
+            is_srgb = self.opt.tonemap != "mu_law"
+            write_png16(self.pictures / f"{file}.png", sheet[RESTORED], is_srgb)
 
     def columns(self, sheet: dict[str, np.ndarray]) -> int | None:
         """How many pictures of a contact sheet stand side by side; None is as many as suit their size."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class Samples:
         self.pixels += math.prod(last.shape[-2:])
 
     def facts(self) -> dict[str, float]:
-        """`pixels` of all ground truths, or of the frames without any; means of the first frames and of truth.
+        """`pixels` of all ground truths, or of frames without one, and means of first frames and truths.
 
         Values are as the data set gives them, before a network sees them.
         """
@@ -60,7 +61,7 @@ class Origin:
         """In what the samples of two origins differ, although they may be called alike; "" if they do not.
 
         The first frames of one folder may be read in two ways, as taken and aligned beforehand: by
-        themselves they are no difference. A folder is one where nothing tells of what it holds.
+        themselves they are no difference. Another folder is one only where nothing tells what it holds.
         """
         shared = self.facts.keys() & other.facts.keys()
         differing = [
@@ -68,8 +69,9 @@ class Origin:
             for key in KEYS
             if key in shared and not math.isclose(self.facts[key], other.facts[key], rel_tol=TOLERANCE)
         ]
-        moved = "" not in (self.dataroot, other.dataroot) and self.dataroot != other.dataroot
-        if not moved and differing == ["input"] and "truth" in shared:
+        roots = {Path(origin.dataroot).resolve() for origin in (self, other) if origin.dataroot}
+        moved = len(roots) == 2
+        if not moved and differing == ["input"]:
             return ""
         if moved and (differing or not shared):
             differing.insert(0, "dataroot")
