@@ -10,7 +10,6 @@ from models.base_model import BaseModel
 from models.networks.parts.exposure_pairs import GAMMA
 from util.errors import UserError
 
-
 LR_MIN = 1e-7  # where the published cosines end
 
 

@@ -105,8 +105,8 @@ def add_start(parser: Parser) -> None:
     group.add_argument(
         "--first_epoch",
         type=positive,
-        help="number of the first epoch, by which the learning rate goes; default: the one after --load_iter, "
-        "as published, else 1",
+        help="number of the first epoch, by which the learning rate goes; default: the one after "
+        "--load_iter, as published, else 1",
     )
     group.add_argument(
         *("--resume", "-r"),

@@ -486,7 +486,7 @@ def test_raft(raft_weights: Path) -> None:
 
 
 def test_where_the_record_is(scenes: Path) -> None:
-    """Beside the scenes; one among them, of earlier versions, is read and moved; a left-over one says nothing."""
+    """Beside the scenes; one among them, of earlier versions, is read and moved; one may outlast its scenes."""
     assert run(scenes) == (3, 3, 3)
     folder, record = scenes / "Test_align", scenes / "Test_align.json"
     record.rename(folder / "align.json")

@@ -138,18 +138,8 @@ def test_data_in_the_folder(tmp_path) -> None:
 @pytest.mark.slow
 def test_two_processes(train, common, tmp_path) -> None:
     """One of them moves the run, once, after both have read its weights."""
-    words = (
-        *common,
-        *SHORT,
-        "--checkpoints_dir",
-        tmp_path,
-        "--name",
-        "run",
-        "--load_iter",
-        1,
-        "--first_epoch",
-        1,
-    )
+    where = ("--checkpoints_dir", tmp_path, "--name", "run")
+    words = (*common, *SHORT, *where, "--load_iter", 1, "--first_epoch", 1)
     status, out, err = wait(torchrun(*words))
     assert status == 0, err
     assert out.count("the earlier run in") == 1

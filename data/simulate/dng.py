@@ -16,9 +16,9 @@ from data.simulate.sampling import EXPOSURES, Sample
 from util.files import write_atomically
 from util.imaging.bayer import PLANES, pack, unpack
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10  # types of a TIFF tag
+BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL, DOUBLE = 1, 2, 3, 4, 5, 10, 12  # types of a TIFF tag
 COLOUR_FILTER_ARRAY = 32803  # PhotometricInterpretation
-DAYLIGHT = 21  # EXIF LightSource of D65
+TUNGSTEN, DAYLIGHT = 17, 21  # EXIF LightSource of standard light A and D65
 LARGEST_DENOMINATOR = 1_000_000
 REAL_CFA, REAL_ISO = "GRBG", 1600
 SHORTEST_TIME = 1 / 1024  # s
@@ -39,6 +39,7 @@ def write_dng(
     exposure_time: float | None = None,
     iso: int | None = None,
     f_number: float | None = None,
+    noise: tuple[float, float] | None = None,
     extra: Sequence[Tag] = (),
 ) -> None:
     """Write a Bayer mosaic (H, W) uint16 as an uncompressed DNG, which raw converters read bit by bit.
@@ -48,6 +49,7 @@ def write_dng(
         neutral: camera RGB of white. color_matrices: one or two (3, 3), XYZ to camera RGB.
         illuminants: EXIF LightSource of each matrix.
         exposure_time: in s. The file is silent about what is None.
+        noise: shot and read level: the variance of a value x, black 0 and white 1, is shot * x + read.
         extra: further tags; one that is written anyway is replaced.
 
     Raises:
@@ -57,6 +59,7 @@ def write_dng(
         *_mosaic_tags(cfa, black, white),
         *_colour_tags(neutral, color_matrices, illuminants),
         *_shot_tags(exposure_time, iso, f_number),
+        *([(51041, DOUBLE, 2, noise, True)] if noise else []),  # NoiseProfile
     ]
     replaced = {tag[0] for tag in extra}
     with write_atomically(path) as temporary:
@@ -122,7 +125,8 @@ def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:
         OSError, UserError: it cannot be written.
     """
     folder.mkdir(parents=True)
-    for number, (exposure, frame) in enumerate(zip(EXPOSURES, sample.frames, strict=True), 1):
+    brackets = zip(EXPOSURES, sample.frames, sample.noise[1], strict=True)
+    for number, (exposure, frame, noise) in enumerate(brackets, 1):
         levels = black + _as_grbg(frame) * ((WHITE_LEVEL - black) / WHITE_LEVEL)
         write_dng(
             folder / f"{number}.dng",
@@ -133,6 +137,7 @@ def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:
             **colour_tags(sample.camera),
             exposure_time=SHORTEST_TIME * exposure,
             iso=REAL_ISO,
+            noise=noise,
         )
     (folder / "exposure.txt").write_text("".join(f"{exposure}\n" for exposure in EXPOSURES))
     np.save(folder / "raw_gt.npy", np.ascontiguousarray(_as_grbg(sample.gt).transpose(1, 2, 0)))
@@ -144,7 +149,11 @@ def _as_grbg(planes: np.ndarray) -> np.ndarray:
 
 
 def colour_tags(camera: Camera) -> dict[str, Sequence]:
-    """Tags by which a converter finds exactly the simulated colours: the light is D65, the sRGB white."""
+    """Tags by which a converter finds exactly the simulated colours: the light is D65, the sRGB white.
+
+    The published reader of real brackets asks for a second matrix, which is that of light A here. It is the
+    same, as the simulated camera has one matrix whatever the light.
+    """
     gains = np.array([camera.red_gain, 1.0, camera.blue_gain])
     matrix = np.diag(1 / gains) @ camera.rgb2cam @ np.linalg.inv(SRGB_TO_XYZ)
-    return {"neutral": 1 / gains, "color_matrices": [matrix], "illuminants": [DAYLIGHT]}
+    return {"neutral": 1 / gains, "color_matrices": [matrix, matrix], "illuminants": [TUNGSTEN, DAYLIGHT]}
