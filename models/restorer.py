@@ -18,7 +18,6 @@ from models.expectation import Expectation, expect
 from util.device import join
 from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
-from util.imaging.radiance import write_radiance
 from util.imaging.rendering import contact_sheet
 from util.scores.baselines import bicubic, burst_average, exposure_average
 from util.task import Task
@@ -159,15 +158,15 @@ class Restored:
         return contact_sheet(list(shown.values()), list(shown))
 
     def write(self, path: str | Path, tonemap: str = "reinhard", ev: float | str = "auto") -> None:
-        """Write by suffix: `.png` a 16-bit picture, `.exr` or `.hdr` linear light.
+        """Write by suffix: `.png` a 16-bit picture, `.exr`, `.hdr` or `.dng` linear light.
 
         Raises:
             UserError: another suffix, or a file that cannot be written.
         """
         if Path(path).suffix.lower() == ".png":
-            write_png16(Path(path), self.picture(tonemap, ev))
+            write_png16(Path(path), self.picture(tonemap, ev), is_srgb=tonemap != "mu_law")
         else:
-            write_radiance(path, self.light())
+            self.view.write_light(path, self.image, saturates=True)
 
     def write_sheet(self, path: str | Path, tonemap: str = "reinhard", ev: float | str = "auto") -> None:
         """Write the contact sheet as a PNG of 8 bits."""

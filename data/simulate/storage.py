@@ -136,7 +136,8 @@ def _write_pictures(folder: Path, sample: Sample) -> None:
         "cam2rgb": camera.metadata()["cam2rgb"],
         "cfa": "RGGB",
     }
-    write_png16(folder / "rgb_vis_gt.png", render_png16(sample.gt.transpose(2, 0, 1), meta, menon))
+    picture = render_png16(sample.gt.transpose(2, 0, 1), meta, menon)
+    write_png16(folder / "rgb_vis_gt.png", picture, is_srgb=False)
     for exposure, frame in zip(EXPOSURES, sample.frames, strict=True):
         linear = linear_srgb(frame.transpose(2, 0, 1), meta, menon, white=WHITE_LEVEL)
         preview = np.round(srgb_encode(linear) * 255).astype(np.uint8)

@@ -13,25 +13,35 @@ from util.files import write_atomically
 from util.imaging.picture_colours import JPEG, PNG, Picture, by_engine, named_space, profiled
 from util.imaging.tiff_pictures import STARTS, read_coded_tiff
 
-
-def write_png16(path: str | Path, rgb: np.ndarray) -> None:
-    """Write uint16 RGB (H, W, 3) as a 16-bit PNG; UserError where the file cannot be written."""
-    _write_png(path, rgb, np.uint16)
+AFTER_HEADER = 33  # bytes of a PNG's signature and IHDR
+SRGB_CHUNK = b"\0\0\0\1sRGB\0\xae\xce\x1c\xe9"  # PNG, third edition, 11.3.2.5: perceptual
 
 
-def write_png8(path: str | Path, rgb: np.ndarray) -> None:
-    """Write uint8 RGB (H, W, 3) as an 8-bit PNG; UserError where the file cannot be written."""
-    _write_png(path, rgb, np.uint8)
+def write_png16(path: str | Path, rgb: np.ndarray, is_srgb: bool = True) -> None:
+    """Write uint16 RGB (H, W, 3) as a 16-bit PNG, which says that it is sRGB, or does not say.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    _write_png(path, rgb, np.uint16, is_srgb)
 
 
-def _write_png(path: str | Path, rgb: np.ndarray, dtype: type) -> None:
+def write_png8(path: str | Path, rgb: np.ndarray, is_srgb: bool = True) -> None:
+    """Write uint8 RGB (H, W, 3) as an 8-bit PNG; as `write_png16`."""
+    _write_png(path, rgb, np.uint8, is_srgb)
+
+
+def _write_png(path: str | Path, rgb: np.ndarray, dtype: type, is_srgb: bool) -> None:
     if rgb.dtype != dtype:
         raise TypeError(f"{path}: the picture must be {np.dtype(dtype)}, not {rgb.dtype}")
     if Path(path).suffix.lower() != ".png":
         raise UserError(f"{path}: the name of a PNG file must end in .png")
     _, encoded = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    content = encoded.tobytes()
+    if is_srgb:
+        content = content[:AFTER_HEADER] + SRGB_CHUNK + content[AFTER_HEADER:]
     with write_atomically(path) as temporary:
-        encoded.tofile(temporary)
+        temporary.write_bytes(content)
 
 
 def write_tiff16(path: str | Path, rgb: np.ndarray) -> None:
@@ -65,10 +75,12 @@ def read_coded(path: str | Path, upright: bool = False, number: int | None = Non
             colour space cannot be read.
     """
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            start = file.read(12)
+            content = b"" if start.startswith(STARTS) else start + file.read()
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
-    if content.startswith(STARTS):
+    if not content and start:
         return read_coded_tiff(path, upright, number)
     if content[4:12] in (b"ftypavif", b"ftypheic", b"ftypmif1"):
         raise UserError(f"{path}: is an AVIF or HEIC picture: save it as PNG or TIFF of 16 bits")

@@ -25,6 +25,7 @@ from util.imaging.colour_profiles import (
 from util.imaging.primaries import SRGB as SRGB_CHROMATICITIES
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # how files begin
+FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers SOF of JPEG
 ICC_SEGMENT, EXIF_SEGMENT = b"ICC_PROFILE\0", b"Exif\0\0"
 COLOUR_SPACE, INTEROPERABILITY, EXIF = 0xA001, 0xA005, 0x8769  # EXIF 2.32, 4.6.5 and 4.6.7
 UNCALIBRATED, ADOBE_BY_SOME = 65535, 2  # values of ColorSpace; 2 is not of the standard, but is written
@@ -146,12 +147,17 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _jpeg_space(path: str | Path, content: bytes) -> tuple[ColourSpace, bytes]:
-    parts, exif = {}, b""
+    parts, exif, is_printed = {}, b"", False
     for marker, data in _jpeg_segments(content):
         if marker == 0xE2 and data.startswith(ICC_SEGMENT) and len(data) > 14:
             parts[data[12]] = data[14:]
         elif marker == 0xE1 and data.startswith(EXIF_SEGMENT):
             exif = exif or data
+        elif marker in FRAME_HEADERS and data[5:6] == b"\4":
+            is_printed = True
+    if is_printed and not parts:
+        note = "its printing colours, CMYK, are converted without a profile"
+        print(f"note: {path}: {note}", file=sys.stderr)
     if parts:
         return space_of_profile(b"".join(parts[number] for number in sorted(parts)))
     return (_exif_space(path, exif) if exif else SRGB), b""

@@ -47,9 +47,9 @@ class BurstOutput(Output):
     def write_picture(
         self, file: Path, view: Pictures, restored: torch.Tensor, sheet: dict[str, np.ndarray]
     ) -> None:
-        write_png16(self.pictures / f"{file}.png", sheet[RESTORED])
+        write_png16(self.pictures / f"{file}.png", sheet[RESTORED], self.opt.tonemap != "mu_law")
         codes = codes14(restored[0].float().cpu().numpy().transpose(1, 2, 0))
-        write_png16(self.linear / f"{file}.png", codes[..., ::-1])
+        write_png16(self.linear / f"{file}.png", codes[..., ::-1], is_srgb=False)
 
     def sheet(
         self,
