@@ -18,6 +18,7 @@ from util.parser import boolean
 
 FOLDERS = {"train": "Training", "val": "Test", "test": "Test"}
 LABEL = "HDRImg"  # stem of true labels, and of colour labels beside aligned frames
+FORMATS = ("exr", "hdr")  # of structure labels that are written
 VALIDATION = 512  # px of the upper left corner that validation sees
 
 
@@ -51,6 +52,13 @@ class Sig17alignDataset(BaseDataset):
                 type=boolean,
                 default=False,
                 help="restore the aligned training scenes: the results are structure labels",
+            )
+            parser.add_argument(
+                "--label_format",
+                choices=FORMATS,
+                default="exr",
+                help="of structure labels: exr, float32, or hdr, 8 bits and an exponent, which published "
+                "programs read",
             )
 
     @staticmethod

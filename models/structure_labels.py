@@ -29,6 +29,8 @@ def write_structure_labels(
 ) -> LabelCounts:
     """Write `<folder>/<scene>.exr`, linear RGB in float32, for each sample (SelfHDR specification, 4.4).
 
+    With `--label_format hdr` it is `<scene>.hdr`, as published. A label has one file: the other goes.
+
     A label that the same weights, settings and frames have made is left as it is, so that what was stopped
     goes on where it was; any other is made anew.
 
@@ -47,7 +49,7 @@ def write_structure_labels(
     for sample in tqdm(samples, total=total, unit="scene", desc="structure labels", disable=None):
         scene = sample["scene"][0]
         source = digest(record.maker, sample["frames"], sample["exposure"])
-        path = folder / f"{scene}.exr"
+        path = folder / f"{scene}.{model.opt.label_format}"
         if record.made.get(scene) == source and path.is_file():
             kept += 1
             continue
@@ -57,6 +59,7 @@ def write_structure_labels(
             raise UserError(f"scene {scene}: {error}") from error
         record.forget(scene)
         write_radiance(path, light[0].float().cpu().permute(1, 2, 0).numpy())
+        path.with_suffix(".exr" if path.suffix == ".hdr" else ".hdr").unlink(missing_ok=True)
         record.add(scene, source)
         written += 1
     return LabelCounts(written, kept)

@@ -32,6 +32,7 @@ def options(**changes: object) -> argparse.Namespace:
         "channels_last": False,
         "compile": False,
         "gradient_checkpointing": False,
+        "label_format": "exr",
         "tile": 0,
         "tile_overlap": 32,
         "lr": 1e-3,

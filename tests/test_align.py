@@ -486,7 +486,7 @@ def test_raft(raft_weights: Path) -> None:
 
 
 def test_where_the_record_is(scenes: Path) -> None:
-    """Beside the scenes; one among them, of earlier versions, is read and moved; one may outlast its scenes."""
+    """Beside the scenes; one among them, of earlier versions, is read and moved; it may outlast scenes."""
     assert run(scenes) == (3, 3, 3)
     folder, record = scenes / "Test_align", scenes / "Test_align.json"
     record.rename(folder / "align.json")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from models.structure_labels import RECORD, write_structure_labels
 from tests.selfhdr_training import CPU, EXPOSURE, TASK, light, model_of, options
 from util.device import Place
 from util.errors import UserError
+from util.imaging.radiance import read_radiance
 from util.imaging.radiance_exr import read_exr
 from util.task import Task
 
@@ -59,6 +61,19 @@ def test_labels_are_written_and_kept(tmp_path: Path) -> None:
     assert model.network.asked == 2
     (folder / "001.exr").unlink()
     assert write_structure_labels(model, scenes("001", "b.2", "new"), folder) == (2, 1)
+
+
+def test_labels_in_the_published_format(tmp_path: Path) -> None:
+    """Which a program that looks for `<scene>.hdr` finds; the other file goes, and back."""
+    assert write_structure_labels(labeller(), scenes("001", "b.2"), tmp_path) == (2, 0)
+    light = read_exr(tmp_path / "b.2.exr")
+    for kind, counts in (("hdr", (2, 0)), ("hdr", (0, 2)), ("exr", (2, 0))):
+        assert write_structure_labels(labeller(label_format=kind), scenes("001", "b.2"), tmp_path) == counts
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [f"001.{kind}", f"b.2.{kind}", RECORD]
+        if kind == "hdr":
+            error = np.abs(read_radiance(tmp_path / "b.2.hdr") - light)
+            assert (error <= 0.004 * light.max(axis=2, keepdims=True)).all()
 
 
 def test_labels_of_other_weights_or_frames_are_made_anew(
