@@ -89,12 +89,15 @@ def read(folder: str | Path, **settings: Any) -> "Scene":
 
 
 def scene(
-    frames: "np.ndarray", exposures: "list[float]", meta: "dict[str, np.ndarray] | None" = None
+    frames: "np.ndarray",
+    exposures: "list[float]",
+    meta: "dict[str, np.ndarray] | None" = None,
+    trust_exposures: bool = False,
 ) -> "Scene":
     """A scene of arrays (T, H, W, 3), linear sRGB, or (T, H, W, 4), packed R, G, G, B: `scene_of_arrays`."""
     from data.photos import scene_of_arrays
 
-    return scene_of_arrays(frames, exposures, meta)
+    return scene_of_arrays(frames, exposures, meta, trust_exposures=trust_exposures)
 
 
 def load(weights: str | Path | None = None, net: str | None = None, **settings: Any) -> "Restorer":

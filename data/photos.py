@@ -11,6 +11,7 @@ import numpy as np
 from data.burst_dataset import SHARPEST, TASKS, BurstDataset
 from data.folder_dataset import SHORTEST, FolderDataset, find_scenes, shot_files
 from data.own_rows import check_shot_options, read_rows
+from data.reading.measured_exposures import Claim, confirmed, thinned
 from data.reading.picture_stack import RESPONSES
 from data.row_exposure import LIMITS, ORDERS, RowExposure
 from util.errors import UserError
@@ -168,6 +169,7 @@ def scene_of_arrays(
     exposures: Sequence[float],
     meta: Mapping[str, Any] | None = None,
     name: str = "scene",
+    trust_exposures: bool = False,
 ) -> Scene:
     """A scene of measured values.
 
@@ -177,9 +179,10 @@ def scene_of_arrays(
         exposures: of each frame, in any unit (seconds, say), in any order.
         meta: of raw frames, float32 arrays: `white_balance` (3,), gains of R, G, B; `cam2rgb` (3, 3), to
             linear sRGB, of rows that sum to 1. Without it colours are the camera's own.
+        trust_exposures: whether they count even where the frames' brightness contradicts them.
 
     Raises:
-        UserError: shapes, values or exposures that cannot be such frames.
+        UserError: shapes, values or exposures that cannot be such frames, or contradict them.
     """
     values = np.array(frames, np.float32)
     times = np.array(exposures, np.float64)
@@ -191,6 +194,9 @@ def scene_of_arrays(
         raise UserError("frames must be finite, with 1 for the white level: divide by the largest code")
     order = np.argsort(times)
     planes = np.ascontiguousarray(values[order].clip(0, 1).transpose(0, 3, 1, 2))
+    if not trust_exposures:
+        names = [Path(f"frame {number}") for number in order]
+        confirmed(Claim(names, times[order], Path("exposures")), map(thinned, planes[:, 1]))
     exposure = np.float32(SHORTEST * times[order] / times.min())
     return Scene(name, planes, exposure, {**(RGGB if values.shape[-1] == 4 else {}), **(meta or {})})
 
