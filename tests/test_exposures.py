@@ -1,14 +1,19 @@
 """Exposures of a set of frames: by EXIF, by lists of several kinds, and what is wrong with them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from data.folder_dataset import frame_files
+from data.merging.scenes import raw_files
 from data.reading.exif import Shot
 from data.reading.exposures import from_shots, read_list, set_exposures
+from data.real_dataset import dng_files
 from util.errors import UserError
+from util.natural import by_name
 
 
 def paths(count: int, folder: Path = Path("x")) -> list[Path]:
@@ -130,3 +135,40 @@ def test_equal_exposures_are_refused(tmp_path: Path) -> None:
     message = r"0\.jpg and 2\.jpg have the same exposure \(0\.1 by EXIF\): leave one out"
     with pytest.raises(UserError, match=message):
         set_exposures(tmp_path, paths(3, tmp_path), [Shot(0.1), Shot(0.2), Shot(0.1)])
+
+
+@pytest.mark.parametrize("text", ["1 -3 -7", "-2 0 2", "0 2 4"])
+def test_stops_in_a_list_of_exposures_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "exposure.txt").write_text(text)
+    message = r"must be numbers above 0; stops \(\+1 = twice the exposure\) are listed in ev\.txt$"
+    with pytest.raises(UserError, match=message):
+        read_list(tmp_path, paths(3, tmp_path))
+
+
+# Order of names
+
+
+def test_numbers_in_names_count_by_value() -> None:
+    names = ["b1", "a10", "a9", "a09", "IMG_2-10.dng", "IMG_2-9.dng", "a", "10", "9"]
+    folder = [Path("x10") / name for name in names] + [Path("x9/c")]
+    expected = ["c", "9", "10", "IMG_2-9.dng", "IMG_2-10.dng", "a", "a09", "a9", "a10", "b1"]
+    assert [path.name for path in by_name(folder)] == expected
+
+
+@pytest.mark.parametrize("files_in", [frame_files, dng_files, raw_files])
+def test_readers_take_the_natural_order(tmp_path: Path, files_in: Callable) -> None:
+    for name in ("img_10.dng", "img_8.dng", "img_9.dng"):
+        (tmp_path / name).touch()
+    assert [file.name for file in files_in(tmp_path)] == ["img_8.dng", "img_9.dng", "img_10.dng"]
+
+
+def test_a_note_tells_which_file_got_what(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    files = [tmp_path / f"img_{number}.dng" for number in (8, 9, 10)]
+    (tmp_path / "exposure.txt").write_text("1 4 16")
+    assert read_list(tmp_path, files)[0].tolist() == [1, 4, 16]
+    said = "numbers in names count by value: img_8.dng 1, img_9.dng 4, img_10.dng 16"
+    assert capsys.readouterr().err == f"note: {tmp_path}/exposure.txt: {said}\n"
+    (tmp_path / "exposure.txt").unlink()
+    (tmp_path / "image_list.txt").write_text("f 1/shutter_speed\nimg_10.dng 1\nimg_8.dng 16\nimg_9.dng 4\n")
+    assert read_list(tmp_path, files)[0].tolist() == [1 / 16, 1 / 4, 1]
+    assert capsys.readouterr().err == ""  # it names the files itself
