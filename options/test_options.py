@@ -203,8 +203,9 @@ def add_output(parser: Parser) -> None:
     )
     group.add_argument(
         "--save_hdr",
-        choices=("none", "exr", "hdr"),
-        help="write linear radiance files, on the scale of the frames divided by their exposures; "
+        choices=("none", "exr", "hdr", "dng"),
+        help="write linear radiance files, on the scale of the frames divided by their exposures; dng: "
+        "floats, for raw developers; "
         "default: hdr for LDR data sets, else none",
     )
 

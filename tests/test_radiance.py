@@ -88,7 +88,7 @@ def test_hdr_extremes_stay_finite(tmp_path):
 
 def test_radiance_that_cannot_be_written_is_a_clear_error(tmp_path):
     rgb = make_radiance()
-    with pytest.raises(UserError, match=r"as \.exr or \.hdr, not as \.tif"):
+    with pytest.raises(UserError, match=r"as \.exr, \.hdr or \.dng, not as \.tif"):
         write_radiance(tmp_path / "a.tif", rgb)
     rgb[0, 0, 0] = np.nan
     with pytest.raises(UserError, match=r"not finite, which only \.exr can store"):

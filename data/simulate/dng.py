@@ -4,7 +4,6 @@ Tags: Adobe's Digital Negative Specification 1.4. Layout: BracketIRE specificati
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,14 @@ from data.simulate.camera import SRGB_TO_XYZ, Camera
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
 from util.files import write_atomically
+from util.imaging import dng_tags
 from util.imaging.bayer import PLANES, pack, unpack
+from util.imaging.dng_tags import COLOUR_FILTER_ARRAY, DAYLIGHT, DOUBLE, SHORT, Tag, rationals
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL, DOUBLE = 1, 2, 3, 4, 5, 10, 12  # types of a TIFF tag
-COLOUR_FILTER_ARRAY = 32803  # PhotometricInterpretation
-TUNGSTEN, DAYLIGHT = 17, 21  # EXIF LightSource of standard light A and D65
-LARGEST_DENOMINATOR = 1_000_000
+TUNGSTEN = 17  # EXIF LightSource of standard light A
+CAMERA = "Bracketeer simulated camera"
 REAL_CFA, REAL_ISO = "GRBG", 1600
 SHORTEST_TIME = 1 / 1024  # s
-
-Tag = tuple[int, int, int, object, bool]  # code, type, count, value, written once: as tifffile takes them
 
 
 def write_dng(
@@ -56,8 +53,9 @@ def write_dng(
         UserError: the file cannot be written.
     """
     tags = [
-        *_mosaic_tags(cfa, black, white),
-        *_colour_tags(neutral, color_matrices, illuminants),
+        *dng_tags.pattern_tags(PLANES[cfa]),
+        *dng_tags.file_tags(CAMERA, black, white, (1, 1)),
+        *dng_tags.colour_tags(neutral, color_matrices, illuminants),
         *_shot_tags(exposure_time, iso, f_number),
         *([(51041, DOUBLE, 2, noise, True)] if noise else []),  # NoiseProfile
     ]
@@ -72,46 +70,11 @@ def write_dng(
         )
 
 
-def _mosaic_tags(cfa: str, black: float, white: int) -> list[Tag]:
-    return [
-        (33421, SHORT, 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, BYTE, 4, bytes(_colours(cfa)), True),
-        (50706, BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
-        (50707, BYTE, 4, bytes((1, 1, 0, 0)), True),  # DNGBackwardVersion
-        (50708, ASCII, 0, "Bracketeer simulated camera", True),  # UniqueCameraModel
-        (50714, *_rationals([black]), True),
-        (50717, LONG, 1, white, True),
-    ]
-
-
-def _colour_tags(
-    neutral: Sequence[float], color_matrices: Sequence[np.ndarray], illuminants: Sequence[int]
-) -> list[Tag]:
-    tags: list[Tag] = [(50728, *_rationals(neutral), True)]
-    for number, (matrix, light) in enumerate(zip(color_matrices, illuminants, strict=True)):
-        tags += [(50721 + number, *_rationals(np.ravel(matrix), SRATIONAL), True)]
-        tags += [(50778 + number, SHORT, 1, light, True)]
-    return tags
-
-
 def _shot_tags(exposure_time: float | None, iso: int | None, f_number: float | None) -> list[Tag]:
     tags: list[Tag] = []
     for code, value in ((33434, exposure_time), (33437, f_number)):
-        tags += [(code, *_rationals([value]), True)] if value is not None else []
+        tags += [(code, *rationals([value]), True)] if value is not None else []
     return tags + ([(34855, SHORT, 1, iso, True)] if iso is not None else [])
-
-
-def _colours(cfa: str) -> list[int]:
-    """Colour (0 R, 1 G, 2 B) of the four places of a cell, row by row."""
-    colours = dict(zip(PLANES[cfa], (0, 1, 1, 2), strict=True))
-    return [colours[row, column] for row in (0, 1) for column in (0, 1)]
-
-
-def _rationals(values: Sequence[float], kind: int = RATIONAL) -> tuple[int, int, tuple[int, ...]]:
-    """Type, count and value of a tag of fractions."""
-    fractions = [Fraction(float(value)).limit_denominator(LARGEST_DENOMINATOR) for value in values]
-    parts = tuple(part for one in fractions for part in (one.numerator, one.denominator))
-    return kind, len(fractions), parts
 
 
 def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:

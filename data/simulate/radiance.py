@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from data.reading import raw
+from data.reading.dng_pixels import is_float
 from data.simulate.reading import CODED, RADIANCE, Pictures
 from util.errors import UserError
 from util.files import write_atomically
@@ -77,7 +78,7 @@ def read_linear(path: Path) -> np.ndarray:
     Raises:
         UserError: the file is missing, damaged, or of another kind.
     """
-    if path.suffix.lower() not in raw.SUFFIXES:
+    if path.suffix.lower() not in raw.SUFFIXES or is_float(path):
         return np.maximum(Pictures.sorted([path]).read(0), 0)
     image = raw.read_raw(path)
     planes = raw.normalise(image.planes, image.black, image.white)

@@ -9,13 +9,16 @@ from tokenize import TokenError
 import cv2
 import numpy as np
 
+from data.reading.dng_pixels import is_float
+from data.reading.float_dng import read_float_dng
 from util.errors import UserError
 from util.imaging.images import read_picture
 from util.imaging.radiance import read_radiance
 from util.imaging.tonemap import srgb_decode
 from util.natural import by_name, parts
 
-RADIANCE = (".exr", ".hdr", ".tif", ".tiff")  # hold linear light
+FLOAT_DNG = ".dng"  # those of floats are light, the others raw files
+RADIANCE = (".exr", ".hdr", ".tif", ".tiff", FLOAT_DNG)  # hold linear light
 CODED = (".png", ".jpg", ".jpeg")  # hold sRGB
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v")
 ARRAYS = (".npy",)
@@ -91,7 +94,8 @@ class Pictures:
         path = self.paths[index]
         if self.coded:
             return decode_srgb(read_picture(path, upright=True))
-        light = read_radiance(path, as_stored)
+        is_dng = path.suffix.lower() == FLOAT_DNG
+        light = read_float_dng(path) if is_dng else read_radiance(path, as_stored)
         if not np.isfinite(light).all():
             raise UserError(f"{path} holds values that are not finite: repair or remove it")
         return light
@@ -213,5 +217,5 @@ def find_files(path: Path) -> Iterator[Path]:
             continue
         if entry.is_dir():
             yield from find_files(entry)
-        elif entry.suffix.lower() in known:
+        elif entry.suffix.lower() in known and (entry.suffix.lower() != FLOAT_DNG or is_float(entry)):
             yield entry

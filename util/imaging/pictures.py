@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from util.files import write_atomically
 from util.imaging.demosaic import Demosaicer
-from util.imaging.rendering import linear_srgb, reduced, render_png16, scene_luminance
+from util.imaging.radiance import write_radiance
+from util.imaging.radiance_dng import write_mosaic_dng
+from util.imaging.rendering import camera_planes, linear_srgb, reduced, render_png16, scene_luminance
 from util.imaging.tonemap import (
     automatic_ev,
     automatic_reinhard,
@@ -87,6 +91,20 @@ class Pictures:
             saturation=self.white if saturates else None,
             isp=self.isp,
         )
+
+    def write_light(self, path: str | Path, image: torch.Tensor, saturates: bool) -> None:
+        """Write `light` by suffix, as `write_radiance` does; a mosaic as a DNG before it is demosaiced.
+
+        Raises:
+            UserError: another suffix, or a file that cannot be written.
+        """
+        is_mosaic = image.shape[1] == 4 and "cam2rgb" in self.meta
+        if Path(path).suffix.lower() == ".dng" and is_mosaic:
+            planes = camera_planes(_array(image), self.meta, self.white if saturates else None)
+            with write_atomically(path) as temporary:
+                write_mosaic_dng(temporary, planes, self.meta)
+        else:
+            write_radiance(path, self.light(image, saturates))
 
     def as_taken(self, frames: torch.Tensor, exposure: torch.Tensor, border: int) -> dict[str, np.ndarray]:
         """The shortest, middle and longest of the normalised frames (1, T, C, h, w) as a camera shows them.

@@ -8,6 +8,7 @@ import numpy as np
 
 from util.errors import UserError
 from util.files import write_atomically
+from util.imaging.radiance_dng import write_linear_dng
 from util.imaging.radiance_exr import read_exr, write_exr
 from util.imaging.radiance_hdr import read_hdr, write_hdr
 from util.imaging.tiff_pictures import read_linear_tiff
@@ -36,20 +37,21 @@ def read_radiance(path: str | Path, as_stored: bool = False) -> np.ndarray:
 
 
 def write_radiance(path: str | Path, rgb: np.ndarray) -> None:
-    """Write linear RGB float32 (H, W, 3) by suffix.
+    """Write linear sRGB float32 (H, W, 3) by suffix.
 
-    `.exr` keeps every bit; `.hdr` errs by up to 0.4 % of a pixel's largest channel and makes negatives 0.
+    `.exr` keeps every bit. `.hdr` errs by up to 0.4 % of a pixel's largest channel, and `.dng`, for raw
+    developers, by up to 0.05 % where it takes float16; both make negatives 0.
 
     Raises:
-        UserError: another suffix, a file that cannot be written, or values for `.hdr` that are not finite.
+        UserError: another suffix, a file that cannot be written, or values that are not finite, which only
+            `.exr` has.
     """
-    writers: dict[str, Callable] = {".exr": write_exr, ".hdr": write_hdr}
+    writers: dict[str, Callable] = {".exr": write_exr, ".hdr": write_hdr, ".dng": write_linear_dng}
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
-        raise UserError(
-            f"{path}: radiance is written as .exr or .hdr, not as {suffix or 'a file without suffix'}"
-        )
-    if suffix == ".hdr" and not np.isfinite(rgb).all():
+        known = ".exr, .hdr or .dng"
+        raise UserError(f"{path}: radiance is written as {known}, not as {suffix or 'a file without suffix'}")
+    if suffix != ".exr" and not np.isfinite(rgb).all():
         raise UserError(f"{path}: the picture holds values that are not finite, which only .exr can store")
     with write_atomically(path) as temporary:
         writers[suffix](temporary, rgb)

@@ -112,6 +112,15 @@ def scene_luminance(
     return luminance(development.colours(planes.transpose(1, 2, 0)))
 
 
+def camera_planes(image: np.ndarray, meta: Mapping[str, Any], saturation: float | None) -> np.ndarray:
+    """The planes (4, h, w) of a camera that `linear_srgb` demosaics, on the scale of the image.
+
+    Not negative, with shading corrected and saturated white neutral, and without the balance.
+    """
+    development = _Development(image, meta, 1.0, False, saturation, "full")
+    return development.planes(slice(None)) / development.gains[:, None, None]
+
+
 def oriented(picture: np.ndarray, orientation: int) -> np.ndarray:
     """A stored picture (H, W, ...) as it is to be seen, by its EXIF orientation 1..8 (EXIF 2.32, 4.6.4)."""
     if orientation not in ORIENTATIONS:

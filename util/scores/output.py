@@ -10,7 +10,6 @@ import torch
 
 from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
-from util.imaging.radiance import write_radiance
 from util.imaging.tonemap import mu_law_picture8
 from util.scores.baselines import exposure_average
 from util.scores.method_scores import RESTORED, TRUTH
@@ -63,8 +62,8 @@ class Output:
         if not self.one_per_scene:
             file /= sample["frame"][0]
         if self.opt.save_hdr != "none":
-            light = view.light(restored, saturates=TRUTH not in pictures)
-            write_radiance(self.radiance / f"{file}.{self.opt.save_hdr}", light)
+            path = self.radiance / f"{file}.{self.opt.save_hdr}"
+            view.write_light(path, restored, saturates=TRUTH not in pictures)
         if self.opt.save_imgs:
             sheet = self.sheet(view, frames, sample, images, pictures)
             self.write_picture(file, view, restored, sheet)
