@@ -227,28 +227,24 @@ def _decoded_by_opencv(path: str | Path, number: int) -> np.ndarray:
 
 def _to_rgb(path: str | Path, page: tifffile.TiffPage, stored: np.ndarray) -> _Samples:
     """Stored samples (H, W, S) as RGB, black at 0, not multiplied by an opacity."""
-    bits = page.bitspersample if stored.dtype != np.float32 else 0
-    full = (1 << bits) - 1
     if page.photometric == PHOTOMETRIC.PALETTE:
-        return _Samples(np.moveaxis(page.colormap, 0, -1)[stored[..., 0]], 65535)
+        palette = np.moveaxis(page.colormap, 0, -1)  # of 16 bits, but of 8 by some writers' mistake
+        palette = (palette >> 8 if palette.max() > 255 else palette).astype(np.uint8)
+        return _Samples(palette[stored[..., 0]], 255)
     needed = 1 if page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE) else 3
-    opacity = [stored[..., needed + place] for place in _opacities(page)]
+    kinds = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+    opacity = page.extrasamples[0] if page.extrasamples and page.extrasamples[0] in kinds else None
     if stored.shape[2] != needed and not (opacity or needed == 3 < stored.shape[2]):
         raise UserError(f"{path}: an RGB picture is needed, it has {stored.shape[2]} channels")
-    colours = stored[..., :needed]
-    white = _white(page, colours, full) if bits else full
-    if opacity and page.extrasamples[0] == EXTRASAMPLE.ASSOCALPHA:
-        colours = _divided(colours, opacity[0][..., None], full or 1.0)
+    colours, full = stored[..., :needed], 1
+    if stored.dtype != np.float32:
+        full = (1 << page.bitspersample) - 1
+    white = _white(page, colours, full)
+    if opacity == EXTRASAMPLE.ASSOCALPHA:
+        colours = _divided(colours, stored[..., needed : needed + 1], full)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
-        colours = (np.asarray(white, stored.dtype) if bits else 1) - np.minimum(colours, white or np.inf)
-        colours = colours.astype(stored.dtype)
+        colours = (white - colours.astype(np.float32)).astype(stored.dtype)
     return _Samples(colours if needed == 3 else np.repeat(colours, 3, axis=2), white)
-
-
-def _opacities(page: tifffile.TiffPage) -> list[int]:
-    """Which of the samples beyond the colours is an opacity: the first, or none."""
-    kinds = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-    return [0] if page.extrasamples and page.extrasamples[0] in kinds else []
 
 
 def _divided(colours: np.ndarray, opacity: np.ndarray, full: float) -> np.ndarray:
