@@ -33,6 +33,8 @@ def options(**changes: object) -> argparse.Namespace:
         "compile": False,
         "gradient_checkpointing": False,
         "label_format": "exr",
+        "of_data": [],
+        "any_protocol": False,
         "tile": 0,
         "tile_overlap": 32,
         "lr": 1e-3,

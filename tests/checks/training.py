@@ -19,7 +19,7 @@ def check_schedule(data) -> None:
     """The published recipes: 400 epochs with warm-up for synthetic data, 10 without for real data."""
     recipes = {"synthetic": ("cosine_warmup", 1e-4), "real": ("cosine", 7.5e-5)}
     for key, (policy, lr) in recipes.items():
-        opt = argparse.Namespace(lr_policy=policy, lr=lr, niter=len(data[key]), niter_decay=0)
+        opt = argparse.Namespace(lr_policy=policy, lr=lr, lr_min=1e-6, niter=len(data[key]), niter_decay=0)
         rates = [learning_rate(opt, epoch) for epoch in range(1, len(data[key]) + 1)]
         assert_allclose(rates, data[key], rtol=1e-9)
 
