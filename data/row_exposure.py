@@ -46,7 +46,9 @@ class RowExposure(NamedTuple):
         """
         limits = LIMITS[opt.guidance_mask] if opt.mask_limits is None else tuple(opt.mask_limits)
         wanted = len(LIMITS[opt.guidance_mask])
-        if len(limits) != wanted or list(limits) != sorted(limits):
+        steep = zip(limits[::2], limits[1::2], strict=False)
+        rises = list(limits) == sorted(limits) and all(low < high for low, high in steep)
+        if len(limits) != wanted or not rises:
             shown = ",".join(f"{limit:g}" for limit in limits)
             kind = f"--guidance_mask {opt.guidance_mask} has {wanted} limits in rising order"
             raise UserError(f"--mask_limits {shown}: {kind}")

@@ -30,6 +30,7 @@ from util.task import Task
 SCENES = ("files", "built_in", "both")
 BOTH = "both"  # one or the other, by chance
 PATCH = 128  # px of the mosaic
+SMALLEST = 32  # px of the same
 SIZE = 512  # px of what is validated and tested on
 FIXED = 0  # its seed
 
@@ -98,10 +99,9 @@ class SveSimDataset(BaseDataset):
         self.task = sampling_task(self.pattern)
         if split == "train":
             check_patch_size(opt.patch_size)
-        elif opt.sim_size % 4:
-            raise UserError(
-                f"--sim_size {opt.sim_size}: a multiple of 4, so that the pattern of rows is whole"
-            )
+        elif opt.sim_size % 4 or opt.sim_size < SMALLEST:
+            whole = "so that the pattern of rows is whole, and something is left to score"
+            raise UserError(f"--sim_size {opt.sim_size}: a multiple of 4 from {SMALLEST} on, {whole}")
         self.scenes = self._scenes()[: opt.max_dataset_size]
 
     def _scenes(self) -> list[RowScene]:

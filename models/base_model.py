@@ -35,6 +35,7 @@ class BaseModel(Restoring):
         scale: factor of super-resolution; None = that of the data's targets.
         takes_brackets: whether frames may differ in exposure.
         period: of the arrangement of px of the only data that it restores; None = any.
+        heeds_valid: whether it leaves out px whose truth is unknown, as samples with `valid` tell.
         targets: keys of a sample that it learns from.
         default_net: network where `--net` does not name one.
         without_effect: published options that decide nothing here, and why.
@@ -45,6 +46,7 @@ class BaseModel(Restoring):
     scale: int | None = 1
     takes_brackets = True
     period: tuple[int, int] | None = None
+    heeds_valid = False
     targets: tuple[str, ...] = ("gt",)
     default_net = "tmrnet"
     datasets: tuple[str, str] = ("syn", "syn")
@@ -250,6 +252,9 @@ class BaseModel(Restoring):
 
     def set_input(self, sample: dict[str, Any]) -> None:
         """Take a training batch: frames on the scale of the ground truth, and the ground truth."""
+        if "valid" in sample and not self.heeds_valid:
+            unknown = f"--dataset_name {self.opt.dataset_name} has px whose truth is unknown"
+            raise UserError(f"{unknown}, which --model {self.opt.model} would learn from")
         self.frames, self.given = self.shown(self.normalised(sample), sample)
         self.gt = sample["gt"].to(self.place.device, non_blocking=True)
 

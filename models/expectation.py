@@ -37,16 +37,18 @@ class Expectation(NamedTuple):
 @torch.inference_mode()
 def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) -> Expectation:
     """What restoring normalised frames (1, T, C, H, W), which came with `sample`, takes about."""
-    network, given = model.network, model.carried(sample)
+    network = model.network
+    frames, given = model.shown(frames, sample)
     height, width = frames.shape[-2:]
     side = min(SIDE, height, width)
-    top, left = (height - side) // 2, (width - side) // 2
+    sides = zip((height, width), model.task.period, strict=True)
+    top, left = ((whole - side) // 2 // step * step for whole, step in sides)
     place = slice(top, top + side), slice(left, left + side)
     part = frames[..., *place]
     given = {
         name: value[..., *place] if CARRIED.get(name, (False,))[0] else value for name, value in given.items()
     }
-    tile = USUAL_TILE if model.opt.tile is None else model.opt.tile
+    tile = getattr(network, "usual_tile", USUAL_TILE) if model.opt.tile is None else model.opt.tile
     is_whole = getattr(network, "is_global", False) or getattr(network, "works_by_strips", False)
     is_tiled = bool(tile) and height * width > tile**2 and not is_whole
     with model.autocast():
@@ -59,7 +61,7 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
     seconds = {part: model.steps * value for part, value in seconds.items()}
     working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
-    kept = frames.shape[-3] * height * width * (RENDERING + 8)
+    kept = model.task.planes_out * height * width * (RENDERING + 8)
     is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another
     memory = _memory("VmRSS") + int(max(working, kept)) if is_known else 0
     return Expectation(seconds, memory)

@@ -9,8 +9,9 @@ import torch
 
 from models.base_model import BaseModel
 from models.eld_model import EldModel
+from models.networks.parts.spatially_varying import PERIOD
 from models.restoring import Method
-from models.sve_model import PERIOD, SveModel
+from models.sve_model import SveModel
 from util.scores.baselines import BASELINES, bicubic, burst_average, reference_frame
 from util.scores.denoised import non_local_means
 from util.scores.guided_metrics import trust

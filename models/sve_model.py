@@ -12,11 +12,11 @@ from models.base_model import BaseModel
 from models.colour_angle import ANGLE_WEIGHT, DOMAINS, colour_angle_loss
 from models.networks import network_class
 from models.networks.parts.row_frames import interpolated, packed
+from models.networks.parts.spatially_varying import PERIOD
 from util.errors import UserError
 from util.task import Task
 from util.tiling import Tell
 
-PERIOD = (4, 2)
 RATIO = "exposure ratio"  # in the protocol of data
 CLOSE = 1.12  # ratios this near to each other, a sixth of a stop, are one
 PACKED_PLANES = 5  # R, G, G, B and a mask
@@ -32,6 +32,7 @@ class SveModel(BaseModel):
     loss_names = ("l1", "angle")
     scale = None
     period = PERIOD
+    heeds_valid = True
     default_net = "svenet"
     datasets = ("sve", "sve")
 

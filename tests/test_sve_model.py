@@ -15,7 +15,8 @@ from data.draws import Draw
 from models import create_model
 from models.base_model import BaseModel
 from models.cost import Cost
-from models.networks import network_class
+from models.expectation import expect
+from models.networks import needs_weights, network_class
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from tests.programs import largest_difference, log_rows, run, succeed
@@ -160,6 +161,23 @@ def test_px_that_are_not_known_teach_nothing(light: Path) -> None:
     model.set_input(batch)
     model.forward()
     assert model.compute_loss() > 100
+
+
+def test_a_strategy_that_would_learn_from_unknown_px_says_so(light: Path) -> None:
+    opt = parsed(light, "--patch_size", 16, "--model", "syn", "--net", "svenet", is_train=True)
+    dataset = create_dataset(opt, "train")
+    model = create_model(opt, CPU, dataset.task)
+    model.build()
+    batch = default_collate([dataset[Draw(0, 0, 1, 0, 0)]])
+    with pytest.raises(UserError, match="px whose truth is unknown, which --model syn would learn from"):
+        model.set_input(batch | {"valid": torch.ones(1, 1, 16, 16)})
+
+
+@pytest.mark.parametrize("net", ["unet", "exposure_merge", "row_merge", "sve_residual"])
+def test_the_expected_time_is_of_what_the_network_is_shown(light: Path, net: str) -> None:
+    size = "tiny" if needs_weights(net) else "full"
+    model, sample = model_of(light, "--net", net, "--size", size)
+    assert 0 < expect(model, model.normalised(sample), sample).total < 60
 
 
 # What weights remember

@@ -112,10 +112,13 @@ def test_a_frame_that_is_brighter_than_said_does_not_spoil_the_truth(tmp_path: P
 
 
 def test_a_missing_step(root: Path) -> None:
-    (root / "Train/scene2/4.dng").unlink()
-    found = f"{root}/Train/scene2 holds 6 raw files (1.dng to 7.dng), expected 7 (--bracket_frames)"
+    (root / "Train/scene2/7.dng").rename(root / "7.dng")
+    found = f"{root}/Train/scene2 holds 6 raw files (1.dng to 6.dng), expected 7 (--bracket_frames)"
     assert message(root) == f"{found}: complete it, or take it out"
+    (root / "7.dng").rename(root / "Train/scene2/7.dng")
+    (root / "Train/scene2/4.dng").unlink()
     expected = "5.dng is 2 EV above 3.dng, expected 1: a shot is missing"
+    assert message(root) == f"{root}/Train/scene2: {expected}"
     shutil.copy(root / "Train/scene1/7.dng", root / "Train/scene2/8.dng")
     (root / "Train/scene2/exposure.txt").write_text("1 2 4 16 32 64 128\n")
     assert message(root) == f"{root}/Train/scene2: {expected}"

@@ -134,21 +134,16 @@ def test_what_cannot_be_built_is_refused(arguments: dict[str, int]) -> None:
 
 @torch.no_grad()
 def test_a_residual_starts_from_the_merge_and_is_tiled_with_it() -> None:
-    """The halo of tiles is then that of the merge, if it reaches farther."""
-    network = create_network("svenet", mid_channels=4, blocks=1, residual=True).eval()
-    radiance, mask = random(1, 1, 88, 90), (random(1, 1, 88, 90, seed=1) > 0.3).float()
+    network = create_network("sve_residual", mid_channels=4, blocks=1).eval()
+    radiance, mask = random(1, 1, 128, 130), (random(1, 1, 128, 130, seed=1) > 0.3).float()
     frames, exposure = by_rows(radiance, "short_first"), torch.tensor([[1.0, 8.0]])
     merged = create_network("row_merge")(frames, exposure, mask)
-    assert torch.equal(network(frames, mask, exposure), merged)
+    torch.testing.assert_close(network(frames, mask, exposure), merged, atol=2e-6, rtol=2e-5)
     network.conv_last[2].weight.data.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
     whole = network(frames, mask, exposure)
     assert (whole - merged).abs().max() > 0.01
-    tiled = tiling.restore(network, frames, 80, 8, network.period, mask=mask, exposure=exposure)
-    assert_allclose(tiled, whole, atol=1e-5)
-    with pytest.raises(ValueError, match="needs their exposures"):
-        network(frames, mask)
-    with pytest.raises(ValueError, match="1 cannot be added to it"):
-        create_network("svenet", out_channels=1, residual=True)
+    tiled = tiling.restore(network, frames, 112, 8, network.period, mask=mask, exposure=exposure)
+    assert_allclose(tiled, whole, atol=1e-5 * float(whole.max()))
 
 
 @torch.no_grad()

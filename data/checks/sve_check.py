@@ -8,7 +8,7 @@ from data.checks.base_check import ALL_CLIPPED, MOSTLY_CLIPPED, BaseCheck, Findi
 from data.merging.making import doubts, left_out, merge_bracket
 from data.merging.merge import CLIPPED, Merge
 from data.merging.neighbours import moved_share
-from data.merging.prepared import BY_DEFAULT, TRUTHS, Preparation, read_facts, sources_of
+from data.merging.prepared import TRUTHS, Preparation, read_facts, sources_of
 from data.merging.scenes import FOLDERS, FRAMES, Bracket, find_folders, open_bracket
 from data.prepare import MOTION_LIMIT
 from util.errors import UserError
@@ -18,7 +18,10 @@ MOSTLY_DARK = 0.5  # share of it
 
 
 class SveCheck(BaseCheck):
-    """Checks of a data set of class SveDataset; a sample is the folder of a scene, with seven frames."""
+    """Checks of a data set of class SveDataset; a sample is the folder of a scene.
+
+    It has seven frames, or as many as it was prepared with.
+    """
 
     split_names = FOLDERS
 
@@ -26,6 +29,8 @@ class SveCheck(BaseCheck):
         self.dataset, self.root, self.min_samples = dataset, root, min_samples
         self.folders = find_folders(root)
         self.splits = [root / name for name in FOLDERS if (root / name).is_dir()]
+        self.preparations = [Preparation.found(root, truth) for truth in TRUTHS]
+        self.frames = next((made.frames for made in self.preparations if made.folder.is_dir()), FRAMES)
 
     def samples(self) -> list[Path]:
         """Folders of all scenes."""
@@ -35,15 +40,14 @@ class SveCheck(BaseCheck):
         """Missing and small splits, and scenes that are prepared but not there, or not prepared."""
         if self.splits:
             yield from super().layout()
-        for truth in TRUTHS:
-            preparation = Preparation(self.root, self.root / BY_DEFAULT / truth, truth, FRAMES)
+        for preparation in self.preparations:
             if preparation.folder.is_dir():
                 yield from _prepared(preparation, self.folders)
 
     def sample(self, folder: Path) -> list[Finding]:
         """All findings in a scene: number and steps of frames, files, levels, gains, motion."""
         try:
-            bracket = open_bracket(folder)
+            bracket = open_bracket(folder, self.frames)
             merged = merge_bracket(bracket)
         except UserError as error:
             return [Finding(folder, str(error).removeprefix(str(folder)).lstrip(":/ "))]

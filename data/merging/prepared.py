@@ -68,6 +68,14 @@ class Preparation(NamedTuple):
         folder = (opt.prepared or root / BY_DEFAULT) / opt.sve_truth
         return cls(root, folder, opt.sve_truth, opt.bracket_frames)
 
+    @classmethod
+    def found(cls, root: Path, truth: str) -> "Preparation":
+        """Where scenes of a data set are prepared by default, with as many frames as its record tells."""
+        folder = root / BY_DEFAULT / truth
+        found = read_json(folder / RECORD, f"delete {folder}") if (folder / RECORD).is_file() else {}
+        frames = found.get("bracket_frames") if isinstance(found, dict) else None
+        return cls(root, folder, truth, frames if isinstance(frames, int) else scenes.FRAMES)
+
     def command(self) -> str:
         """What prepares the scenes so."""
         words = ["python -m data.prepare --dataset_name sve --dataroot", str(self.root)]

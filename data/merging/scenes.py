@@ -95,10 +95,10 @@ def open_bracket(folder: Path, count: int = FRAMES) -> Bracket:
         UserError: there are not `count` raw files, or they do not lie 1 EV apart.
     """
     files = raw_files(folder)
-    if len(files) != count:
-        shown = f" ({files[0].name} to {files[-1].name})" if files else ""
-        wanted = f"expected {count} (--bracket_frames): complete it, or take it out"
-        raise UserError(f"{folder} holds {len(files)} raw files{shown}, {wanted}")
+    holds = f"{folder} holds {len(files)} raw files"
+    wanted = f"expected {count} (--bracket_frames): complete it, or take it out"
+    if len(files) < 2:
+        raise UserError(f"{holds}, {wanted}")
     exposures = set_exposures(folder, files, [read_shot(file, is_raw=True) for file in files])
     order = np.argsort(exposures)
     stops = np.round(np.log2(exposures[order] / exposures.min()) * SNAP) / SNAP
@@ -108,6 +108,8 @@ def open_bracket(folder: Path, count: int = FRAMES) -> Bracket:
             fault = "a shot is missing" if step > STEP else "a shot does not belong here"
             pair = f"{files[number + 1].name} is {step:.3g} EV above {files[number].name}"
             raise UserError(f"{folder}: {pair}, expected {STEP:g}: {fault}")
+    if len(files) != count:
+        raise UserError(f"{holds} ({files[0].name} to {files[-1].name}), {wanted}")
     return Bracket(folder, tuple(files))
 
 

@@ -8,13 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.parts.blocks import run_part
-from models.networks.parts.burst_blocks import start_from_frames
 from models.networks.parts.spatially_varying import PERIOD, SpatiallyVaryingConv
 from models.networks.parts.winograd import Bordered, takes_rows, two_convolutions
-from models.networks.row_merge import RowMerge
 
 SLOPE = 0.1  # of the leaky ReLU
-CALM = 0.1  # of the weights of what blocks add, where training starts from a merge
 
 
 def leaky_(x: torch.Tensor) -> torch.Tensor:
@@ -60,8 +57,6 @@ class SVENet(nn.Module):
         out_channels: planes of the result (3).
         mid_channels: width of the features (64), an even number.
         blocks: guided blocks (16).
-        residual: the result is added to the merge of the rows along edges (RowMerge), which training starts
-            from; the published network is none.
 
     Attributes:
         gradient_checkpointing: in training, keep less for the backward pass and compute it again.
@@ -71,16 +66,12 @@ class SVENet(nn.Module):
     usual_tile = 768  # px: of smaller ones too much is halo
     sizes: ClassVar[dict[str, dict[str, Any]]] = {
         "full": {},
-        "small": {"mid_channels": 32, "blocks": 8, "residual": True},
+        "small": {"mid_channels": 32, "blocks": 8},
         "tiny": {"mid_channels": 8, "blocks": 2},
     }
 
-    def __init__(
-        self, out_channels: int = 3, mid_channels: int = 64, blocks: int = 16, residual: bool = False
-    ) -> None:
+    def __init__(self, out_channels: int = 3, mid_channels: int = 64, blocks: int = 16) -> None:
         super().__init__()
-        if residual and out_channels != 3:
-            raise ValueError(f"a merge of rows has 3 planes: {out_channels} cannot be added to it")
         if mid_channels < 2 or mid_channels % 2 or blocks < 1:
             raise ValueError("it has an even number of channels, and 1 block or more")
         width = mid_channels
@@ -97,17 +88,7 @@ class SVENet(nn.Module):
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Conv2d(width, out_channels, 3, padding=1),
         )
-        self.merge = RowMerge() if residual else None
-        if residual:
-            self._start_from_merge()
         self.gradient_checkpointing = False
-
-    def _start_from_merge(self) -> None:
-        """Weights with which the result is the merge, and features neither die nor grow with each block."""
-        start_from_frames(self)
-        for block in self.sft_branch:
-            block.conv1_res.weight.data *= CALM
-        nn.init.zeros_(self.conv_last[2].weight)
 
     @staticmethod
     def arguments_of(state: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -119,48 +100,42 @@ class SVENet(nn.Module):
 
     def halo(self) -> int:
         """Px around a px on which its result depends: the guidance reaches farthest."""
-        own = 6 + 2 * len(self.sft_branch)
-        return max(own, self.merge.halo()) if self.merge else own
+        return 6 + 2 * len(self.sft_branch)
 
-    def forward(
-        self, frames: torch.Tensor, mask: torch.Tensor, exposure: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Rows of each exposure -> linear RGB at the size of the mosaic.
 
         Args:
             frames: (N, T, 1, H, W), divided by their exposures; their sum is the Bayer radiance map.
             mask: (N, 1, H, W), how far values are trusted, 0 to 1.
-            exposure: (N, T), for the merge that a residual is added to.
 
         Returns:
             (N, 3, H, W) in the units of the radiance; it may be slightly negative.
-
-        Raises:
-            ValueError: no exposures for a merge.
         """
-        image = self._image(frames.sum(1), mask)
-        if self.merge is None:
-            return image
-        if exposure is None:
-            raise ValueError("the merge of rows needs their exposures")
-        return image + self.merge(frames, exposure, mask).to(image)
+        return self.image_of(frames.sum(1), mask)
 
-    def _image(self, radiance: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The radiance map and its mask (N, 1, H, W) -> (N, 3, H, W)."""
+    def features_of(self, radiance: torch.Tensor) -> torch.Tensor:
+        """The first features (N, C, H, W) of a radiance map (N, 1, H, W)."""
+        return self.conv_first_Res(radiance)
+
+    def image_of(self, radiance: torch.Tensor, mask: torch.Tensor, *known: torch.Tensor) -> torch.Tensor:
+        """A radiance map and its mask (N, 1, H, W), and what else `features_of` takes -> (N, C', H, W)."""
         if takes_rows(radiance):
-            pairs = zip(radiance, radiance * mask, strict=True)
-            return torch.stack([self._image_by_rows(*pair) for pair in pairs])
-        features = self.conv_first_Res(radiance).to(radiance.dtype)
+            samples = zip(radiance, radiance * mask, *known, strict=True)
+            return torch.stack([self._image_by_rows(*sample) for sample in samples])
+        features = self.features_of(radiance, *known).to(radiance.dtype)
         guidance = run_part(self, self.conv_first_Com, radiance * mask)
         for block in self.sft_branch:
             features, guidance = run_part(self, block, features, guidance)
         return run_part(self, self.conv_last, features).to(radiance.dtype)
 
-    def _image_by_rows(self, radiance: torch.Tensor, trusted: torch.Tensor) -> torch.Tensor:
-        """Planes (1, H, W) -> (3, H, W): maps of features and of guidance are changed in place, by rows."""
+    def _image_by_rows(
+        self, radiance: torch.Tensor, trusted: torch.Tensor, *known: torch.Tensor
+    ) -> torch.Tensor:
+        """Of planes (1, H, W), (C', H, W): maps of features and of guidance are changed in place, by rows."""
+        first = self.features_of(radiance[None], *(image[None] for image in known))
         features, guidance = (
-            Bordered(branch(plane[None])[0].permute(1, 2, 0))
-            for branch, plane in ((self.conv_first_Res, radiance), (self.conv_first_Com[0], trusted))
+            Bordered(maps[0].permute(1, 2, 0)) for maps in (first, self.conv_first_Com[0](trusted[None]))
         )
         work_off(guidance, self.conv_first_Com[1:], guidance.inside)
         for block in self.sft_branch:
