@@ -208,6 +208,7 @@ def size_from_red(path: Path) -> tuple[int, int]:
         UserError: missing, damaged, or without a Bayer mosaic.
     """
     with open_raw(path) as raw:
+        unpack(path, raw, read_tags(path))  # rawpy does so by itself to tell the pattern
         top, left = PLANES[bayer_pattern(path, raw)][0]
         return raw.sizes.height // 2 - top, raw.sizes.width // 2 - left
 
