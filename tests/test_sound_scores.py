@@ -15,6 +15,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from data import create_dataset
+from data.check import check_of
 from data.loading import create_validation_loader, samples
 from data.reading.sound import check_whole, colour_fault
 from tests.bracket_sets import GAINS, draw, make_set, options
@@ -98,6 +99,9 @@ def test_gains_of_bursts_are_above_0(tmp_path):
     path.write_text(as_json(entries | {"red_gain": 0}))
     with pytest.raises(UserError, match=r"gt/0000/meta_info\.json: white_balance \(0, 1, .*above 0"):
         opened("synburst", "test", path.parents[2])[0]
+    checks, dataset = check_of("synburst")
+    (finding,) = checks(dataset, path.parents[2]).sample(path.parents[2] / "bursts/0000")
+    assert finding.is_fault and finding.text.startswith("white_balance (0, 1, ")
 
 
 def test_what_is_sound_passes_and_what_is_not_is_found_everywhere():

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -97,7 +98,7 @@ class Logger:
         try:
             self.file.write(as_json({"kind": kind, "step": step, **values}).encode())
             for name, value in values.items():
-                if isinstance(value, int | float):
+                if isinstance(value, int | float) and math.isfinite(value):
                     self._add_event(step, summary=scalar(f"{kind}/{name}", value))
             self.board.flush()
         except OSError as error:

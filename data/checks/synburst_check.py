@@ -11,6 +11,7 @@ from data.checks.base_check import LEVEL_TOLERANCE, MOSTLY_CLIPPED, BaseCheck, F
 from data.reading.burst_meta import read_burst_meta
 from data.reading.folders import subfolders
 from data.reading.plane_png import read_planes
+from data.reading.sound import colour_fault
 from data.simulate.burst import COLOURS, FACTOR, SCALE
 from data.synburst_dataset import LEVELS, SynburstDataset, frame_paths, read_target
 from util.errors import UserError
@@ -48,7 +49,8 @@ class SynburstCheck(BaseCheck):
         if not (self.root / "gt").is_dir():
             return findings
         try:
-            read_burst_meta(target)
+            if fault := colour_fault(read_burst_meta(target)):
+                findings.append(Finding(target, fault))
         except UserError as error:
             findings.append(Finding(target, str(error)))
         if reference is not None:

@@ -48,7 +48,8 @@ def published_validation_view(packed: np.ndarray) -> np.ndarray:
     *lead, _, height, width = packed.shape
     views = []
     for image in packed.reshape(-1, 4, height, width):
-        rgb = bilinear(unpack(image / image.max()), "RGGB")
+        peak = image.max()
+        rgb = bilinear(unpack(image / (peak if peak != 0 else 1)), "RGGB")
         views.append(np.round(np.clip(rgb, 0, 1) ** (1 / 2.2) * 255).transpose(2, 0, 1))
     return np.stack(views).reshape(*lead, 3, 2 * height, 2 * width)
 
