@@ -60,7 +60,9 @@ def write_burst(folder: Path, planes: np.ndarray, **changes) -> Path:
 
 
 def flat(folder: Path, count: int = 3, size: int = 16, level: float = 0.3, **changes) -> Path:
-    return write_burst(folder, np.full((count, 4, size, size), level, np.float32), **changes)
+    planes = np.full((count, 4, size, size), level, np.float32)
+    planes[..., 0] *= 0.99  # rows of equal px are taken for missing data
+    return write_burst(folder, planes, **changes)
 
 
 def opened(folder: Path, **changes) -> BurstDataset:

@@ -102,6 +102,7 @@ def test_saturated_and_dark_frames_are_whole() -> None:
     rng = np.random.default_rng(0)
     check_content(np.full((40, 60, 4), 1023, np.uint16), BLACK, 1023)
     check_content(np.full((40, 60, 4), 870, np.uint16), BLACK, 1023)  # clips below white
+    check_content(np.full((40, 60, 4), [88, 112, 112, 93], np.uint16), BLACK, 1023)  # a drawn one
     check_content(np.rint(rng.normal(64, 0.3, (40, 60, 4))).astype(np.uint16), BLACK, 1023)
     sky = rng.integers(100, 800, (40, 60, 4), dtype=np.uint16)
     sky[20:] = 1023

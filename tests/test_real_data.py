@@ -352,7 +352,7 @@ def test_a_damaged_frame_is_named_and_can_be_left_out(
     copy = Path(shutil.copytree(root, tmp_path / "set"))
     damaged = copy / "Train" / "a" / "3.dng"
     damaged.write_bytes(damaged.read_bytes()[:2000])
-    with pytest.raises(UserError, match=r"Train/a/3\.dng is damaged"):
+    with pytest.raises(UserError, match=r"Train/a/3\.dng: damaged"):
         create_dataset(real_options(copy), "train")[draw(0)]
     sample = create_dataset(real_options(copy, skip_damaged=True), "train")[draw(0)]
     assert sample["name"] == "b-1" and "left out" in capsys.readouterr().err

@@ -80,22 +80,24 @@ def check_content(planes: np.ndarray, black: np.ndarray, white: np.ndarray | flo
     """Check that packed planes (h, w, C) hold what a sensor sees: rows that noise makes differ.
 
     Saturated px are equal too: what is equal and bright counts as such, unless it is all that follows a px in
-    the middle of a row, and is nowhere before.
+    the middle of a row, and is nowhere before. So does a whole mosaic of a colour that is not grey to the
+    camera, such as programs draw.
 
     Raises:
         UserError: rows, one after the other, hold one value for each colour, as where data are missing.
     """
     rows, least = len(planes), max(2, math.ceil(LEAST_BLOCK * len(planes)))
     for start, stop in _equal_rows(planes):
-        cell = planes[start, 0]
+        cell, is_all = planes[start, 0], stop - start == rows
         may_be_clipped = bool((cell > black + BRIGHT * (white - black)).all())
-        if stop - start < min(least, rows) or (may_be_clipped and not _is_cut(planes, start, stop)):
+        may_be_drawn = is_all and bool((cell != cell[0]).any())
+        if stop - start < min(least, rows) or may_be_drawn:
             continue
-        what = (
-            "all its px hold" if stop - start == rows else f"{stop - start} of its {rows} rows of cells hold"
-        )
+        if may_be_clipped and not _is_cut(planes, start, stop):
+            continue
+        what = "all its px" if is_all else f"{stop - start} of its {rows} rows of cells"
         values = ", ".join(str(value) for value in sorted({int(value) for value in cell}))
-        raise UserError(f"{CUT}: {what} only {values}, as where data are missing: copy it again")
+        raise UserError(f"{CUT}: {what} hold only {values}, as where data are missing: copy it again")
 
 
 def _equal_rows(planes: np.ndarray) -> Iterator[tuple[int, int]]:
