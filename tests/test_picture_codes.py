@@ -125,6 +125,19 @@ def test_frames_of_different_spaces_are_refused(light: np.ndarray, tmp_path: Pat
         read_stack(files(folder), (), "linear")
 
 
+def test_frames_flagged_as_rotated_otherwise_than_most(
+    light: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    turned = write_stack(tmp_path / "a", frames_of(light), extratags=[(274, 3, 1, 6, True)])
+    expected = [np.rot90(np.rint(frame * 65535), -1) for frame in frames_of(light)]
+    assert np.array_equal(read_stack(files(turned), (), "linear").codes, expected)
+    assert not capsys.readouterr().err
+    codes = np.rint(frames_of(light)[1] * 65535).astype(np.uint16)
+    tifffile.imwrite(turned / "f1.tif", codes, photometric="rgb", metadata=None)
+    assert np.array_equal(read_stack(files(turned), (), "linear").codes, expected)
+    assert "f1.tif: it is flagged as rotated otherwise than most (1, not 6" in capsys.readouterr().err
+
+
 def test_the_pages_of_one_file_are_the_frames(light: np.ndarray, tmp_path: Path) -> None:
     coded = [srgb_encode(frame) for frame in frames_of(light)]
     apart = write_stack(tmp_path / "apart", coded)

@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.reading.exif import read_tags
+from data.reading.raw import agreed_orientation
 from util.errors import UserError
+from util.imaging.camera_colour import XYZ_TO_SRGB, rows_to_one
 from util.imaging.colour_profiles import ColourSpace
 from util.imaging.images import read_coded
 from util.imaging.picture_colours import Picture
+from util.imaging.rendering import ORIENTATIONS, oriented
 from util.imaging.tiff_pictures import count_pictures, scaled
 
 CEILINGS = tuple((1 << bits) - 1 for bits in range(8, 16))  # white of data that do not fill 16 bits
@@ -44,7 +48,12 @@ class Stack(NamedTuple):
         """What rendering needs besides linear values: their colours, unless they are those of sRGB."""
         if self.matrix is None:
             return {}
-        return {"white_balance": np.ones(3, np.float32), "cam2rgb": self.matrix.astype(np.float32)}
+        colours = {
+            "white_balance": np.ones(3),
+            "cam2rgb": self.matrix,
+            "cam2xyz": np.linalg.inv(rows_to_one(XYZ_TO_SRGB)) @ self.matrix,  # for --isp published
+        }
+        return {name: values.astype(np.float32) for name, values in colours.items()}
 
 
 def frames_in(files: Sequence[Path]) -> int:
@@ -71,15 +80,24 @@ def read_stack(files: Sequence[Path], pages: Sequence[int], response: str, white
             suit the files.
     """
     numbers: Sequence[int | None] = pages or [None] * len(files)
+    flag = None if pages else _common_flag(files)
     pictures: list[Picture] = []
     for file, number in zip(files, numbers, strict=True):
-        pictures.append(read_coded(file, upright=True, number=number))
+        picture = read_coded(file, upright=flag is None, number=number)
+        pictures.append(picture if flag is None else picture._replace(codes=oriented(picture.codes, flag)))
         _check_alike(files[0], pictures[0], file, pictures[-1])
     codes = _with_white(files, pictures, white)
     space = pictures[0].space
     if response in BY_FILE:
         codes = [space.coded_as_srgb(one) for one in codes]
     return Stack(codes, space.matrix)
+
+
+def _common_flag(files: Sequence[Path]) -> int | None:
+    """The orientation of EXIF by which all are to be turned though some say otherwise; None: they agree."""
+    flags = [tags.get("Orientation", 1) for tags in map(read_tags, files)]
+    flags = [flag if flag in ORIENTATIONS else 1 for flag in flags]
+    return agreed_orientation(files, flags) if len(set(flags)) > 1 else None
 
 
 def _check_alike(first_file: Path, first: Picture, file: Path, picture: Picture) -> None:
