@@ -34,6 +34,7 @@ def folder_options(root: Path, **changes) -> argparse.Namespace:
         "sve": False,
         "trust_exposures": False,
         "response": "srgb",
+        "white": None,
         "border": 0,
         "ratio": None,
         "camera": None,

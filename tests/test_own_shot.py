@@ -92,7 +92,7 @@ def _pattern_options() -> dict:
 
 def test_options_that_are_not_for_shots(tmp_path: Path) -> None:
     write_shot(tmp_path / "one.dng")
-    for changes in ({"ratio": 2.0}, {"border": 4}, {"response": "srgb"}, {"camera": "a.json"}):
+    for changes in ({"ratio": 2.0}, {"border": 4}, {"response": "srgb"}, {"camera": "a.json"}, {"white": 9}):
         assert "that is not for --sve True" in refused(tmp_path, **changes)
     assert "--frame_num 3: with --sve True a raw file has 2" in refused(tmp_path, frame_num=3)
     assert len(opened(tmp_path, frame_num=2)) == 1
