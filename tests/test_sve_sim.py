@@ -185,7 +185,7 @@ def test_a_raw_file_is_light_at_half_its_size(tmp_path: Path) -> None:
     write_dng(tmp_path / "x.dng", mosaic, black=100, white=1100, cfa="RGGB", **colour)
     light = read_linear(tmp_path / "x.dng")
     assert light.shape == (16, 24, 3)
-    assert_allclose(light, 1, atol=4e-3)  # as bright as white in every colour
+    assert_allclose(light, 1, atol=6e-3)  # as bright as white in every colour
 
 
 def test_pictures_are_kept_within_bounds_and_copies_follow_their_files(sources: Path, tmp_path: Path) -> None:
