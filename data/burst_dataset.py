@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from data.base_dataset import BaseDataset
-from data.folder_dataset import find_scenes, frame_files, is_raw, one_kind
 from data.reading.exif import Shot, read_shot
 from data.reading.exposures import DIFFERENT
 from data.reading.noise_law import noise_law
 from data.reading.raw import agreed_orientation, normalise, read_alike, stack
+from data.scene_files import find_scenes, frame_files, is_raw, one_kind
 from data.simulate.sensors import read_sensor
 from util.errors import UserError
 from util.task import Task

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import itertools
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +11,9 @@ import numpy as np
 
 from data.base_dataset import BaseDataset
 from data.own_rows import check_shot_options, read_rows, shot_task
-from data.reading import picture_stack, raw
 from data.reading.ceilings import whiten_clipped
-from data.reading.exif import Shot, read_shot
+from data.reading.exif import read_tags, shot_of_tags
 from data.reading.exposures import find_list, set_exposures
-from data.reading.folders import subfolders
 from data.reading.measured_exposures import Claim, add_trust_option, confirmed, thinned
 from data.reading.picture_codes import frames_in, read_stack
 from data.reading.picture_stack import RESPONSES, brightness, linearise, tone_curve
@@ -24,11 +21,10 @@ from data.reading.raw import RawImage, agreed_orientation, normalise, read_alike
 from data.reading.raw_linear import is_linear, read_linear
 from data.reading.row_pairs import check_rows_alike
 from data.reading.single_frame import light_of
-from data.results import is_results
 from data.row_exposure import add_options
+from data.scene_files import find_scenes, frame_files, is_raw, one_kind, shot_files
 from data.simulate.sensors import read_sensor
 from util.errors import UserError
-from util.natural import by_name
 from util.parser import boolean, factor, positive, whole
 from util.task import Task
 
@@ -42,12 +38,14 @@ class Brackets(NamedTuple):
 
     Attributes:
         exposures: relative ones, of each (T,). source: the list that tells them; None: EXIF.
+        kind: of the frames, one of RAW_FILES, LINEAR_FILES and PICTURES.
         pages: which of the pictures in their one file the frames are; empty where each has its own file.
     """
 
     folder: Path
     files: tuple[Path, ...]
     exposures: np.ndarray
+    kind: str = RAW_FILES
     source: Path | None = None
     pages: tuple[int, ...] = ()
 
@@ -150,7 +148,7 @@ class FolderDataset(BaseDataset):
             self._open_shots(folders)
             return
         self.scenes = [self._open(folder) for folder in folders[: opt.max_dataset_size]]
-        kinds = {kind_of(scene.files[0]) for scene in self.scenes}
+        kinds = {scene.kind for scene in self.scenes}
         if len(kinds) > 1:
             both = " and ".join(f"scenes of {kind}" for kind in sorted(kinds, reverse=True))
             raise UserError(f"{self.root} has {both}: restore them apart")
@@ -166,9 +164,6 @@ class FolderDataset(BaseDataset):
                         holds = f"{self.scenes[0].folder} holds {count}"
                         raise UserError(f"--{name} is for a single raw file, and {holds}")
             if is_alone:
-                if self.kind == LINEAR_FILES:
-                    alone = f"{self.scenes[0].files[0]} is a single linear DNG"
-                    raise UserError(f"{alone}: such are read as a bracket, a dark frame must be a mosaic")
                 self.task = self.task._replace(white=1.0, carries=("gain", "ratio"))
         if opt.white and self.kind != PICTURES:
             raise UserError(f"--white is for pictures: {self.scenes[0].files[0]} tells its white by itself")
@@ -207,12 +202,14 @@ class FolderDataset(BaseDataset):
             raise UserError(f"--frame_num {wanted}: pictures are restored from {FEWEST} frames or more")
         if wanted is not None and wanted > min(len(files), MOST):
             raise UserError(f"--frame_num {wanted}: {folder} holds {len(files)} frames, {MOST} are the most")
-        shots = [Shot() if pages else read_shot(file, is_raw(file)) for file in files]
+        tags = [{} if pages else read_tags(file) for file in files]
+        shots = [shot_of_tags(*known, is_raw(known[0])) for known in zip(files, tags, strict=True)]
+        kind = (LINEAR_FILES if is_linear(tags[0]) else RAW_FILES) if is_raw(files[0]) else PICTURES
         exposures = set_exposures(folder, files, shots)
         order = np.argsort(exposures)
         order = order[np.rint(np.linspace(0, len(files) - 1, wanted or len(files))).astype(int)]
         files, pages = (tuple(values[index] for index in order if values) for values in (files, pages))
-        return Brackets(folder, files, exposures[order], find_list(folder), pages)
+        return Brackets(folder, files, exposures[order], kind, find_list(folder), pages)
 
     def whole(self, index: int) -> dict:
         scene = self.scenes[index]
@@ -284,58 +281,3 @@ class FolderDataset(BaseDataset):
         if 2 * border >= min(shape[:2]):
             raise UserError(f"--border {self.opt.border} leaves nothing of {scene.files[0]}")
         return slice(border, shape[0] - border), slice(border, shape[1] - border)
-
-
-def shot_files(folder: Path) -> list[Path]:
-    """The raw files in a folder, by name.
-
-    Raises:
-        UserError: it holds pictures.
-    """
-    files = one_kind(frame_files(folder))
-    if files and not is_raw(files[0]):
-        raise UserError(f"{files[0]} is no raw file: --sve True is for raw files")
-    return files
-
-
-def is_raw(file: Path) -> bool:
-    return file.suffix.lower() in raw.SUFFIXES
-
-
-def kind_of(file: Path) -> str:
-    """Which of RAW_FILES, LINEAR_FILES and PICTURES a frame is."""
-    if not is_raw(file):
-        return PICTURES
-    return LINEAR_FILES if is_linear(file) else RAW_FILES
-
-
-def frame_files(folder: Path) -> list[Path]:
-    """The pictures in a folder by name, without hidden files."""
-    suffixes = raw.SUFFIXES | picture_stack.SUFFIXES
-    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    return by_name(file for file in files if file.suffix.lower() in suffixes)
-
-
-def find_scenes(root: Path) -> list[Path]:
-    """The folder itself if it holds pictures, else those in it that do, by name; none that holds results."""
-    if frame_files(root):
-        return [root]
-    return [folder for folder in subfolders(root) if frame_files(folder) and not is_results(folder)]
-
-
-def one_kind(files: list[Path]) -> list[Path]:
-    """All files if they are of one kind; the raw files if each picture was stored by the camera beside one.
-
-    Raises:
-        UserError: raw files and pictures that do not belong together.
-    """
-    raws = [file for file in files if is_raw(file)]
-    pictures = [file for file in files if not is_raw(file)]
-    if not raws or not pictures:
-        return files
-    stems = {file.stem for file in raws}
-    others = [file for file in pictures if file.stem not in stems]
-    if others:
-        raise UserError(f"{others[0]} is no raw file, {raws[0].name} is one: keep one kind in a folder")
-    print(f"note: {files[0].parent}: the raw files are taken, not the pictures beside them", file=sys.stderr)
-    return raws

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from data.burst_dataset import SHARPEST, TASKS, BurstDataset
-from data.folder_dataset import SHORTEST, FolderDataset, find_scenes, shot_files
+from data.folder_dataset import SHORTEST, FolderDataset
 from data.own_rows import check_shot_options, read_rows
 from data.reading.measured_exposures import Claim, confirmed, thinned
 from data.reading.picture_stack import RESPONSES
 from data.row_exposure import LIMITS, ORDERS, RowExposure
+from data.scene_files import find_scenes, shot_files
 from util.errors import UserError
 
 LIKE_TRAINING = (

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from data.folder_dataset import frame_files
 from data.merging.scenes import raw_files
 from data.reading.exif import Shot
 from data.reading.exposures import from_shots, read_list, set_exposures
 from data.real_dataset import dng_files
+from data.scene_files import frame_files
 from util.errors import UserError
 from util.natural import by_name
 

@@ -10,7 +10,8 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from data import create_dataset
-from data.folder_dataset import FolderDataset, find_scenes
+from data.folder_dataset import FolderDataset
+from data.scene_files import find_scenes
 from options.test_options import TestOptions
 from tests.photo_files import SHARED, make_dng, make_scene, random_mosaic, write_picture, write_shaded
 from tests.programs import run, succeed
@@ -60,7 +61,7 @@ def write_stack(folder: Path, times: tuple[float, ...] = (0.01, 0.04, 0.16), suf
 
 def test_raw_frames_are_sorted_by_exposure(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "night", (16, 1, 4))
-    dataset = opened(folder)
+    dataset = opened(folder, trust_exposures=True)  # its frames are flat
     assert (len(dataset), dataset.task.channels, dataset.border, dataset.task.scale) == (1, 4, 0, None)
     sample = dataset[0]
     assert sample["frames"].shape == (3, 4, 15, 21) and sample["frames"].dtype == torch.float32
@@ -98,7 +99,7 @@ def test_iso_and_f_number_count_as_exposure(tmp_path: Path) -> None:
     settings = [(1 / 100, 100, 4.0), (1 / 100, 400, 4.0), (1 / 100, 100, 1.0)]
     for number, (time, iso, f_number) in enumerate(settings):
         make_dng(tmp_path / f"{number}.dng", exposure_time=time, iso=iso, f_number=f_number)
-    assert_allclose(opened(tmp_path)[0]["exposure"], (1 / 16, 1 / 4, 1), rtol=1e-4)
+    assert_allclose(opened(tmp_path, trust_exposures=True)[0]["exposure"], (1 / 16, 1 / 4, 1), rtol=1e-4)
 
 
 def test_a_folder_of_scenes(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_what_is_no_raw_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_stack_of_pictures_is_linear_rgb(tmp_path: Path) -> None:
-    dataset = opened(write_stack(tmp_path / "a", (0.16, 0.01, 0.04)))
+    dataset = opened(write_stack(tmp_path / "a", (0.16, 0.01, 0.04)), trust_exposures=True)
     assert dataset.task.channels == 3
     sample = dataset[0]
     assert sample["frames"].shape == (3, 3, 24, 32) and sample["frames"].dtype == torch.float32

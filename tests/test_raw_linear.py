@@ -8,6 +8,7 @@ import tifffile
 from numpy.testing import assert_allclose
 
 from data.photos import read_scene, reading_options
+from data.reading.exif import read_tags
 from data.reading.raw import read_raw
 from data.reading.raw_linear import is_linear, read_linear
 from tests.photo_files import LONG, RATIONAL, SHORT, SRATIONAL, XYZ_TO_CAMERA, make_dng
@@ -56,7 +57,7 @@ def test_levels_may_differ_by_colour(tmp_path: Path) -> None:
     levels = [(50714, RATIONAL, 3, (60, 1, 64, 1, 68, 1), True), (50717, LONG, 3, (1000, 1023, 1010), True)]
     write_linear(tmp_path / "a.dng", rgb, extra=levels)
     image = read_linear(tmp_path / "a.dng")
-    assert is_linear(tmp_path / "a.dng") and (image.planes == rgb).all()
+    assert is_linear(read_tags(tmp_path / "a.dng")) and (image.planes == rgb).all()
     assert image.black.tolist() == [60, 64, 68] and image.white.tolist() == [1000, 1023, 1010]
     write_linear(tmp_path / "b.dng", rgb, extra=[(50714, RATIONAL, 2, (60, 1, 64, 1), True)])
     with pytest.raises(UserError, match=r"b\.dng: tag BlackLevel is damaged: 2 levels for 3 colours"):
@@ -90,5 +91,5 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
         read_raw(tmp_path / "night" / "0.dng")
     for name in ("1.dng", "2.dng", "3.dng"):
         (tmp_path / "night" / name).unlink()
-    with pytest.raises(UserError, match=r"0\.dng is a single linear DNG"):
+    with pytest.raises(UserError, match=r"0\.dng has no Bayer mosaic .*: it holds RGB"):
         read_scene(tmp_path / "night", reading_options())

@@ -88,7 +88,16 @@ def _other_tags(path: Path) -> dict[str, Any]:
 
 
 def read_shot(path: Path, is_raw: bool) -> Shot:
-    """Exposure time, ISO speed and F-number that a file tells of.
+    """Exposure time, ISO speed and F-number that a file tells of; as `shot_of_tags`.
+
+    Raises:
+        UserError: LibRaw is asked, and cannot open the file.
+    """
+    return shot_of_tags(path, read_tags(path), is_raw)
+
+
+def shot_of_tags(path: Path, tags: Mapping[str, Any], is_raw: bool) -> Shot:
+    """Exposure time, ISO speed and F-number by the `tags` of a file.
 
     A tag that is there but void, such as a time of 0/0, counts as not telling. What a raw file has no tag
     for, LibRaw may know from the maker's notes.
@@ -96,7 +105,6 @@ def read_shot(path: Path, is_raw: bool) -> Shot:
     Raises:
         UserError: LibRaw is asked, and cannot open the file.
     """
-    tags = read_tags(path)
     found = [_time(tags), _iso(tags), _f_number(tags)]
     if is_raw and None in found:
         silent = [name in tags for name in ("ExposureTime", "ISOSpeedRatings", "FNumber")]

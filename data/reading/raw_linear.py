@@ -17,9 +17,8 @@ from util.errors import UserError
 from util.imaging.lens_shading import gain_maps
 
 
-def is_linear(path: Path) -> bool:
+def is_linear(tags: Mapping[str, Any]) -> bool:
     """Whether the tags of a file say that it is a linear DNG."""
-    tags = read_tags(path)
     return "DNGVersion" in tags and tags.get("PhotometricInterpretation") == LINEAR_RAW
 
 
@@ -31,7 +30,7 @@ def read_linear(path: Path) -> RawImage:
     """
     with open_raw(path) as raw:
         tags = read_tags(path)
-        if "DNGVersion" not in tags or tags.get("PhotometricInterpretation") != LINEAR_RAW:
+        if not is_linear(tags):
             raise UserError(f"{path} is no linear DNG, as others beside it are: keep one kind in a folder")
         with naming(path):
             check_segments(path, tags)

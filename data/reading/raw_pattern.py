@@ -31,7 +31,8 @@ def _what_it_is(path: Path, raw: rawpy.RawPy, pattern: np.ndarray | None) -> str
     size = (0, 0) if pattern is None else pattern.shape
     kinds = {
         "a Foveon sensor's three layers are not read; convert it to TIFF": path.suffix.lower() == FOVEON,
-        "it holds RGB (linear DNG, reduced raw or a scan)": raw.raw_type == rawpy.RawType.Stack,
+        "it holds RGB (linear DNG, read as brackets only; reduced raw; a scan)": raw.raw_type
+        == rawpy.RawType.Stack,
         "it is monochrome": raw.num_colors == 1,
         "it is X-Trans (6x6 cells), which is not read; convert it to TIFF": size == (6, 6),
         f"it has four colours ({raw.color_desc.decode(errors='replace')})": raw.num_colors == 4,
