@@ -192,7 +192,10 @@ def unread_options(sources: Iterable[str]) -> set[str]:
             if isinstance(node, ast.Call):
                 names = [word.value for word in node.args if isinstance(word, ast.Constant)]
                 function = getattr(node.func, "attr", getattr(node.func, "id", None))
-                if function == "add_argument" and names:
+                dest = [word.value.value for word in node.keywords if word.arg == "dest"]
+                if function == "add_argument" and dest:
+                    added.update(dest)
+                elif function == "add_argument" and names:
                     long = [name for name in names if not name.startswith("-") or name.startswith("--")]
                     added.add((long or names)[0].lstrip("-").replace("-", "_"))
                 elif function == "getattr":

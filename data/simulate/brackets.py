@@ -54,12 +54,6 @@ from util.parser import Parser, amount, factor, positive, whole
 from util.stop import StopRequest
 
 LDR_FOREGROUND = 0.75  # of the LDR scenes: in the published ones people move nearly always
-ROW_OPTIONS = {  # field of ShotRows -> option
-    "kind": "sve_kind",
-    "ratio": "ratio",
-    "cfa": "cfa",
-    "first_bright_row": "first_bright_row",
-}
 SIZES = range(SMALLEST, 1025, 4)  # packed px
 
 
@@ -223,11 +217,12 @@ def rows_of(options: argparse.Namespace) -> ShotRows:
     Raises:
         UserError: an option is given that the layout does not have.
     """
-    given = {field: getattr(options, name) for field, name in ROW_OPTIONS.items()}
-    given = {field: value for field, value in given.items() if value is not None}
-    for field in given if options.layout != SVE_SHOTS else ():
-        raise UserError(f"--{ROW_OPTIONS[field]} is for --layout {SVE_SHOTS}: leave it out")
-    return ShotRows(**given)
+    asked = {"sve_kind": options.sve_kind, "ratio": options.ratio, "cfa": options.cfa}
+    asked["first_bright_row"] = options.first_bright_row
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name in given if options.layout != SVE_SHOTS else ():
+        raise UserError(f"--{name} is for --layout {SVE_SHOTS}: leave it out")
+    return ShotRows(**{"kind" if name == "sve_kind" else name: value for name, value in given.items()})
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
