@@ -62,7 +62,8 @@ class RealDataset(BaseDataset):
             "--phase",
             choices=("red", "file"),
             help="where mosaics begin: at their first red px, so that they are RGGB as synthetic data are, "
-            "or where those of the files do, as published; default: file for --model real and realplus, else red",
+            "or where those of the files do, as published; default: file for --model real and realplus, "
+            "else red",
         )
         add_trust_option(parser)
         if is_train:
@@ -280,8 +281,8 @@ def decode(brackets: Brackets) -> Content:
         UserError: a file is damaged or does not fit the others, or the frames contradict their exposures.
     """
     images = [image.from_red() if brackets.from_red else image for image in read_alike(brackets.files)]
-    thin = (normalise(thinned(image.planes), image.black, image.white) for image in images)
-    exposures = brackets.confirmed(np.minimum(values[..., 1], 1) for values in thin)
+    greens = (normalise(thinned(image.planes)[..., 1], image.black[1], image.white) for image in images)
+    exposures = brackets.confirmed(np.minimum(green, 1) for green in greens)
     notes = [
         [*image.black, image.white, PATTERNS.index(image.cfa), exposure]
         for image, exposure in zip(images, exposures, strict=True)

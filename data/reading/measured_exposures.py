@@ -16,7 +16,7 @@ import numpy as np
 from util.errors import UserError
 from util.parser import boolean
 
-SOME = 18  # 2^SOME px, evenly spread, are looked at
+SOME = 16  # 2^SOME px, evenly spread, are looked at
 CELLS = 64  # along the shorter side, over which px are averaged
 DARK, CLIPPED = 0.01, 0.8  # levels between which the px of a cell tell
 FAINT = 1e-4  # level above which the darker of two frames must lie
