@@ -98,9 +98,9 @@ class FolderDataset(BaseDataset):
         parser.add_argument(
             "--sve",
             type=boolean,
-            default=False,
-            help="each raw file is a shot of its own, in which two rows of every four are exposed or "
-            "amplified more, as by Dual ISO: which, and how much, is measured",
+            help="True: each raw file is a shot of its own, in which two rows of every four are exposed or "
+            "amplified more, as by Dual ISO: which, and how much, is measured; default: none is, and one that "
+            "looks like it is refused, which False leaves out",
         )
         parser.add_argument(
             "--white",
@@ -223,8 +223,10 @@ class FolderDataset(BaseDataset):
             frames, first = self._read_raw(scene)
             meta, exposures = first.meta(), self._confirmed(scene, map(thinned, frames[:, 1]))
         exposure = np.float32(SHORTEST * exposures / exposures[0])
+        if self.opt.sve is None and self.task.channels == 4:
+            middle = len(frames) // 2
+            check_rows_alike(scene.files[middle], frames[middle])
         if self.task.carries:
-            check_rows_alike(scene.files[0], frames[0])
             found = light_of(scene.files[0], first, self.opt.ratio, self.sensor)
             light = {name: np.float32([value]) for name, value in found._asdict().items()}
             exposure = 1 / light["ratio"]

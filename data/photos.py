@@ -90,7 +90,7 @@ def reading_options(**changes: Any) -> argparse.Namespace:
     known = {"frame_num": None, "response": "debevec", "border": 0, "ratio": None, "camera": None}
     known |= {"trust_exposures": False, "white": None}
     known |= {"burst": None, "reference": 1}
-    known |= {"sve": False, "row_order": ORDERS[0], "guidance_mask": "binary", "mask_limits": None}
+    known |= {"sve": None, "row_order": ORDERS[0], "guidance_mask": "binary", "mask_limits": None}
     if unknown := sorted(changes.keys() - known.keys()):
         raise UserError(f"reading has no option {unknown[0]}; there are {', '.join(known)}")
     opt = known | changes

@@ -32,7 +32,7 @@ def folder_options(root: Path, **changes) -> argparse.Namespace:
         "model": "syn",
         "frame_num": None,
         "max_dataset_size": None,
-        "sve": False,
+        "sve": None,
         "trust_exposures": False,
         "response": "srgb",
         "white": None,

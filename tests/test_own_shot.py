@@ -111,7 +111,15 @@ def test_files_that_are_no_such_shots(tmp_path: Path) -> None:
 
 def test_a_shot_is_not_taken_for_a_dark_file(tmp_path: Path) -> None:
     write_shot(tmp_path / "one.dng")
-    assert "one.dng: its rows alternate in exposure (ratio 8" in refused(tmp_path, sve=False, model="syn")
+    assert "one.dng: its rows alternate in exposure (ratio 8" in refused(tmp_path, sve=None, model="syn")
+
+
+def test_shots_are_not_taken_for_a_bracket(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_shot(tmp_path / f"{name}.dng")
+    (tmp_path / "exposure.txt").write_text("1 4\n")
+    changes = {"sve": None, "model": "syn", "frame_num": None, "trust_exposures": True}
+    assert "two.dng: its rows alternate in exposure (ratio 8" in refused(tmp_path, **changes)
 
 
 # The doors
