@@ -111,6 +111,14 @@ def test_a_frame_that_is_brighter_than_said_does_not_spoil_the_truth(tmp_path: P
     np.testing.assert_allclose(truth_of(tmp_path, "x")[20:], light[20:], rtol=0.01)
 
 
+def test_a_reversed_list_is_refused(root: Path) -> None:
+    path = root / "Train/scene2/exposure.txt"
+    path.write_text("64 32 16 8 4 2 1\n")
+    said = message(root)
+    assert "6.dng is 0.5 times as bright as 7.dng, but was exposed 2 times as long" in said
+    assert said.endswith(f"by {path}: are these the exposures, and in this order?")
+
+
 def test_a_missing_step(root: Path) -> None:
     (root / "Train/scene2/7.dng").rename(root / "7.dng")
     found = f"{root}/Train/scene2 holds 6 raw files (1.dng to 6.dng), expected 7 (--bracket_frames)"

@@ -12,13 +12,16 @@ from data.merging.merge import Merge
 from data.merging.neighbours import Neighbours, compare, moved_share
 from data.merging.prepared import SCENE, TRUTH, VALID, Facts, frame_name, read_facts, sources_of
 from data.merging.scenes import STEP, Bracket
+from data.reading.exposures import find_list
 from data.reading.raw import RawImage, normalise, read_alike, read_raw
+from util.errors import UserError
 from util.files import complete_or_absent, write_atomically
 from util.imaging.bayer import unpack
 from util.imaging.demosaic import menon
 from util.json_record import as_json
 
 DOUBTFUL = 0.05  # residual gain of a frame, against EXIF, that is said
+WRONG = 1.7  # residual gain that no exposure has: copies and swapped frames are off by 2 and 4
 COLOURS = ("white_balance", "cam2rgb", "cam2xyz")
 
 
@@ -132,7 +135,8 @@ def merge_bracket(bracket: Bracket, wanted: Sequence[int] = ()) -> Merged:
         wanted: numbers, from 0, of frames whose planes are kept.
 
     Raises:
-        UserError: one cannot be read, or has another size, pattern or camera than the first.
+        UserError: one cannot be read, has another size, pattern or camera than the first, or is not brighter
+            than the one before as its exposure says.
     """
     merged = Merged(Merge(), [], [1.0], {}, [], {})
     before = None
@@ -144,6 +148,7 @@ def merge_bracket(bracket: Bracket, wanted: Sequence[int] = ()) -> Merged:
             merged.colours.update(_colours(image))
         else:
             merged.pairs.append(compare(before, values, 2**STEP))
+            check_gain(bracket, number, merged.pairs[-1].gain)
             merged.exposures.append(merged.exposures[-1] * 2**STEP * merged.pairs[-1].gain)
         merged.merge.add(values, merged.exposures[-1])
         merged.levels.append([*image.black.tolist(), image.white])
@@ -151,6 +156,15 @@ def merge_bracket(bracket: Bracket, wanted: Sequence[int] = ()) -> Merged:
             merged.kept[number] = image.planes
         before = values
     return merged
+
+
+def check_gain(bracket: Bracket, number: int, gain: float) -> None:
+    """Raise a UserError if a frame is so far from its exposure that those of the bracket cannot be right."""
+    if not 1 / WRONG < gain < WRONG:
+        short, long = bracket.files[number - 1 : number + 1]
+        seen = f"is {gain * 2**STEP:.2g} times as bright as {short.name}, but was exposed {2**STEP:g} times"
+        told = find_list(bracket.folder) or "EXIF"
+        raise UserError(f"{long} {seen} as long by {told}: are these the exposures, and in this order?")
 
 
 def _colours(image: RawImage) -> dict[str, list]:
