@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
 
 CKPT = Path(__file__).resolve().parent / "ckpt"
 SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "UNet_model_dark.pth"
+ROWS = CKPT / "sve" / "SVEResidual_model_sve.pth"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 
 
@@ -108,8 +109,10 @@ def parse(words: list[str]) -> Request:
 
 def weights_for(scene: Scene) -> Path | None:
     """The weights of this project that were trained on frames like those of a scene; None: the merge."""
-    if scene.burst or scene.rows:
+    if scene.burst:
         return None
+    if scene.rows:
+        return ROWS if scene.has_rows_of_training else None
     return SMALL if scene.is_like_training else DARK if scene.light else None
 
 

@@ -79,9 +79,8 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
 
 def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
     """Build the model, afresh or as `--resume` finds it; returns how far the run has come."""
-    now, state = Progress(epoch=opt.first_epoch), None
-    if opt.resume:
-        now, state = Progress.load(model.folder, opt.epoch_iters)
+    afresh = Progress(epoch=opt.first_epoch), None
+    now, state = Progress.load(model.folder, opt.epoch_iters) if opt.resume else afresh
     start = model.checkpoint_path(opt.load_iter[0]) if opt.load_iter else opt.load_path
     model.build(None if state else start, resumed=state)
     model.prepare_training()

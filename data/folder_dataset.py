@@ -99,8 +99,8 @@ class FolderDataset(BaseDataset):
             "--sve",
             type=boolean,
             help="True: each raw file is a shot of its own, in which two rows of every four are exposed or "
-            "amplified more, as by Dual ISO: which, and how much, is measured; default: none is, and one that "
-            "looks like it is refused, which False leaves out",
+            "amplified more, as by Dual ISO: which, and how much, is measured; default: none is, and one "
+            "that looks like it is refused, which False leaves out",
         )
         parser.add_argument(
             "--white",

@@ -22,6 +22,7 @@ LIKE_TRAINING = (
     3.0,
     5.4,
 )  # raw frames, and the range of ratios of neighbours, that ckpt/small was made for
+ROWS_OF_TRAINING = RowExposure(), 7.2, 8.9  # pattern and mask, and the range of ratios, of ckpt/sve
 RGGB = {"white_balance": np.ones(3, np.float32), "cam2rgb": np.eye(3, dtype=np.float32), "cfa": "RGGB"}
 
 
@@ -64,6 +65,16 @@ class Scene:
     def megapixels(self) -> float:
         """Size of a frame, of raw ones of the mosaic."""
         return self.frames.shape[-2] * self.frames.shape[-1] * (4 if self.frames.shape[1] == 4 else 1) / 1e6
+
+    @property
+    def has_rows_of_training(self) -> bool:
+        """Whether the weights in ckpt/sve know shots like this one."""
+        pattern, low, high = ROWS_OF_TRAINING
+        return (
+            self.rows is not None
+            and self.rows.protocol() == pattern.protocol()
+            and low < self.rows.ratio < high
+        )
 
     @property
     def is_like_training(self) -> bool:

@@ -11,5 +11,5 @@ elif [[ -n ${HDR:-} ]]; then
 else
     kind=(--dataset_name sve_sim --sim_scenes built_in --dataroot datasets) name=${NAME:-demo_sve_${ev}ev_$mask}
 fi
-python test.py --name "$name" --model sve --net svenet "${kind[@]}" --delta_ev "$ev" --guidance_mask "$mask" --baselines True \
+python test.py --name "$name" --model sve "${kind[@]}" --delta_ev "$ev" --guidance_mask "$mask" --baselines True \
     --gpu_ids all -j 2 "$@"

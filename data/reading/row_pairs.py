@@ -150,7 +150,8 @@ def check_rows_alike(path: Path, planes: np.ndarray) -> None:
     found = row_pairs(planes, "RGGB")
     if found.is_clear:
         alternate = f"its rows alternate in exposure (ratio {found.ratio:.1f})"
-        raise UserError(f"{path}: {alternate}: --sve True restores such a shot, --sve False takes it as it is")
+        advice = "--sve True restores such a shot, --sve False takes it as it is"
+        raise UserError(f"{path}: {alternate}: {advice}")
 
 
 class RowShot(NamedTuple):
