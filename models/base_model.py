@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from models.network_arguments import arguments_of_checkpoint, held_by_published, network_arguments
 from models.networks import create_network, needs_weights, network_class
-from models.pairing import check_pair
+from models.pairing import check_pair, check_protocol
 from models.pretrained_parts import load_pretrained_parts
 from models.restoring import Restoring
 from models.weight_average import weight_average
@@ -91,10 +91,10 @@ class BaseModel(Restoring):
         state, saved = checkpoint.weights_in(content, path) if path else (None, None)
         self.step = content.get("step")
         if path:
-            self._check_protocol(content, path, may_differ=self.opt.is_train or self.opt.any_protocol)
+            self._take_protocol(content, path, may_differ=self.opt.is_train or self.opt.any_protocol)
         if resumed:
             path, saved = self.folder / progress.FILE, resumed["arguments"]
-            self._check_protocol(resumed, path, may_differ=False)
+            self._take_protocol(resumed, path, may_differ=False)
         if path:
             held = saved or held_by_published(self.opt, state)
             arguments = arguments_of_checkpoint(self.opt, self._asked(), path, held)
@@ -126,19 +126,11 @@ class BaseModel(Restoring):
                 kind = f"this {type(self.network).__name__} needs the {name} of each sample"
                 raise UserError(f"{kind}, which --dataset_name {self.opt.dataset_name} has not")
 
-    def _check_protocol(self, content: Mapping[str, Any], path: str | Path, may_differ: bool) -> None:
-        """Refuse weights that were trained on data of another protocol, or say so where they may differ."""
+    def _take_protocol(self, content: Mapping[str, Any], path: str | Path, may_differ: bool) -> None:
+        """Note the protocol that weights were trained with; refuse or tell where that of the data differs."""
         self.made_for = dict(content.get("protocol", {}))
-        for name, value in self.task.protocol:
-            made = self.made_for.get(name, value)
-            if made == value:
-                continue
-            data = f"--dataset_name {self.opt.dataset_name}"
-            other = f"{path} was trained with {name} {made}, {data} has {value}"
-            if not may_differ:
-                advice = "" if self.opt.is_train else ": --any_protocol True takes it all the same"
-                raise UserError(f"{other}{advice}")
-            self.say(f"note: {other}")
+        for difference in check_protocol(self.opt, self.made_for, self.task, path, may_differ):
+            self.say(f"note: {difference}")
 
     @classmethod
     def as_seen_by(cls, network: type[nn.Module], task: Task) -> Task:

@@ -2,6 +2,8 @@
 
 import argparse
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -29,6 +31,24 @@ def check_pair(opt: argparse.Namespace, model: "BaseModel | type[BaseModel]", ta
     network = network_class(opt.net)
     if reason := refusal(network, model.as_seen_by(network, task._replace(scale=model_scale))):
         raise UserError(f"--net {opt.net} cannot restore {data}: {reason}")
+
+
+def check_protocol(
+    opt: argparse.Namespace, made: Mapping[str, str], task: Task, path: str | Path, may_differ: bool
+) -> list[str]:
+    """How the protocol that weights in `path` were `made` with differs from that of the data.
+
+    Raises:
+        UserError: it does, and it must not.
+    """
+    found = []
+    for name, value in task.protocol:
+        if made.get(name, value) != value:
+            data = f"--dataset_name {opt.dataset_name}"
+            found.append(f"{path} was trained with {name} {made[name]}, {data} has {value}")
+    if found and not may_differ:
+        raise UserError(found[0] + ("" if opt.is_train else ": --any_protocol True takes it all the same"))
+    return found
 
 
 def refusal(network: type[nn.Module], task: Task) -> str | None:
