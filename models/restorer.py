@@ -16,9 +16,9 @@ from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.expectation import Expectation, expect
 from util.device import join
+from util.imaging.contact_sheet import contact_sheet
 from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
-from util.imaging.rendering import contact_sheet
 from util.scores.baselines import bicubic, burst_average, exposure_average
 from util.task import Task
 from util.tiling import Tell

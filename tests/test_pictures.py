@@ -12,10 +12,11 @@ from data.simulate.unprocessing import invert_smoothstep
 from tests.test_rendering import CAM2RGB, make_meta, make_packed
 from util.errors import UserError
 from util.imaging import rendering
+from util.imaging.contact_sheet import CAPTION_HEIGHT, SHEET_HEIGHT, contact_sheet, reduced
 from util.imaging.demosaic import menon
 from util.imaging.highlights import neutral_highlights
 from util.imaging.pictures import Pictures
-from util.imaging.rendering import contact_sheet, reduced, render_png16, scene_luminance
+from util.imaging.rendering import render_png16, scene_luminance
 from util.imaging.tonemap import (
     automatic_ev,
     automatic_reinhard,
@@ -57,23 +58,23 @@ def test_contact_sheet_puts_pictures_side_by_side():
     small[0, 0] = 257 * 200
     sheet = contact_sheet([large, small], ["target", "a title much too long for so small a picture"])
     assert sheet.dtype == np.uint8
-    assert sheet.shape == (40 + rendering.CAPTION_HEIGHT, 120, 3)
-    pictures = sheet[rendering.CAPTION_HEIGHT :]
+    assert sheet.shape == (40 + CAPTION_HEIGHT, 120, 3)
+    pictures = sheet[CAPTION_HEIGHT:]
     assert (pictures[:, :60] == 255).all()
     assert (pictures[:4, 60:64] == 200).all()  # enlarged four times, not smoothed
     assert (pictures[4:, 60:] == 0).all()
-    assert sheet[: rendering.CAPTION_HEIGHT, :60].max() > 150  # the caption
+    assert sheet[:CAPTION_HEIGHT, :60].max() > 150  # the caption
 
 
 def test_contact_sheet_of_large_pictures_is_made_smaller():
     sheet = contact_sheet([np.zeros((1800, 600, 3), np.uint16)] * 2, ["a", "b"])
-    assert sheet.shape == (rendering.SHEET_HEIGHT + rendering.CAPTION_HEIGHT, 600, 3)
+    assert sheet.shape == (SHEET_HEIGHT + CAPTION_HEIGHT, 600, 3)
 
 
 def test_many_wide_pictures_stand_in_rows():
     pictures = [np.full((800, 1300, 3), 257 * value, np.uint16) for value in (50, 60, 70, 80)]
     sheet = contact_sheet(pictures, list("abcd"))
-    bar = rendering.CAPTION_HEIGHT
+    bar = CAPTION_HEIGHT
     assert sheet.shape == (2 * (800 + bar), 2600, 3)
     assert [sheet[y, x, 0] for y in (bar, 2 * bar + 800) for x in (0, 1300)] == [50, 60, 70, 80]
     assert contact_sheet(pictures[:3], list("abc")).shape == (800 + bar, 3900, 3)
@@ -89,7 +90,7 @@ def test_many_wide_pictures_stand_in_rows():
 
 def test_contact_sheets_of_a_given_number_of_columns():
     pictures = [np.full((10, 20, 3), 257 * value, np.uint16) for value in (50, 60, 70, 80, 90)]
-    bar = rendering.CAPTION_HEIGHT
+    bar = CAPTION_HEIGHT
     sheet = contact_sheet(pictures, list("abcde"), 3)
     assert sheet.shape == (2 * (10 + bar), 60, 3)
     assert [sheet[y, x, 0] for y in (bar, 2 * bar + 10) for x in (0, 20)] == [50, 60, 80, 90]
@@ -116,9 +117,9 @@ def test_pictures_are_reduced_alike_whatever_their_size():
     for height, width in ((2500, 1667), (901, 1350), (777, 333)):
         large = np.full((4 * height, 4 * width, 3), 257 * 100, np.uint16)
         small = reduced(np.full((height, width, 3), 257 * 200, np.uint16))
-        assert small.shape[0] == min(height, rendering.SHEET_HEIGHT)
+        assert small.shape[0] == min(height, SHEET_HEIGHT)
         assert small.dtype == np.uint16
-        sheet = contact_sheet([small, large], ["a", "b"])[rendering.CAPTION_HEIGHT :]
+        sheet = contact_sheet([small, large], ["a", "b"])[CAPTION_HEIGHT:]
         middle = sheet.shape[1] // 2
         assert sheet.shape == (900, 2 * round(900 * width / height), 3)
         assert (np.abs(sheet[:, :middle] - 200.0) <= 1).all()

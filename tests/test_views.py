@@ -14,9 +14,9 @@ from tests.conftest import SIZE
 from tests.photo_files import make_dng
 from tests.programs import run, succeed
 from util import checkpoint
+from util.imaging.contact_sheet import CAPTION_HEIGHT
 from util.imaging.images import read_picture
 from util.imaging.radiance_exr import read_exr
-from util.imaging.rendering import CAPTION_HEIGHT
 from util.imaging.tonemap import inverse_mu_law
 
 HEIGHT, WIDTH = 2 * SIZE[0], 2 * SIZE[1]

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from util.files import write_atomically
+from util.imaging.contact_sheet import reduced
 from util.imaging.demosaic import Demosaicer
 from util.imaging.radiance import write_radiance
 from util.imaging.radiance_dng import write_mosaic_dng
-from util.imaging.rendering import camera_planes, linear_srgb, reduced, render_png16, scene_luminance
+from util.imaging.rendering import camera_planes, linear_srgb, render_png16, scene_luminance
 from util.imaging.tonemap import (
     automatic_ev,
     automatic_reinhard,

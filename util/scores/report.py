@@ -9,8 +9,8 @@ from urllib.parse import quote
 import numpy as np
 
 from util.files import write_atomically
+from util.imaging.contact_sheet import contact_sheet
 from util.imaging.images import write_png8
-from util.imaging.rendering import contact_sheet
 
 STYLE = """body { font: 15px sans-serif; background: #181818; color: #ddd; margin: 2em }
 img { max-width: 100% } td, th { padding: 2px 14px; text-align: right }"""
