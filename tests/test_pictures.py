@@ -12,7 +12,7 @@ from data.simulate.unprocessing import invert_smoothstep
 from tests.test_rendering import CAM2RGB, make_meta, make_packed
 from util.errors import UserError
 from util.imaging import rendering
-from util.imaging.contact_sheet import CAPTION_HEIGHT, SHEET_HEIGHT, contact_sheet, reduced
+from util.imaging.contact_sheet import BACKGROUND, CAPTION_HEIGHT, SHEET_HEIGHT, contact_sheet, reduced
 from util.imaging.demosaic import menon
 from util.imaging.highlights import neutral_highlights
 from util.imaging.pictures import Pictures
@@ -85,7 +85,7 @@ def test_many_wide_pictures_stand_in_rows():
     )
     five = contact_sheet([*pictures, pictures[0]], list("abcde"))
     assert five.shape == (2 * (800 + bar), 3900, 3)
-    assert (five[-800:, 2600:] == rendering.BACKGROUND).all()
+    assert (five[-800:, 2600:] == BACKGROUND).all()
 
 
 def test_contact_sheets_of_a_given_number_of_columns():
