@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from models.networks import create_network
 from models.networks.exposure_merge import EXCESS, EXCESS_STEPS, ExposureMerge
 from models.networks.flow.dis_flow import chained_flow
-from models.networks.parts.windows import Windows
 from tests.programs import run, succeed
 from util.scores.baselines import exposure_average
 
@@ -78,13 +77,6 @@ def test_noise_falls_to_what_the_frames_together_allow() -> None:
     )  # of the frames that do not clip here
     result = error(merge(frames), light)
     assert result < 1.1 * ideal < 0.2 * error(frames[0, 1], light)
-
-
-def test_an_image_is_what_its_windows_say() -> None:
-    image = torch.rand(3, 37, 50)
-    for origin in ((0, 0), (5, 8), (6, 13)):
-        grid = Windows(image.shape[-2:], origin, image.device)
-        torch.testing.assert_close(grid.image(torch.fft.rfft2(grid.cut(image))), image)
 
 
 @pytest.mark.parametrize("black", [True, False])

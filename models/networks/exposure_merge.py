@@ -22,6 +22,7 @@ from models.networks.parts.windows import SIDE, TAPER, Windows, smoothed, square
 
 CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
 AGREEMENT = 1.5  # power of a difference, in variances of noise, that is put down to noise
+FOREIGN = 30.0  # power from which a difference is no error of the same light, and doubt grows faster
 SHRINKAGE = 2.0  # variances of the remaining noise that are taken off the power of each frequency
 LOCAL = 3  # px, side of the mean (taken twice) from which the level of darkness is known
 EXCESS_STEPS = 1024  # entries per standard deviation of the table of what clipping at black adds
@@ -160,11 +161,13 @@ class ExposureMerge(nn.Module):
             power = (squared(difference) / expected).mean(0, keepdim=True) / share.clamp(min=0.05)
             power = smoothed(power)
             power = torch.maximum(power, power[..., :1, :1])  # what differs as a whole is not the same thing
-            doubt = expected * (power - AGREEMENT).clamp(min=0)
+            doubt = expected * (power - AGREEMENT).clamp(min=0) * (power / FOREIGN).clamp(min=1)
             gain = variance / (expected + doubt)
-            state = state + gain * difference
+            plane = grid.plane(difference)
+            least = gain[..., (0, 1, -1), :2].amin((-1, -2), keepdim=True)  # of the frequencies of planes
+            state = state + gain * (difference - plane) + least * plane
             variance = variance * (1 - share * gain)
-        return grid.image(_denoised(state, variance))
+        return grid.image(_denoised(grid, state, variance))
 
     def _observed(
         self,
@@ -266,9 +269,10 @@ def _black_excess(level: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     return deviation * EXCESS.to(level.device)[entry.long()]
 
 
-def _denoised(spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+def _denoised(grid: Windows, spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     """Spectra (C, ..., SIDE, SIDE/2+1) without frequencies that are not above their noise.
 
+    The plane through each window is kept: of a smooth light that is weaker than noise, windows would show.
     Planes are compared after a cosine transform over them: noise of colour is then seen beside an edge, too.
     """
     number = len(spectra)
@@ -276,7 +280,9 @@ def _denoised(spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     mix = torch.cos(order[:, None] * (order + 0.5) * (math.pi / number)) * math.sqrt(2 / number)
     mix[0] /= math.sqrt(2)
     mixed = torch.tensordot(mix.to(spectra.dtype), spectra, 1)
+    plane = grid.plane(mixed)
+    mixed = mixed - plane
     power = smoothed(squared(mixed) / torch.tensordot(mix.square(), variance, 1))
     kept = (1 - SHRINKAGE / power.clamp(min=SHRINKAGE)).clamp(min=0)
     kept[..., 0, 0] = 1
-    return torch.tensordot(mix.T.to(spectra.dtype), mixed * kept, 1)
+    return torch.tensordot(mix.T.to(spectra.dtype), mixed * kept + plane, 1)

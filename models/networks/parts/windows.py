@@ -26,6 +26,7 @@ class Windows:
         self.taper = TAPER.to(device)
         self.energy = self.taper.square().sum()
         self.constant = squared(torch.fft.rfft2(self.taper))  # power of what is the same everywhere
+        self.fit, self.planes = (matrix.to(device) for matrix in _planes())
 
     def cut(self, image: torch.Tensor, tapered: bool = True) -> torch.Tensor:
         """(C, H, W) -> (C, rows, columns, SIDE, SIDE)."""
@@ -37,6 +38,15 @@ class Windows:
         """(C, H, W) -> its mean under the squared taper, (C, rows, columns)."""
         return (self.cut(image) * self.taper).sum((-1, -2)) / self.energy
 
+    def plane(self, spectra: torch.Tensor) -> torch.Tensor:
+        """The plane through each window, by least squares: spectra like `spectra`.
+
+        The taper spreads it over several frequencies. Overlapping windows only add up to what is smooth if
+        these are weighted alike, or else the windows show.
+        """
+        flat = torch.view_as_real(spectra).flatten(-3)
+        return torch.view_as_complex((flat @ self.fit @ self.planes).view(*spectra.shape, 2))
+
     def image(self, spectra: torch.Tensor) -> torch.Tensor:
         """The image (C, H, W) of spectra (C, rows, columns, SIDE, SIDE/2+1) of tapered windows."""
         windows = torch.fft.irfft2(spectra, s=(SIDE, SIDE)) * self.taper
@@ -45,6 +55,17 @@ class Windows:
         image = F.fold(patches, padded, SIDE, stride=HOP)[:, 0]
         (top, left), (height, width) = self.before, self.size
         return image[:, top : top + height, left : left + width]
+
+
+def _planes() -> tuple[torch.Tensor, torch.Tensor]:
+    """Real values of the spectra of tapered planes, (3, SIDE * (SIDE/2+1) * 2), after what fits them."""
+    place = torch.arange(SIDE) - (SIDE - 1) / 2
+    planes = torch.stack([TAPER, TAPER * place, TAPER * place[:, None]])
+    times = torch.full((SIDE // 2 + 1, 1), 2.0)  # a half spectrum has most frequencies once instead of twice
+    times[[0, -1]] = 1
+    spectra = torch.view_as_real(torch.fft.rfft2(planes))
+    energy = SIDE**2 * planes.square().sum((-1, -2))
+    return (spectra * times).flatten(1).T / energy, spectra.flatten(1)
 
 
 def _mirrored(before: int, size: int, total: int) -> torch.Tensor:
