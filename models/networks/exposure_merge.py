@@ -165,7 +165,7 @@ class ExposureMerge(nn.Module):
             gain = variance / (expected + doubt)
             plane = grid.plane(difference)
             least = gain[..., (0, 1, -1), :2].amin((-1, -2), keepdim=True)  # of the frequencies of planes
-            state = state + gain * (difference - plane) + least * plane
+            state = state + gain * difference + (least - gain) * plane
             variance = variance * (1 - share * gain)
         return grid.image(_denoised(grid, state, variance))
 

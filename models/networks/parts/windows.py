@@ -82,4 +82,4 @@ def smoothed(power: torch.Tensor) -> torch.Tensor:
 
 def squared(spectra: torch.Tensor) -> torch.Tensor:
     """Squared absolute values."""
-    return torch.view_as_real(spectra).square().sum(-1)
+    return spectra.real.square() + spectra.imag.square()
