@@ -108,7 +108,7 @@ NAMES = {
     "mid_channels": (0, ("--mid_channels",)),
     "deform_groups": (3, ("--net tmrnet", "divisible")),
     "load_path": ("/nowhere/x.pth", ("no checkpoint /nowhere/x.pth",)),
-    "load_iter": ("400", ("no checkpoint", "TMRNet_model_400.pth")),
+    "load_iter": ("400", ("--load_iter 400", "epoch 401 is the next", "--niter ends with 1")),
     "resume": ("True", ("--resume True", "train_state.pth")),
     "dataroot": ("/nowhere/data", ("/nowhere/data", "not a folder", "raw_{1,4,16,64,256}.npy")),
     "patch_size": (64, ("--patch_size 64", "44 px", "astronaut")),

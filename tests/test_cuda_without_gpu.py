@@ -25,7 +25,7 @@ from models import exposure_process, model_class, model_names
 from models.base_model import BaseModel
 from models.deeprep_model import DeeprepModel
 from models.eld_model import EldModel
-from models.networks import create_network, exposure_merge, network_class, takes
+from models.networks import create_network, exposure_merge, network_class, row_merge, takes
 from models.networks.exposure_merge import ExposureMerge
 from models.networks.flow.dis_pairs import DisFlow
 from models.restoring import DTYPES
@@ -58,6 +58,9 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     # OpenCV's flow and the noise of a frame are measured, on the CPU, from values that a fake has not.
     monkeypatch.setattr(exposure_merge, "chained_flow", no_motion)
     monkeypatch.setattr(DisFlow, "_of_bursts", no_motion_of_bursts)
+    # So is the order of rows, and Menon's method has no values on the CPU either.
+    monkeypatch.setattr(row_merge, "row_order", lambda _: "short_first")
+    monkeypatch.setattr(row_merge, "edge_aware_merge", row_merge.bilinear_merge)
     monkeypatch.setattr(ExposureMerge, "noise_factors", lambda _, frames, exposure: torch.ones(len(frames)))
     return pretend(monkeypatch)
 

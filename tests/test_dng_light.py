@@ -135,8 +135,7 @@ def test_floats_are_no_frame(colours, dtype, tmp_path):
         UserError, match=r"a\.dng is a DNG of floats, a finished HDR image and no frame: data"
     ):
         (read_raw if colours == 1 else read_linear)(path)
-    kind = "a DNG of floats" if colours == 1 else "a single linear DNG"
-    with pytest.raises(UserError, match=rf"a\.dng is {kind}"):
+    with pytest.raises(UserError, match=r"a\.dng is a DNG of floats"):
         read_scene(tmp_path, reading_options())
 
 

@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-RGB_ONLY = ("row_merge",)  # whatever planes are asked for
+RGB_ONLY = ("row_merge", "sve_residual")  # whatever planes are asked for
 
 
 def planes_out(name: str) -> int:

@@ -63,7 +63,7 @@ def test_every_fault_has_a_line(
         "fault: {train}/5.dng: is 16 x 24 packed px, BGGR",
         "fault: {train}/4.dng: 1 times as bright as the frame before, expected 4",
         "note: {train}/exposure.txt: 4.dng was exposed 64 times as long as 1.dng, but by EXIF 16 times",
-        "fault: {test}/2.dng: is damaged",
+        "fault: {test}/2.dng: damaged or cut short: its px end at byte",
         "fault: {test}: exposure.txt: 3 numbers for 5 frames",
         "fault: {train}/raw_gt.npy: holds values that are not finite",
         "fault: {train}/raw_gt.npy: shape (16, 23, 4), not (16, 24, 4) as its brackets",

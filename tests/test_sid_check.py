@@ -126,6 +126,7 @@ def test_what_the_frames_show(root: Path, checked) -> None:
     write_frame(short / "00001_00_0.033s.dng", measured(light, 300, 0, black=5), 1 / 30)
     write_frame(short / "00002_00_0.1s.dng", measured(smooth_light(7), 100, 7), 0.1)
     still = np.full((4, *SIZE), 0.2 * C)
+    still[..., ::2] += 200
     write_frame(long / "10001_00_10s.dng", still, 10)
     write_frame(short / "10001_00_0.1s.dng", still / 100, 0.1)
     status, output = checked("sid", root)
@@ -171,7 +172,7 @@ def test_eld(tmp_path: Path, checked) -> None:
     (scene / "notes.txt").touch()
     (scene / "IMG_0001.dng").unlink()
     shutil.copy(scene / "IMG_0004.dng", scene / "IMG_0005.dng")
-    write_frame(scene / "IMG_0009.dng", np.full((4, 20, 28), 30), 1 / 80, iso=None)
+    write_frame(scene / "IMG_0009.dng", 30.0 + np.indices((4, 20, 28)).sum(0) % 3, 1 / 80, iso=None)
     status, output = checked("eld", tmp_path)
     assert status == 1
     for line in (

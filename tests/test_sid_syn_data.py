@@ -33,7 +33,9 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training set of one long frame, flat and bright, with rows that are known."""
     root = tmp_path_factory.mktemp("flat")
     (root / "short").mkdir()
-    write_frame(root / "long" / "00001_00_10s.dng", np.full((4, 40, 40), 0.4 * C), 10)
+    light = np.full((4, 40, 40), 0.4 * C)
+    light[..., -1] += 1  # a file of one value is taken for a damaged one
+    write_frame(root / "long" / "00001_00_10s.dng", light, 10)
     return root
 
 

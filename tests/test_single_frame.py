@@ -81,7 +81,7 @@ def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"dark\.dng: values per photoelectron are not known"):
         opened(write_dark(tmp_path / "a", light=np.full((96, 96), 0.01)))[0]
     model = [(272, ASCII, 0, "NIKON D850", True)]
-    with pytest.raises(UserError, match=r"dark\.dng is black: there is nothing to amplify"):
+    with pytest.raises(UserError, match=r"dark\.dng: damaged or cut short: all its px hold only 512"):
         opened(write_dark(tmp_path / "b", light=np.zeros((96, 96)), extra=model))[0]
     write_dark(tmp_path / "c" / "one")
     for number in (1, 4):

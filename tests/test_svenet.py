@@ -143,7 +143,7 @@ def test_a_residual_starts_from_the_merge_and_is_tiled_with_it() -> None:
     whole = network(frames, mask, exposure)
     assert (whole - merged).abs().max() > 0.01
     tiled = tiling.restore(network, frames, 112, 8, network.period, mask=mask, exposure=exposure)
-    assert_allclose(tiled, whole, atol=1e-5 * float(whole.max()))
+    assert_allclose(tiled, whole, atol=1e-4 * float(whole.max()))
 
 
 @torch.no_grad()

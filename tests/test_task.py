@@ -40,7 +40,7 @@ class Mosaic(nn.Module):
         return (around * (1 + rows + 10 * columns)).expand(-1, 3, -1, -1)
 
 
-WITH_OWN_PLANES = ("burst_merge", "deeprep_denoise", "svenet", "row_merge")  # and scales
+WITH_OWN_PLANES = ("burst_merge", "deeprep_denoise", "svenet", "row_merge", "sve_residual")  # and scales
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from util.imaging.picture_colours import (
 from util.imaging.primaries import converted
 from util.imaging.rendering import ORIENTATIONS, oriented
 
+PACKED = (10, 12, 14)  # bits of samples that share bytes, which OpenCV moves to the top of 16
 TIFF_DAMAGE = (  # what tifffile raises where tags or data are damaged
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error, tifffile.TiffFileError),  # the last is an error of its own before 2024
@@ -177,10 +178,12 @@ def _decoded(path: str | Path, file: tifffile.TiffFile, page: tifffile.TiffPage)
     Raises:
         UserError: OpenCV would change them.
     """
+    numbers = [number for number, other in enumerate(file.pages) if other.offset == page.offset]
+    if numbers and page.bitspersample in PACKED and _plain_samples(page):  # tifffile needs imagecodecs
+        return _decoded_by_opencv(path, numbers[0]) >> 16 - page.bitspersample
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
     except KeyError as error:
-        numbers = [number for number, other in enumerate(file.pages) if other.offset == page.offset]
         if numbers and _is_plain(page):
             return _decoded_by_opencv(path, numbers[0])
         kind = getattr(page.compression, "name", page.compression)
