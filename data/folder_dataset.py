@@ -246,8 +246,9 @@ class FolderDataset(BaseDataset):
         """Linear frames (T, 3, H, W), and their colours unless they are those of sRGB."""
         found = read_stack(scene.files, scene.pages, self.opt.response, self.opt.white)
         pictures = found.codes
-        is_linear = self.opt.response == "linear"
-        self._confirmed(scene, (brightness(picture, is_linear) for picture in pictures), is_linear)
+        response = self.opt.response
+        is_known = response != "debevec"
+        self._confirmed(scene, (brightness(picture, response) for picture in pictures), is_known)
         curve = tone_curve(found.for_curve(), scene.exposures, self.opt.response)
         rows, columns = self._window(scene, pictures[0].shape, self.inner)
         linear = (linearise(picture[rows, columns], curve) for picture in pictures)

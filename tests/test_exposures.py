@@ -91,6 +91,7 @@ def test_exposure_txt_comes_first(tmp_path: Path) -> None:
         ("exposure.txt", "1 4 nan", r"exposure\.txt: exposures must be numbers above 0"),
         ("exposure.txt", b"\xff\xfe\x00\xd8", r"exposure\.txt: cannot be read"),
         ("ev.txt", "1 4", r"ev\.txt: 2 numbers for 3 frames; one in stops"),
+        ("ev.txt", "-1,5\n0,0\n1,5", r"ev\.txt: two numbers for each frame; write -1\.5, not -1,5"),
         ("ev.txt", "1 4 1000", r"ev\.txt: exposures in stops lie between"),
         ("image_list.txt", "", r"image_list\.txt: its first line names no column 1/shutter_speed"),
         ("image_list.txt", "# f 1/shutter_speed\n0.jpg 1\n1.jpg 2\n", r"no 1/shutter_speed for 2\.jpg"),

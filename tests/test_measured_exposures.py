@@ -251,3 +251,15 @@ def test_arrays() -> None:
         bracketeer.scene(frames, [16, 4, 1])
     assert_allclose(bracketeer.scene(frames, [16, 4, 1], trust_exposures=True).exposure * 16, (1, 4, 16))
     assert_allclose(bracketeer.scene(frames, [1, 4, 16]).exposure * 16, (1, 4, 16))
+
+
+@pytest.mark.parametrize("source", [None, Path("exposure.txt")])
+def test_the_order_shows_where_nothing_is_well_exposed_in_both(source: Path | None) -> None:
+    """The shorter frame, as it is told, is clipped, and the longer one is not."""
+    dark = np.random.default_rng(0).uniform(0.3, 0.7, (256, 256))
+    files, exposures = [Path("a.dng"), Path("b.dng")], np.array([1.0, 8.0])
+    right = confirmed(Claim(files, exposures, source), [dark, np.ones_like(dark)])
+    assert right.tolist() == [1, 8]
+    told = r"b\.dng was exposed longer than a\.dng.* but is darker: that one is clipped where it is not"
+    with pytest.raises(UserError, match=told):
+        confirmed(Claim(files, exposures, source), [np.ones_like(dark), dark])

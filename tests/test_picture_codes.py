@@ -60,6 +60,7 @@ def test_a_stack_that_does_not_reach_white(
     found = read_stack(files(folder), (), "linear").codes
     assert found[-1].max() == 15300
     text = "no frame reaches white, 65535: the largest value is 15300; if white is less, --white N says so"
+    text += ", 16383 perhaps"
     assert capsys.readouterr().err.strip() == f"note: {folder}: {text}"
     found = read_stack(files(folder), (), "linear", white=15300).codes
     assert np.abs(found[-1] / 65535 - frames_of(light)[-1]).max() < 1e-4

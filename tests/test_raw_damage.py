@@ -15,6 +15,7 @@ from data.reading.raw import agreed_orientation, packed_size, read_raw
 from data.reading.raw_integrity import check_content, check_segments
 from tests.photo_files import SHARED, SHORT, make_dng, random_mosaic
 from util.errors import UserError
+from util.imaging.bayer import pack
 
 BLACK = np.float32([64] * 4)
 
@@ -209,3 +210,13 @@ def test_zeros_in_real_files_are_found(tmp_path: Path) -> None:
         (tmp_path / f"{name}.dng").write_bytes(content[:size] + bytes(len(content) - size))
         with pytest.raises(UserError, match=message):
             read_raw(tmp_path / f"{name}.dng")
+
+
+@pytest.mark.parametrize("row", [60, 61])
+def test_px_that_end_in_either_row_of_a_cell(row: int) -> None:
+    mosaic = np.random.default_rng(0).integers(200, 900, (96, 128), np.uint16)
+    mosaic[row, 50:] = 1023
+    mosaic[row + 1 :] = 1023
+    planes = pack(mosaic).transpose(1, 2, 0)
+    with pytest.raises(UserError, match="as where data are missing"):
+        check_content(planes, BLACK, 1023)

@@ -69,6 +69,8 @@ def _ev_txt(path: Path, text: str, files: Sequence[Path]) -> np.ndarray:
     numbers, count = read_numbers(path, text), len(files)
     if len(numbers) not in (count, 2 * count):
         raise UserError(f"{path}: {len(numbers)} numbers for {count} frames; one in stops for each is needed")
+    if len(numbers) > count and not (numbers[:count] > 0).all():  # 1/shutter of each frame stands first
+        raise UserError(f"{path}: two numbers for each frame; write -1.5, not -1,5")
     stops = numbers[-count:]
     if not (np.abs(stops) < 64).all():
         raise UserError(f"{path}: exposures in stops lie between -64 and 64")

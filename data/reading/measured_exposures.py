@@ -21,6 +21,8 @@ CELLS = 64  # along the shorter side, over which px are averaged
 DARK, CLIPPED = 0.01, 0.8  # levels between which the px of a cell tell
 FAINT = 1e-4  # level above which the darker of two frames must lie
 FEWEST = 60  # cells that tell
+BURNT = 0.95  # mean of a cell from which on it is clipped
+MANY, HARDLY_ANY = 0.1, 0.01  # shares of cells clipped in one frame alone
 ALIKE_SCENE = 0.5  # part of the spread of levels that the spread of ratios may have in frames of one scene
 FLAT = 0.01  # spread of levels, in logarithms, of a frame that shows nothing
 UNANIMOUS = 0.9  # share of cells from which on there is no doubt which of two frames is the brighter
@@ -136,7 +138,11 @@ def confirmed(claim: Claim, greens: Iterable[np.ndarray]) -> np.ndarray:
         UserError: frames that should be longer exposed are darker, or alike, or their ratio is more than a
             stop off.
     """
-    ratios = [measure(*pair) for pair in itertools.pairwise(map(cells, greens))]
+    pairs = list(itertools.pairwise(map(cells, greens)))
+    ratios = [measure(*pair) for pair in pairs]
+    for number, (pair, ratio) in enumerate(zip(pairs, ratios, strict=True)):
+        if not ratio and _is_brighter(*pair):
+            raise UserError(_clipped_first(claim, number))
     steps = np.diff(np.log(claim.exposures))
     for number, (step, ratio) in enumerate(zip(steps, ratios, strict=True)):
         if ratio and _contradicts(step, ratio, claim.is_linear):
@@ -151,6 +157,24 @@ def confirmed(claim: Claim, greens: Iterable[np.ndarray]) -> np.ndarray:
         elif ratio and ratio.is_precise and claim.source is None:
             refined[number + 1 :] *= math.exp(ratio.value - step)
     return refined
+
+
+def _is_brighter(below: Cells, above: Cells) -> bool:
+    """Whether `below` is clipped in many places where `above` is not, and hardly anywhere the other way."""
+    alone = [
+        ((one.mean >= BURNT) & (other.largest < CLIPPED)).mean()
+        for one, other in ((below, above), (above, below))
+    ]
+    return bool(alone[0] > MANY and alone[1] < HARDLY_ANY)
+
+
+def _clipped_first(claim: Claim, number: int) -> str:
+    """The message about frames of which the one that is told to be the shorter is clipped."""
+    short, long = claim.files[number : number + 2]
+    told = f"{claim.source}: {long.name}" if claim.source else f"{long}"
+    by, advice = ("", ": is the list reversed (1/shutter)?") if claim.source else (" by EXIF", "")
+    exposed = f"was exposed longer than {short.name}{by}, but is darker: that one is clipped where it is not"
+    return f"{told} {exposed}{advice}; {OVERRIDE}"
 
 
 def _contradicts(step: float, ratio: Ratio, is_linear: bool) -> bool:

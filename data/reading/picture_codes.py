@@ -138,5 +138,8 @@ def _ceiling(folder: Path, pictures: Sequence[Picture]) -> int | None:
         return brightest
     if brightest < BRIGHT * 65535:
         text = f"no frame reaches white, 65535: the largest value is {brightest}"
-        print(f"note: {folder}: {text}; if white is less, --white N says so", file=sys.stderr)
+        likely = next(ceiling for ceiling in (*sorted(CEILINGS), 65535) if ceiling >= brightest)
+        print(
+            f"note: {folder}: {text}; if white is less, --white N says so, {likely} perhaps", file=sys.stderr
+        )
     return None

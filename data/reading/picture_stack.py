@@ -9,6 +9,7 @@ from util.imaging.tonemap import srgb_decode
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 RESPONSES = ("debevec", "srgb", "gamma22", "linear")
+CURVES = {"srgb": srgb_decode, "gamma22": lambda x: x**2.2, "linear": lambda x: x}
 CODES = 256  # of which a tone curve is made; values of 16 bits lie between them
 QUANTILES = 86  # of each channel of a frame
 LEAST_CODE = 4  # from black and from white, which a level must have to count
@@ -24,9 +25,8 @@ def tone_curve(pictures: Sequence[np.ndarray], exposures: np.ndarray, response: 
         response: "srgb", "gamma22" (x^2.2), "linear", or "debevec": estimated from the stack.
     """
     codes = np.linspace(0, 1, CODES, dtype=np.float32)
-    curves = {"srgb": srgb_decode, "gamma22": lambda x: x**2.2, "linear": lambda x: x}
-    if response in curves:
-        return curves[response](codes)
+    if response in CURVES:
+        return CURVES[response](codes)
     return _estimate(pictures, exposures)
 
 
@@ -78,11 +78,11 @@ def _histograms(picture: np.ndarray) -> list[np.ndarray]:
     return [np.bincount(codes[..., channel].ravel(), minlength=CODES) for channel in range(3)]
 
 
-def brightness(picture: np.ndarray, is_linear: bool) -> np.ndarray:
-    """Light of some green px of (H, W, 3), 1 = white, by the curve of sRGB where values are not linear."""
+def brightness(picture: np.ndarray, response: str) -> np.ndarray:
+    """Light of some green px of (H, W, 3), 1 = white; sRGB's curve stands for one not known yet."""
     green = thinned(picture[..., 1])
     codes = green / np.iinfo(green.dtype).max
-    return codes if is_linear else srgb_decode(codes)
+    return CURVES.get(response, srgb_decode)(codes)
 
 
 def linearise(picture: np.ndarray, curve: np.ndarray) -> np.ndarray:

@@ -114,6 +114,11 @@ def _is_cut(planes: np.ndarray, start: int, stop: int) -> bool:
     """Whether rows of equal cells, up to the last, go on from the middle of the row before."""
     if start == 0 or stop < len(planes):
         return False
+    return any(_goes_on(planes[..., rows], start) for rows in (slice(0, 4), slice(2, 4)))
+
+
+def _goes_on(planes: np.ndarray, start: int) -> bool:
+    """Whether equal cells (h, w, C), all from row `start` on, begin in the middle of the row before."""
     cell, width = planes[start, 0], planes.shape[1]
     same = (planes[max(start - NEARBY, 0) : start] == cell).all(axis=2)
     others = np.flatnonzero(~same[-1])
