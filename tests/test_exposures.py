@@ -156,6 +156,11 @@ def test_numbers_in_names_count_by_value() -> None:
     assert [path.name for path in by_name(folder)] == expected
 
 
+def test_a_number_below_1_is_one_number() -> None:
+    names = ["t0.125.jpg", "t0.25.jpg", "t0.5.jpg", "t1.jpg", "t2.jpg", "v1.9.jpg", "v1.10.jpg"]
+    assert [path.name for path in by_name(map(Path, reversed(names)))] == names
+
+
 @pytest.mark.parametrize("files_in", [frame_files, dng_files, raw_files])
 def test_readers_take_the_natural_order(tmp_path: Path, files_in: Callable) -> None:
     for name in ("img_10.dng", "img_8.dng", "img_9.dng"):
