@@ -49,7 +49,7 @@ class RowMerge(nn.Module):
             return frames.new_empty(len(frames), 3, height, width)
         order = row_order(frames)
         radiance, trust = (self._whole_patterns(plane.float()) for plane in (frames.sum(1), mask))
-        exposures = exposure.to(radiance)[:, [0, -1]]
+        exposures = torch.stack((exposure[:, 0], exposure[:, -1]), dim=1).to(radiance)
         with torch.autocast(frames.device.type, enabled=False):
             merged = self.merge(by_rows(radiance, order), exposures, trust, order)
         return merged[..., :height, :width].clamp(min=0)

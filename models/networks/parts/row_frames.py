@@ -69,8 +69,14 @@ def _colour(plane: torch.Tensor, first: int, sites: dict[int, int]) -> torch.Ten
     rows = torch.stack(
         [along_row(plane[:, first + row :: 4], column) for row, column in sites.items()], dim=2
     )
-    measured = [top + first + row for top in range(0, height, 4) for row in sites]
+    measured = places_of(first, tuple(sites), height, plane.device)
     return between_rows(rows.flatten(1, 2), measured, height)
+
+
+def places_of(first: int, rows: tuple[int, ...], height: int, device: torch.device) -> torch.Tensor:
+    """Which of `height` rows are those of an exposure, `first` and so many `rows` on of every four."""
+    tops = torch.arange(first, first + height, 4, device=device)
+    return torch.stack([tops + row for row in rows], dim=1).flatten()
 
 
 def along_row(rows: torch.Tensor, column: int) -> torch.Tensor:
@@ -82,11 +88,10 @@ def along_row(rows: torch.Tensor, column: int) -> torch.Tensor:
     return torch.stack(pair if column == 0 else pair[::-1], dim=-1).flatten(-2)
 
 
-def between_rows(rows: torch.Tensor, measured: list[int], height: int) -> torch.Tensor:
-    """Rows (N, h, W) that lie at the rising places `measured`, interpolated to all of `height`: (N, H, W)."""
-    places = torch.tensor(measured, device=rows.device)
-    every = torch.arange(height, device=rows.device)
-    below = torch.searchsorted(places, every).clamp(max=len(measured) - 1)
+def between_rows(rows: torch.Tensor, places: torch.Tensor, height: int) -> torch.Tensor:
+    """Rows (N, h, W) that lie at rising `places`, interpolated to all of `height`: (N, H, W)."""
+    places, every = places.contiguous(), torch.arange(height, device=rows.device)
+    below = torch.searchsorted(places, every).clamp(max=len(places) - 1)
     above = (torch.searchsorted(places, every, right=True) - 1).clamp(min=0)
     span = (places[below] - places[above]).clamp(min=1)
     share = ((every - places[above]) / span).clamp(0, 1).to(rows.dtype)[:, None]

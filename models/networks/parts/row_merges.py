@@ -7,7 +7,15 @@ each value is trusted; `order` which rows come first. Results are camera RGB (N,
 import torch
 import torch.nn.functional as F
 
-from models.networks.parts.row_frames import SITES, along_row, between_rows, by_rows, first_rows, interpolated
+from models.networks.parts.row_frames import (
+    SITES,
+    along_row,
+    between_rows,
+    by_rows,
+    first_rows,
+    interpolated,
+    places_of,
+)
 from util.errors import UserError
 from util.imaging.demosaic import menon
 
@@ -91,7 +99,7 @@ def _mosaicked(colours: torch.Tensor) -> torch.Tensor:
 def _mosaic_along_edges(plane: torch.Tensor, first: int) -> torch.Tensor:
     """The whole Bayer mosaic (N, H, W) from one exposure's rows of it, `first` and the next of every four."""
     height = plane.shape[-2]
-    own = [top + first + row for top in range(0, height, 4) for row in (0, 1)]
+    own = places_of(first, (0, 1), height, plane.device)
     rows = [plane[:, first + row :: 4] for row in (0, 1)]
     greens = [_green(part, SITES[1][row]) for row, part in enumerate(rows)]
     measured = torch.stack(greens, dim=2).flatten(1, 2)
