@@ -15,13 +15,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from util.errors import UserError
 from util.imaging.colour_profiles import SRGB, ColourSpace, of_primaries
-from util.imaging.picture_colours import (
-    Picture,
-    colour_error,
-    profiled,
-    space_by_exif,
-    space_of_profile,
-)
+from util.imaging.picture_colours import Picture, colour_error, profiled, space_by_exif, space_of_profile
 from util.imaging.primaries import converted
 from util.imaging.rendering import ORIENTATIONS, oriented
 
