@@ -3,11 +3,35 @@
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from util.errors import UserError
+
+NO_FILES = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def regular(path: str | Path) -> Path:
+    """`path`, which can be opened without waiting for another process; what is wrong otherwise, opening tells.
+
+    Raises:
+        UserError: a FIFO, a socket or a device stands there.
+    """
+    path = Path(path)
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return path
+    if kind in NO_FILES:
+        raise UserError(f"{path} is {NO_FILES[kind]}, not a file")
+    return path
 
 
 @contextmanager
