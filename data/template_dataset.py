@@ -91,9 +91,9 @@ class TemplateDataset(BaseDataset):
     def _open(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Frames and target (None where there is none) as maps of their files: only what is cut is read."""
         path = self.paths[index]
-        frames = _map(path, 4)[: self.opt.frame_num]
+        frames = map_array(path, 4)[: self.opt.frame_num]
         path = path.with_name(f"{path.stem}_gt.npy")
-        target = _map(path, 3) if path.exists() else None
+        target = map_array(path, 3) if path.exists() else None
         if target is not None and target.shape != frames.shape[1:]:
             raise UserError(f"{path}: shape {target.shape}, expected {frames.shape[1:]}")
         return frames, target
@@ -113,7 +113,7 @@ class TemplateDataset(BaseDataset):
         return sample
 
 
-def _map(path: Path, dimensions: int) -> np.ndarray:
+def map_array(path: Path, dimensions: int) -> np.ndarray:
     """A .npy file as a map. What is wrong with a file is a UserError that names it."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
