@@ -1,12 +1,28 @@
 """Files and folders are written whole or not at all, and what hinders it is told with the final path."""
 
 import os
+import platform
+import resource
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from util.errors import UserError
-from util.files import regular
+from util.files import complete_or_absent, regular, remove_partial, write_atomically
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Files end at 1000 bytes, as on a full disk: a write beyond fails."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_fifo_is_refused_and_other_paths_are_given_back(tmp_path: Path) -> None:
@@ -15,6 +31,82 @@ def test_fifo_is_refused_and_other_paths_are_given_back(tmp_path: Path) -> None:
     for name in ("pipe", "link"):
         with pytest.raises(UserError, match=f"{name} is a FIFO, not a file"):
             regular(tmp_path / name)
+    with pytest.raises(UserError, match="pipe is a FIFO"), write_atomically(tmp_path / "pipe"):
+        pass
     (tmp_path / "file").touch()
     for name in ("file", "missing", ".", "n" * 300, "a\0b"):
         assert regular(tmp_path / name) == tmp_path / name
+
+
+def test_what_stands_in_the_way_is_told_with_the_final_path(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "folder" / "of").mkdir(parents=True)
+    cases = {
+        "file/a.json": f"{tmp_path}/file is no folder",
+        "loop/a.json": f"{tmp_path}/loop: Too many levels of symbolic links",
+        "folder": "Is a directory",
+        "n" * 300: "File name too long",
+    }
+    for name, cause in cases.items():
+        with pytest.raises(UserError) as caught, write_atomically(tmp_path / name) as temporary:
+            temporary.write_text("{}")
+        assert str(caught.value) == f"cannot write {tmp_path}/{name}: {cause}"
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(UserError) as caught, complete_or_absent(tmp_path / "file") as partial:
+        partial.mkdir()
+    assert str(caught.value) == f"cannot write {tmp_path}/file: Not a directory"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "loop"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_parents_that_went_are_not_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "state"
+    with pytest.raises(UserError) as caught, write_atomically(path, parents=False) as temporary:
+        temporary.write_text("")
+    assert str(caught.value) == f"cannot write {path}: No such file or directory"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_cause_that_a_library_swallows_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "light.exr"
+    with pytest.raises(UserError) as caught, write_atomically(path) as temporary:
+        temporary.write_bytes(bytes(1000))
+        raise OSError("4000 requested and 1000 written")  # as NumPy counts, without an error number
+    assert str(caught.value) == f"cannot write {path}: File too large"
+    with pytest.raises(UserError) as caught, complete_or_absent(tmp_path / "scene") as partial:
+        partial.mkdir()
+        with write_atomically(partial / "frame.npy") as temporary:
+            temporary.write_bytes(bytes(2000))
+    assert str(caught.value) == f"cannot write {tmp_path}/scene/frame.npy: File too large"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cause_that_stays_unknown_is_the_librarys_with_the_final_path(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught, write_atomically(tmp_path / "a.exr") as temporary:
+        raise OSError(f'cannot write "{temporary}"')
+    assert str(caught.value) == f'cannot write {tmp_path}/a.exr: cannot write "{tmp_path}/a.exr"'
+    with pytest.raises(UserError) as caught, complete_or_absent(tmp_path / "a") as partial:
+        raise UserError(f"{partial}/b.hdr: the picture holds NaN")
+    assert str(caught.value) == f"{tmp_path}/a/b.hdr: the picture holds NaN"
+
+
+def test_left_of_killed_processes_goes(tmp_path: Path) -> None:
+    """What is not running here goes; what another machine has touched just now, and users' files, stay."""
+    here, gone, alive = platform.node(), 999999999, os.getppid()
+    left = [f".state.{gone}@{here}.partial.pth", f".state.{os.getpid()}@{here}.partial.pth"]
+    left += [f"deep/.scene.{gone}.partial", f"deep/.scene.{gone}@other.machine.partial"]
+    kept = [f".log.{alive}@{here}.partial.jsonl", f".state.{gone}@other.machine.partial.pth"]
+    kept += [f".mine.{gone}.pth", ".mine.partial", f"deep/deeper/.x.{gone}@{here}.partial"]
+    for name in left + kept:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".partial":
+            path.mkdir()
+        else:
+            path.touch()
+    long_ago = time.time() - 7200
+    os.utime(tmp_path / left[-1], (long_ago, long_ago))
+    remove_partial(tmp_path, depth=2)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".*")} == set(kept)

@@ -1,9 +1,15 @@
-"""Writing files and folders so that a crash leaves the old one or the new one, never half of one."""
+"""Writing files and folders so that a crash leaves the old one or the new one, never half of one.
+
+What stands in the way is told with the path that was asked for; `util.locks` keeps other processes away.
+"""
 
 import errno
 import os
+import platform
+import re
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,10 +22,13 @@ NO_FILES = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+UNFINISHED = re.compile(r"\.(?P<process>\d+)(@(?P<machine>.+))?\.partial(\.[^.]*)?")  # how such names end
+ABANDONED = 3600.0  # s since the last change after which unfinished work of another machine counts as left
+PROBE = 1 << 20  # bytes that are written to find out what hinders writing
 
 
 def regular(path: str | Path) -> Path:
-    """`path`, which can be opened without waiting for another process; what is wrong otherwise, opening tells.
+    """`path`, which can be opened without waiting for another process; opening it tells what else is wrong.
 
     Raises:
         UserError: a FIFO, a socket or a device stands there.
@@ -35,25 +44,28 @@ def regular(path: str | Path) -> Path:
 
 
 @contextmanager
-def write_atomically(path: str | Path) -> Iterator[Path]:
+def write_atomically(path: str | Path, parents: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it replaces `path` when the block ends well.
 
-    The temporary name keeps the suffix, by which image writers choose a format. Parent folders are made.
+    The temporary name keeps the suffix, by which image writers choose a format. Parent folders are made,
+    unless their absence means that somebody removed them. A library's failure that has no error number is to
+    be raised as an OSError: its cause is found here.
 
     Raises:
         UserError: the file cannot be written (disk full, no permission); what stood at `path` is untouched.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    path = regular(path)
+    temporary = path.with_name(f".{path.stem}.{_this_process()}.partial{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, UserError) as error:
+        raise _told(error, temporary, temporary, path) from error
     finally:
-        with suppress(NotADirectoryError):  # a file stands where a folder should be: nothing was written
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or what hindered writing hinders this too
+            temporary.unlink()
 
 
 @contextmanager
@@ -63,34 +75,76 @@ def complete_or_absent(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: it cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = folder.with_name(f".{folder.name}.{_this_process()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.rename(folder)
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and folder.is_dir():
+    except (OSError, UserError) as error:
+        if getattr(error, "errno", None) in (errno.EEXIST, errno.ENOTEMPTY) and folder.is_dir():
             return  # another process made the same folder meanwhile
-        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+        raise _told(error, partial / "probe", partial, folder) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def remove_partial(root: Path, depth: int) -> None:
-    """Remove what killed processes left of `complete_or_absent` in `root`, `depth` folders down."""
-    for level in range(depth):
-        for partial in root.glob("*/" * level + ".*.[0-9]*.partial"):
-            if not _is_running(partial.suffixes[-2].lstrip(".")):
-                shutil.rmtree(partial, ignore_errors=True)
+def _told(error: OSError | UserError, probe: Path, temporary: Path, path: Path) -> UserError:
+    """What hindered writing `path`, which had the name `temporary` meanwhile; `probe` can be written to."""
+    if isinstance(error, UserError):
+        return UserError(str(error).replace(str(temporary), str(path)))
+    reason = (_reason(error) or _asked(probe) or str(error)).replace(str(temporary), str(path))
+    return UserError(f"cannot write {path}: {reason}")
 
 
-def _is_running(process: str) -> bool:
-    """Whether there is a process of this number."""
+def _reason(error: OSError) -> str | None:
+    """What the system says; None of a library that only counts the bytes it could not write."""
+    if isinstance(error, FileExistsError):  # something stands where a folder should be
+        try:
+            Path(error.filename).stat()
+        except OSError as cause:
+            return f"{error.filename}: {cause.strerror}"
+        return f"{error.filename} is no folder"
+    return error.strerror if error.errno else None
+
+
+def _asked(probe: Path) -> str | None:
+    """What the system says to a write: on a full disk, on which a library failed, there still is no room."""
     try:
-        os.kill(int(process), 0)
+        with probe.open("ab", buffering=0) as file:
+            left = PROBE
+            while left:
+                left -= file.write(bytes(left))
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def remove_partial(root: Path, depth: int) -> None:
+    """Remove what killed processes left unfinished in `root`, `depth` folders down."""
+    for level in range(depth):
+        for partial in root.glob("*/" * level + ".*.partial*"):
+            found = UNFINISHED.search(partial.name)
+            if found and not _is_at_work(partial, int(found["process"]), found["machine"]):
+                shutil.rmtree(partial, ignore_errors=True)
+                with suppress(OSError):  # it was a folder
+                    partial.unlink()
+
+
+def _this_process() -> str:
+    return f"{os.getpid()}@{platform.node()}"
+
+
+def _is_at_work(partial: Path, process: int, machine: str | None) -> bool:
+    """Whether a process still writes what has its number and machine in its name; this one has not begun."""
+    if machine not in (None, platform.node()):
+        with suppress(OSError):
+            return time.time() - partial.stat().st_mtime < ABANDONED
+        return False
+    try:
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # of another user
+    except (PermissionError, OverflowError):  # of another user; no number of a process
         pass
-    return True
+    return process != os.getpid()
