@@ -58,7 +58,7 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     demosaic = create_demosaicer(opt, place)
     now = begin(model, opt)
 
-    with Logger(model.folder, opt, now.step(opt.epoch_iters)) if place.is_main else nullcontext() as logger:
+    with Logger(model.folder, opt, now) if place.is_main else nullcontext() as logger:
         while now.epoch <= opt.niter + opt.niter_decay:
             model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
             batches.epoch, batches.first = now.epoch, now.iteration

@@ -164,7 +164,7 @@ def test_perfect_pictures_alone_leave_readable_files(tmp_path):
 
 def test_the_log_has_null_for_an_infinite_score(tmp_path):
     opt = SimpleNamespace(dataroot=tmp_path, niter=2, niter_decay=0, epoch_iters=3, print_freq=1)
-    with Logger(tmp_path, opt) as logger:
+    with Logger(tmp_path, opt, Progress()) as logger:
         logger.log("val", 3, epoch=1, psnr_mu=math.inf, ssim_mu=1.0)
     line = strict((tmp_path / FILE).read_text().splitlines()[-1])
     assert line == {"kind": "val", "step": 3, "epoch": 1, "psnr_mu": None, "ssim_mu": 1.0}

@@ -1,9 +1,10 @@
 """Checkpoints: weights in the published layout with what rebuilds the network, and the state of a run."""
 
+import os
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import nn
@@ -23,18 +24,37 @@ def weights_path(folder: Path, network: type[nn.Module], iteration: int | str, r
     return folder / f"{network.__name__}{role}_model_{iteration}.pth"
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint beside its place and rename it into it.
+def save(path: Path, content: dict[str, Any], parents: bool = True) -> None:
+    """Write a checkpoint beside its place and rename it into it, once it is on the disk.
 
     Raises:
-        UserError: it cannot be written (disk full, ...); what stood there before is untouched.
+        UserError: it cannot be written (disk full, ...); what stood there before is untouched. Without
+            `parents` its folder must be there: a run whose folder was deleted does not go on in a new one.
     """
-    with write_atomically(path) as temporary:
+    with write_atomically(path, parents) as temporary, temporary.open("wb") as file:
+        target = _Target(file)
         try:
-            with temporary.open("wb") as file:
-                torch.save(content, file)
-        except RuntimeError as error:  # PyTorch's archive writer reports a failed write so
-            raise OSError(str(error).splitlines()[0]) from error
+            torch.save(content, target)
+        except RuntimeError:
+            if target.error is None:  # of something else, as when a loader's process dies meanwhile
+                raise
+            raise target.error from None
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _Target:
+    """A file for PyTorch's archive writer, which tells of a write that failed but not why."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.error, self.flush = file, None, file.flush
+
+    def write(self, data: memoryview) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
 
 
 def save_weights(
@@ -44,10 +64,10 @@ def save_weights(
     made: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a network's state dict on the CPU, contiguous, with the arguments that rebuild the network, and
-    what it was `made` with (`util.provenance`).
+    what it was `made` with (`util.provenance`); into a folder that is there.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    save(path, {"state_dict": state, "network": arguments, **(made or {})})
+    save(path, {"state_dict": state, "network": arguments, **(made or {})}, parents=False)
 
 
 def load(path: str | Path) -> dict[str, Any]:

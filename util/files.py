@@ -57,12 +57,11 @@ def write_atomically(path: str | Path, parents: bool = True) -> Iterator[Path]:
     path = regular(path)
     temporary = path.with_name(f".{path.stem}.{_this_process()}.partial{path.suffix}")
     try:
-        if parents:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except (OSError, UserError) as error:
-        raise _told(error, temporary, temporary, path) from error
+        with _telling_of(path, temporary, temporary):
+            if parents:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
     finally:
         with suppress(OSError):  # it is not there, or what hindered writing hinders this too
             temporary.unlink()
@@ -78,23 +77,38 @@ def complete_or_absent(folder: Path) -> Iterator[Path]:
     partial = folder.with_name(f".{folder.name}.{_this_process()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.rename(folder)
-    except (OSError, UserError) as error:
-        if getattr(error, "errno", None) in (errno.EEXIST, errno.ENOTEMPTY) and folder.is_dir():
-            return  # another process made the same folder meanwhile
-        raise _told(error, partial / "probe", partial, folder) from error
+        with _telling_of(folder, partial, partial / "probe"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            _appear(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _told(error: OSError | UserError, probe: Path, temporary: Path, path: Path) -> UserError:
-    """What hindered writing `path`, which had the name `temporary` meanwhile; `probe` can be written to."""
-    if isinstance(error, UserError):
-        return UserError(str(error).replace(str(temporary), str(path)))
-    reason = (_reason(error) or _asked(probe) or str(error)).replace(str(temporary), str(path))
-    return UserError(f"cannot write {path}: {reason}")
+def _appear(partial: Path, folder: Path) -> None:
+    """Give a folder that is complete its name, unless another process has made the same one meanwhile."""
+    try:
+        partial.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not folder.is_dir():
+            raise
+
+
+@contextmanager
+def _telling_of(path: Path, temporary: Path, probe: Path) -> Iterator[None]:
+    """Make what hinders writing `path`, which is named `temporary` meanwhile, a UserError about `path`.
+
+    `probe` is a file that can be written to, if any can.
+    """
+    try:
+        yield
+    except UserError as error:
+        if str(temporary) not in str(error):
+            raise
+        raise UserError(str(error).replace(str(temporary), str(path))) from error
+    except OSError as error:
+        reason = (_reason(error) or _asked(probe) or str(error)).replace(str(temporary), str(path))
+        raise UserError(f"cannot write {path}: {reason}") from error
 
 
 def _reason(error: OSError) -> str | None:

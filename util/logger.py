@@ -1,12 +1,15 @@
 """What a run tells: progress bar, log lines, log.jsonl, TensorBoard."""
 
 import argparse
+import errno
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from statistics import fmean
 
@@ -16,35 +19,60 @@ from tensorboardX.summary import scalar
 from tqdm import tqdm
 
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import regular, write_atomically
 from util.json_record import as_json
+from util.progress import Progress
 from util.provenance import provenance
 
 FILE = "log.jsonl"
+DAMAGED = "damaged", math.inf  # kind and step of a line that cannot be read
 START = "start"  # kind of the line with which a run, and each resumption, begins
 
 
 def has_steps(folder: Path) -> bool:
     """Whether the log in a run's folder tells of more than starts."""
     path = folder / FILE
-    return path.is_file() and any(f'"kind": "{START}"' not in line for line in path.open())
+    start = f'"kind": "{START}"'.encode()
+    return path.is_file() and any(start not in line for line in path.read_bytes().splitlines())
+
+
+def _read_line(line: bytes) -> tuple[str, float]:
+    """Kind and step of a line; DAMAGED where it tells neither."""
+    try:
+        content = json.loads(line) if line.endswith(b"\n") else None
+        return str(content["kind"]), float(content["step"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return DAMAGED
+
+
+def write_whole(file: FileIO, content: bytes) -> None:
+    """Write all bytes to a file without a buffer, of which a full disk takes some before it complains."""
+    while content:
+        content = content[file.write(content) :]
 
 
 class Logger:
     """Logs of one training run, to be used as a context; leaving it finishes all files.
 
     Args:
-        folder: of the run. opt: its options. done: steps already made, by the run that this one resumes.
+        folder: of the run. opt: its options. now: how far it has come; what the log tells of later is
+            dropped, since it will be made again.
+
+    Raises:
+        UserError: the logs cannot be read or written.
     """
 
-    def __init__(self, folder: Path, opt: argparse.Namespace, done: int = 0) -> None:
-        self.path = folder / FILE
-        if self.path.exists():
-            self._forget_after(done)
-        self.file = self.path.open("ab", buffering=0)
-        (folder / "log").mkdir(exist_ok=True)
-        # Not SummaryWriter: it hands events to a thread, at whose death on a full disk the program hangs.
-        self.board = EventsWriter(str(folder / "log" / "events"))
+    def __init__(self, folder: Path, opt: argparse.Namespace, now: Progress) -> None:
+        self.path, done = regular(folder / FILE), now.step(opt.epoch_iters)
+        try:
+            if self.path.exists():
+                self._forget_after(done, validates_again=now.iteration > 0)
+            self.file = self.path.open("ab", buffering=0)
+            (folder / "log").mkdir(exist_ok=True)
+            # Not SummaryWriter: it hands events to a thread, at whose death on a full disk the program hangs.
+            self.board = EventsWriter(str(folder / "log" / "events"))
+        except OSError as error:
+            raise UserError(f"cannot write {error.filename or self.path}: {error.strerror}") from None
         self._write(START, done, provenance(opt))
         self._add_event(done + 1, session_log=SessionLog(status=SessionLog.START))  # hides later steps
         self.steps, self.print_freq = (opt.niter + opt.niter_decay) * opt.epoch_iters, opt.print_freq
@@ -64,12 +92,19 @@ class Logger:
         with suppress(OSError):  # a full disk, of which `log` has told
             self.board.close()
 
-    def _forget_after(self, step: int) -> None:
-        """Drop the lines of steps that will be made again, and a last line that a crash cut off."""
-        lines = self.path.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
+    def _forget_after(self, step: int, validates_again: bool) -> None:
+        """Drop the lines of steps and validations to come, and lines that are damaged, by a crash or else."""
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        read = [_read_line(line) for line in lines]
+        kept = [
+            line
+            for line, (kind, made) in zip(lines, read, strict=True)
+            if made < step or (made == step and not (kind == "val" and validates_again))
+        ]
+        if damaged := read.count(DAMAGED):
+            print(f"note: {self.path}: {damaged} damaged lines are dropped", file=sys.stderr)
         with write_atomically(self.path) as temporary:
-            temporary.write_text("".join(kept))
+            temporary.write_bytes(b"".join(kept))
 
     def step(self, step: int, epoch: int, lr: float, losses: dict[str, float] | None) -> None:
         """A step was made, or left out (no losses); every `--print_freq` steps a line tells the means."""
@@ -87,7 +122,7 @@ class Logger:
         """Write values to all logs; `kind` is "train" or "val".
 
         Raises:
-            UserError: the disk is full.
+            UserError: the disk is full, or the log was moved or deleted.
         """
         self._write(kind, step, values)
         shown = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
@@ -96,13 +131,19 @@ class Logger:
 
     def _write(self, kind: str, step: int, values: Mapping[str, object]) -> None:
         try:
-            self.file.write(as_json({"kind": kind, "step": step, **values}).encode())
+            self._check_place()
+            write_whole(self.file, as_json({"kind": kind, "step": step, **values}).encode())
             for name, value in values.items():
                 if isinstance(value, int | float) and math.isfinite(value):
                     self._add_event(step, summary=scalar(f"{kind}/{name}", value))
             self.board.flush()
         except OSError as error:
             raise UserError(f"cannot write {self.path} and TensorBoard's log: {error.strerror}") from None
+
+    def _check_place(self) -> None:
+        """OSError where the log is no longer in its folder: nobody would find what is written to it."""
+        if not os.path.samestat(os.fstat(self.file.fileno()), self.path.stat()):
+            raise FileNotFoundError(errno.ENOENT, "another file is there now")
 
     def _add_event(self, step: int, **content: object) -> None:
         self.board.write_event(Event(step=step, wall_time=time.time(), **content))

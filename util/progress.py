@@ -3,7 +3,8 @@
 import argparse
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,12 @@ class Progress:
     skipped: int = 0  # steps left out in a row
     scores: list[float] = field(default_factory=list)  # of the validations so far
 
+    # Of this process alone, no fields: steps since the state was saved, whether one is under way, and epoch
+    # and iteration of the state on disk.
+    unsaved = 0
+    is_whole = True
+    saved = None
+
     def step(self, epoch_iters: int) -> int:
         """Steps made since the run began."""
         return (self.epoch - 1) * epoch_iters + self.iteration
@@ -45,6 +52,16 @@ class Progress:
         *earlier, last = self.scores
         return last == math.inf or last >= max(filter(math.isfinite, earlier), default=-math.inf)
 
+    @contextmanager
+    def one_more(self, is_useless: bool) -> Iterator[None]:
+        """Count a step whose changes are made in this block; what an error leaves half made is no step."""
+        self.is_whole = False
+        yield
+        self.iteration += 1
+        self.skipped = self.skipped if is_useless else 0
+        self.unsaved += 1
+        self.is_whole = True
+
     def skip(self, names: Iterable[str]) -> None:
         """Say that the step on these samples is left out, since its loss or gradient is not finite.
 
@@ -53,14 +70,17 @@ class Progress:
         """
         print(f"left out a step, its loss or gradient is not finite: {', '.join(names)}", file=sys.stderr)
         self.skipped += 1
-        if self.skipped == MAX_SKIPPED:
+        if self.skipped >= MAX_SKIPPED:
+            self.skipped = 0  # those who resume, with other options perhaps, have as many again
             advice = "lower --lr, set --grad_clip 1, or look for values that are not finite in these samples"
             raise UserError(f"{MAX_SKIPPED} steps in a row without a finite gradient: {advice}")
 
     def save(self, folder: Path, model_state: dict[str, Any], opt: argparse.Namespace) -> None:
         """Write all that going on exactly needs, weights included, as one file."""
         made = provenance(opt, self.step(opt.epoch_iters))
-        checkpoint.save(folder / FILE, {"model": model_state, "progress": asdict(self), **made})
+        content = {"model": model_state, "progress": asdict(self), **made}
+        checkpoint.save(folder / FILE, content, parents=False)
+        self.unsaved, self.saved = 0, (self.epoch, self.iteration)
 
     @classmethod
     def load(cls, folder: Path, epoch_iters: int) -> tuple["Progress", dict[str, Any]]:
@@ -79,4 +99,33 @@ class Progress:
         if made not in (None, now.step(epoch_iters)):
             where = f"{now.epoch - 1} epochs and {now.iteration} iterations are {made} steps"
             raise UserError(f"{path}: {where}, not with --epoch_iters {epoch_iters}: resume with the former")
+        now.saved = now.epoch, now.iteration
         return now, state["model"]
+
+
+class Rescue:
+    """A context for the steps of a run: what ends it early is given a note that says how to go on.
+
+    The state is saved before that, if there are steps since it was saved, and the last one is whole.
+
+    Args:
+        save: saves the state. again: the command that goes on.
+    """
+
+    def __init__(self, now: Progress, save: Callable[[], None], again: str) -> None:
+        self.now, self.save, self.again = now, save, again
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            return
+        try:
+            if self.now.unsaved and self.now.is_whole:
+                self.save()
+        except (UserError, RuntimeError) as failure:  # of a GPU that is out of order, for example
+            error.add_note(f"its state cannot be saved: {str(failure).splitlines()[0]}")
+        if self.now.saved:
+            epoch, iteration = self.now.saved
+            error.add_note(f"saved after iteration {iteration} of epoch {epoch}; go on with: {self.again}")
