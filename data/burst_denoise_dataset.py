@@ -150,7 +150,7 @@ class BurstFile:
 
     def __init__(self, path: Path, colors: str) -> None:
         self.path = path
-        arrays = NpzMembers(path)
+        self._arrays = arrays = NpzMembers(path)
         self._truth, self._noisy = arrays["truth"], arrays["noisy"]
         colour = (3,) if colors == "color" else ()
         shape = self._noisy.shape
@@ -170,13 +170,19 @@ class BurstFile:
         return np.broadcast_to(values.ravel(), self.images).astype(np.float64)
 
     def frames_of(self, number: int, count: int) -> np.ndarray:
-        """The first `count` noisy frames of a burst, (count, C, H, W) float32."""
+        """The first `count` noisy frames of a burst, (count, C, H, W) float32.
+
+        Raises:
+            UserError: the file was cut short since it was opened; as `truth_of`.
+        """
+        self._arrays.check()
         noisy = self._noisy[number, :, :, :count]
         noisy = noisy if noisy.ndim == 4 else noisy[..., None]
         return np.array(noisy.transpose(2, 3, 0, 1), np.float32, order="C")
 
     def truth_of(self, number: int) -> np.ndarray:
         """What frame 0 of a burst shows without noise, (C, H, W) float32."""
+        self._arrays.check()
         return np.array(np.atleast_3d(self._truth[number]).transpose(2, 0, 1), np.float32, order="C")
 
     def levels_of(self, number: int) -> NoiseLevels:

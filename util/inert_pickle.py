@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from util.errors import UserError
+from util.files import regular
 
 # What unpickling, and building values of what was unpickled, raise on files that are damaged.
 DAMAGE = (
@@ -223,7 +224,7 @@ def read_pickle(path: Path) -> Any:
         UserError: missing, damaged, or not a pickle.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return _ArraysForTensors(file).load()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None

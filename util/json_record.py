@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from util.errors import UserError
+from util.files import regular
 
 
 def read_json(path: Path, advice: str) -> object:
@@ -14,7 +15,7 @@ def read_json(path: Path, advice: str) -> object:
         UserError: it cannot be read; the message ends with the `advice`.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(regular(path).read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged: {advice}") from error
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from util.errors import UserError
+from util.files import regular
 from util.inert_pickle import DAMAGE, InertUnpickler
 
 
@@ -29,6 +30,7 @@ def _open_maps_limit() -> int:
 
 
 OPEN_MAPS = _open_maps_limit()
+CHANGED = "was changed while it was read"
 SECONDS_PER_BYTE_FROM_DISK = 2e-9  # a cached byte takes a fifth of that or less, one from a disk much more
 
 
@@ -45,7 +47,7 @@ class MappedArray:
 
     def __init__(self, path: Path, dtype: str, channels: int) -> None:
         try:
-            array = np.lib.format.open_memmap(path, mode="r")
+            array = np.lib.format.open_memmap(regular(path), mode="r")
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
         except (ValueError, TypeError, OSError, EOFError, tokenize.TokenError) as error:
@@ -53,9 +55,10 @@ class MappedArray:
         if array.ndim != 3 or array.shape[2] != channels or array.dtype != np.dtype(dtype):
             expected = f"{dtype} of shape (H, W, {channels})"
             raise UserError(f"{path}: expected {expected}, found {array.dtype} {array.shape}")
-        self.shape, self.dtype = array.shape, array.dtype
+        self.path, self.shape, self.dtype = path, array.shape, array.dtype
         self._pixels, self._map, self._offset = array.view(np.ndarray), array._mmap, array.offset
         self._map.madvise(mmap.MADV_RANDOM)
+        self._header = self._map[: self._offset]
 
     def read(self, top: int, left: int, out: np.ndarray) -> None:
         """Copy the window whose corner is (top, left) to `out` (h, w, channels).
@@ -63,7 +66,13 @@ class MappedArray:
         Its pages are given up afterwards: they stay in the system's file cache but do not add to this
         process's memory. The kernel is asked to fetch all rows at once if the last window was not in the
         cache; where all is there, asking would take a quarter of the time.
+
+        Raises:
+            UserError: the file was cut short, or written anew with another shape, since it was opened.
         """
+        check_held(self.path, self._map, self._offset + self._pixels.nbytes)
+        if self._map[: self._offset] != self._header:
+            raise UserError(f"{self.path} {CHANGED}: its header is another one: start again")
         height, width = out.shape[:2]
         row = self._pixels.strides[0]
         first = (self._offset + top * row) // mmap.PAGESIZE * mmap.PAGESIZE
@@ -74,6 +83,16 @@ class MappedArray:
         out[...] = self._pixels[top : top + height, left : left + width]
         MappedArray.disk_was_slow = time.perf_counter() - start > SECONDS_PER_BYTE_FROM_DISK * out.nbytes
         self._map.madvise(mmap.MADV_DONTNEED, first, length)
+
+
+def check_held(path: Path, held: mmap.mmap, end: int) -> None:
+    """Look whether the file that is mapped still has `end` bytes: reading beyond ends the process.
+
+    Raises:
+        UserError: it was cut short; one that was put in its place does not count.
+    """
+    if (size := held.size()) < end:
+        raise UserError(f"{path} {CHANGED}: it has {size} bytes, not {end}: start again when it is whole")
 
 
 class _ArraysAlone(InertUnpickler):
@@ -91,7 +110,7 @@ def read_metadata(path: Path) -> dict[str, np.ndarray]:
         UserError: missing, damaged, or a pickle that asks for anything else (nothing of it is run).
     """
     try:
-        stream = io.BytesIO(path.read_bytes())
+        stream = io.BytesIO(regular(path).read_bytes())
         version = np.lib.format.read_magic(stream)
         header = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -100,6 +119,8 @@ def read_metadata(path: Path) -> dict[str, np.ndarray]:
         content = _ArraysAlone(stream).load()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (*DAMAGE, tokenize.TokenError) as error:
         raise UserError(f"{path}: damaged or unsafe metadata: {error}") from None
     content = content.item() if isinstance(content, np.ndarray) else content

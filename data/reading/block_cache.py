@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from util.errors import UserError
 from util.files import write_atomically
 
 STATE = 16  # bytes that tell the state of a sample's files
@@ -76,6 +77,9 @@ class BlockCache:
 
         `load` gives the whole sample when there is no copy yet, only part of one, or one of files other than
         `sources` are now.
+
+        Raises:
+            UserError: as `load`; the copy cannot be written, or was cut short by another process.
         """
         path = self.folder / folder.parent.relative_to(self.root) / f"{folder.name}.blocks"
         state = _state(sources)
@@ -92,9 +96,10 @@ class BlockCache:
         first, last = left // BLOCK, -(-(left + width) // BLOCK)
         for row in range(top // BLOCK, -(-(top + height) // BLOCK)):
             offset = (row * columns + first) * self.block.itemsize
-            for column, block in enumerate(
-                np.fromfile(path, self.block, count=last - first, offset=offset), first
-            ):
+            blocks = np.fromfile(path, self.block, count=last - first, offset=offset)
+            if len(blocks) < last - first:
+                raise UserError(f"{path} was cut short while it was read: start again")
+            for column, block in enumerate(blocks, first):
                 place = (row * BLOCK - top, column * BLOCK - left)
                 _paste(raw, block["raw"], place)
                 _paste(target, block["target"], (place[0] * self.scale, place[1] * self.scale))

@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 
 from util.errors import UserError
+from util.files import regular
 from util.imaging.tiff_pictures import TIFF_DAMAGE
 
 COLOUR_FILTER_ARRAY, LINEAR_RAW = 32803, 34892  # PhotometricInterpretation of a mosaic, of camera RGB
@@ -78,7 +79,7 @@ def uncompressed(path: Path) -> BinaryIO:
 def _image(path: Path) -> Iterator[tifffile.TiffPage | None]:
     """The image of a DNG; None of another file, or where its tags are damaged."""
     try:
-        file = tifffile.TiffFile(path)
+        file = tifffile.TiffFile(regular(path))
     except (OSError, *TIFF_DAMAGE):
         yield None
         return

@@ -14,6 +14,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from data.reading.raw_file import TIFF_STARTS, open_raw
 from util.errors import UserError
+from util.files import regular
 
 FRACTIONS = (5, 10)  # RATIONAL and SRATIONAL, types of a TIFF tag
 EXIF_FRACTIONS = ("ExposureTime", "FNumber", "ShutterSpeedValue", "ApertureValue")
@@ -43,7 +44,7 @@ def read_tags(path: Path) -> dict[str, Any]:
     0/0.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             start = file.read(2)
         return _tiff_tags(path) if start in TIFF_STARTS else _other_tags(path)
     except DAMAGE:

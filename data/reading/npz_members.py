@@ -11,7 +11,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from data.reading.arrays import check_held
 from util.errors import UserError
+from util.files import regular
 
 LOCAL_HEADER = 30  # bytes of what precedes a member's name in a zip file
 LENGTHS = slice(26, 30)  # in it: of the name and of what follows the name, 2 bytes each
@@ -25,7 +27,8 @@ class NpzMembers:
     """The arrays of a .npz file by name; nothing is unpickled.
 
     One that is stored as it is, as `np.savez` does, is mapped: only what is looked at is read. A compressed
-    one is unpacked to a temporary file when it is first asked for.
+    one is unpacked to a temporary file when it is first asked for. Call `check` before each look at what was
+    mapped.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -33,9 +36,9 @@ class NpzMembers:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._opened: dict[str, np.ndarray] = {}
+        self._opened: dict[str, np.memmap] = {}
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(regular(path)) as archive:
                 self._members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
@@ -51,9 +54,14 @@ class NpzMembers:
                 self._opened[name] = self._open(self._members[name])
             except DAMAGE as error:
                 raise UserError(f"{self.path}: {name} is damaged or not of plain numbers: {error}") from None
-        return self._opened[name]
+        return self._opened[name].view(np.ndarray)
 
-    def _open(self, member: zipfile.ZipInfo) -> np.ndarray:
+    def check(self) -> None:
+        """UserError where the file was cut short since it was opened."""
+        for array in self._opened.values():
+            check_held(self.path, array._mmap, array.offset + array.nbytes)
+
+    def _open(self, member: zipfile.ZipInfo) -> np.memmap:
         if member.compress_type == zipfile.ZIP_STORED:
             with self.path.open("rb") as file:
                 file.seek(member.header_offset)
@@ -69,7 +77,7 @@ class NpzMembers:
             return _mapped(plain, 0)
 
 
-def _mapped(file: BinaryIO, start: int) -> np.ndarray:
+def _mapped(file: BinaryIO, start: int) -> np.memmap:
     """The array whose .npy header begins at `start`; the map outlives the file."""
     file.seek(start)
     version = np.lib.format.read_magic(file)
@@ -80,4 +88,4 @@ def _mapped(file: BinaryIO, start: int) -> np.ndarray:
     if math.prod(shape) == 0:
         raise ValueError(f"it is empty, of shape {shape}")
     order = "F" if is_fortran else "C"
-    return np.memmap(file, dtype, "r", file.tell(), shape, order).view(np.ndarray)
+    return np.memmap(file, dtype, "r", file.tell(), shape, order)

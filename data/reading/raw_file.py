@@ -11,7 +11,9 @@ import tifffile
 
 from data.reading.dng_pixels import FLOATING, JPEG_XL, is_float, is_jpeg_xl, uncompressed
 from util.errors import UserError
+from util.files import regular
 from util.imaging.tiff_pictures import TIFF_DAMAGE
+from util.library_lines import lines_of_libraries
 
 TIFF_STARTS = (b"II", b"MM")  # most raw formats are TIFF files as well
 FINISHED = "is a DNG of floats, a finished HDR image and no frame: data.simulate --source takes it as light"
@@ -22,17 +24,24 @@ LEAST_BITS = 0.1  # of a px of camera noise, however it is compressed
 @contextlib.contextmanager
 def open_raw(path: Path) -> Iterator[rawpy.RawPy]:
     """A raw file whose header is read; errors of LibRaw in the block are a UserError."""
-    if not path.is_file():
+    if not regular(path).is_file():
         raise UserError(f"{path}: no such file")
     if path.suffix.lower() == ".raw":
         with path.open("rb") as file:
             if file.read(2) not in TIFF_STARTS:  # LibRaw would guess by the size
                 raise UserError(f"{path} has no header that tells its size, levels and colour pattern")
-    try:
-        with rawpy.RawPy() as raw:
+    with _named_errors(path), rawpy.RawPy() as raw:
+        with lines_of_libraries(path):
             _open(path, raw)
-            _check_claim(path, raw)
-            yield raw
+        _check_claim(path, raw)
+        yield raw
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Errors of LibRaw in the block are a UserError."""
+    try:
+        yield
     except rawpy.LibRawFileUnsupportedError:
         if path.suffix.lower() == GOPRO or VC5 in _compressions(path):
             raise UserError(f"{path} is a GoPro raw (GPR), which is not read; convert it to DNG") from None
@@ -55,7 +64,8 @@ def unpack(path: Path, raw: rawpy.RawPy, tags: Mapping[str, Any]) -> None:
         raise UserError(f"{path} {FINISHED}")
     if tags.get("Compression") == JPEG_XL:
         raw.open_buffer(uncompressed(path))
-    raw.unpack()
+    with lines_of_libraries(path):
+        raw.unpack()
 
 
 def _open(path: Path, raw: rawpy.RawPy) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 from data.reading.dng_pixels import is_float
 from data.reading.float_dng import read_float_dng
 from util.errors import UserError
+from util.files import regular
 from util.imaging.images import read_picture
 from util.imaging.radiance import read_radiance
 from util.imaging.tonemap import srgb_decode
+from util.library_lines import lines_of_libraries
 from util.natural import by_name, parts
 
 FLOAT_DNG = ".dng"  # those of floats are light, the others raw files
@@ -116,12 +118,13 @@ class VideoFile:
         Raises:
             UserError: the file cannot be played.
         """
-        capture = cv2.VideoCapture(str(path))
         count = 0
-        while capture.grab():
-            count += 1
-        if count == 0:
-            raise UserError(f"{path} is damaged, or of a kind of video that OpenCV cannot play")
+        with lines_of_libraries(regular(path)):
+            capture = cv2.VideoCapture(str(path))
+            while capture.grab():
+                count += 1
+            if count == 0:
+                raise UserError(f"{path} is damaged, or of a kind of video that OpenCV cannot play")
         return cls(path, count)
 
     def __len__(self) -> int:
@@ -132,9 +135,10 @@ class VideoFile:
 
     def read(self, index: int) -> np.ndarray:
         """Linear light float32 (H, W, 3); UserError if the frame cannot be decoded."""
-        frame = _player(self.path).frame(index)
-        if frame is None:
-            raise UserError(f"{self.path}: cannot decode frame {index}")
+        with lines_of_libraries(self.path):
+            frame = _player(self.path).frame(index)
+            if frame is None:
+                raise UserError(f"{self.path}: cannot decode frame {index}")
         return decode_srgb(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
 
 
@@ -183,7 +187,8 @@ class FrameArray:
     @staticmethod
     def _map(path: Path) -> np.ndarray:
         try:
-            return np.lib.format.open_memmap(path, mode="r")  # maps nothing but arrays, and unpickles nothing
+            # which maps nothing but arrays, and unpickles nothing
+            return np.lib.format.open_memmap(regular(path), mode="r")
         except (OSError, ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError) as error:
             raise UserError(f"{path} is damaged or is not an array: {error}") from error
 

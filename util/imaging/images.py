@@ -9,9 +9,10 @@ import tifffile
 from PIL import Image, ImageOps
 
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import regular, write_atomically
 from util.imaging.picture_colours import JPEG, PNG, Picture, by_engine, named_space, profiled
 from util.imaging.tiff_pictures import STARTS, read_coded_tiff
+from util.library_lines import lines_of_libraries
 
 AFTER_HEADER = 33  # bytes of a PNG's signature and IHDR
 SRGB_CHUNK = b"\0\0\0\1sRGB\0\xae\xce\x1c\xe9"  # PNG, third edition, 11.3.2.5: perceptual
@@ -75,7 +76,7 @@ def read_coded(path: str | Path, upright: bool = False, number: int | None = Non
             colour space cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with regular(path).open("rb") as file:
             start = file.read(12)
             content = b"" if start.startswith(STARTS) else start + file.read()
     except OSError as error:
@@ -95,12 +96,13 @@ def read_coded(path: str | Path, upright: bool = False, number: int | None = Non
 def _decoded(path: str | Path, content: bytes, upright: bool) -> np.ndarray:
     """RGB (H, W, 3) of PNG or JPEG, by OpenCV."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error as error:  # more px than OpenCV reads
-        raise UserError(f"{path} is damaged, or too large for OpenCV") from error
-    if picture is None:
-        raise UserError(f"{path} is damaged or is not a picture")
+    with lines_of_libraries(path):
+        try:
+            picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        except cv2.error as error:  # more px than OpenCV reads
+            raise UserError(f"{path} is damaged, or too large for OpenCV") from error
+        if picture is None:
+            raise UserError(f"{path} is damaged or is not a picture")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 

@@ -3,7 +3,9 @@
 What a file tells: "Technical Introduction to OpenEXR" and "OpenEXR File Layout" (openexr.com).
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,9 @@ import numpy as np
 import OpenEXR
 
 from util.errors import UserError
+from util.files import regular
 from util.imaging.primaries import SRGB, converted, to_srgb
+from util.library_lines import lines_of_libraries
 
 DEEP = (OpenEXR.deepscanline, OpenEXR.deeptile)
 MOST_PIXELS = 2**29  # of a display window; more is taken for damage
@@ -38,11 +42,12 @@ def read_exr(path: str | Path, as_stored: bool = False) -> np.ndarray:
         UserError: the file is missing or damaged; it holds several such pictures or none, luminance and
             chroma, channels of fewer px, deep data or whole numbers; its chromaticities are no colour space.
     """
-    try:
-        layers = _layers(str(path))
-    except (RuntimeError, ValueError) as error:
-        problem = "is damaged or is not an OpenEXR picture" if Path(path).is_file() else "does not exist"
-        raise UserError(f"{path} {problem}") from error
+    with lines_of_libraries(path):
+        try:
+            layers = _layers(str(regular(path)))
+        except (RuntimeError, ValueError) as error:
+            problem = "is damaged or is not an OpenEXR picture" if Path(path).exists() else "does not exist"
+            raise UserError(f"{path} {problem}") from error
     try:
         layer = _chosen(layers)
         light = _placed(_light(layer), layer.header)
@@ -59,7 +64,10 @@ def stated_chromaticities(path: str | Path) -> tuple[float, ...] | None:
     None too of a damaged file: whoever reads it says so.
     """
     try:
-        with OpenEXR.File(str(path), separate_channels=True, header_only=True) as file:
+        with (
+            lines_of_libraries(path),
+            OpenEXR.File(str(regular(path)), separate_channels=True, header_only=True) as file,
+        ):
             return file.header().get("chromaticities")
     except (RuntimeError, ValueError):
         return None
@@ -82,11 +90,11 @@ def write_exr(path: Path, rgb: np.ndarray) -> None:
 def _layers(path: str) -> list[_Layer]:
     """The layers of all parts: channels that share what stands before the last dot of their names.
 
-    ValueError where a part is damaged: the library leaves it out, and goes on.
+    ValueError where a part is damaged: the library leaves it out, says so on stdout, and goes on.
     """
     with OpenEXR.File(path, separate_channels=True, header_only=True) as headers:
         stated = len(headers.parts)
-    with OpenEXR.File(path, separate_channels=True) as file:
+    with redirect_stdout(sys.stderr), OpenEXR.File(path, separate_channels=True) as file:
         if len(file.parts) < stated:
             raise ValueError("a part could not be decoded")
         return [layer for part in file.parts for layer in _layers_of(part)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from util.errors import UserError
+from util.files import regular
 from util.imaging.primaries import converted, to_srgb
 
 NEW_RUNS = range(8, 32768)  # widths that the newer run lengths know
@@ -31,7 +32,7 @@ def read_hdr(path: str | Path) -> np.ndarray:
         UserError: the file is missing or damaged, or holds XYZ.
     """
     try:
-        content = Path(path).read_bytes()
+        content = regular(path).read_bytes()
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
     try:

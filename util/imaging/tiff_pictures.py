@@ -1,6 +1,7 @@
 """Pictures in TIFF files: which page is the picture, and what its samples mean. Arrays are RGB (H, W, 3)."""
 
 import functools
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from util.errors import UserError
+from util.files import regular
 from util.imaging.colour_profiles import SRGB, ColourSpace, of_primaries
 from util.imaging.picture_colours import Picture, colour_error, profiled, space_by_exif, space_of_profile
 from util.imaging.primaries import converted
 from util.imaging.rendering import ORIENTATIONS, oriented
+from util.library_lines import lines_of_libraries
 
 PACKED = (10, 12, 14)  # bits of samples that share bytes, which OpenCV moves to the top of 16
 TIFF_DAMAGE = (  # what tifffile raises where tags or data are damaged
@@ -30,6 +33,9 @@ REDUCED, MASK = 1, 4  # bits of NewSubfileType
 WHITES = tuple((1 << bits) - 1 for bits in range(9, 16))  # of data that do not fill their 16 bits
 MAX_SAMPLE_VALUE, S_MAX_SAMPLE_VALUE = 281, 341
 WHITE_POINT, PRIMARY_CHROMATICITIES, PROFILE, EXIF = 318, 319, 34675, 34665
+
+# What it logs of damage, Python prints where there is no handler: our error tells of it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 class _Samples(NamedTuple):
@@ -45,9 +51,12 @@ def count_pictures(path: Path) -> int:
     Raises:
         UserError: it is missing or damaged.
     """
-    with path.open("rb") as file:
-        if file.read(4) not in STARTS:
-            return 1
+    try:
+        with regular(path).open("rb") as file:
+            if file.read(4) not in STARTS:
+                return 1
+    except OSError as error:
+        raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
     with _opened(path) as file:
         return len(_pictures(file))
 
@@ -126,7 +135,7 @@ def read_linear_tiff(path: str | Path, as_stored: bool = False) -> np.ndarray:
 def _opened(path: str | Path) -> Iterator[tifffile.TiffFile]:
     """A TIFF file, whose damage, found whenever it is read, becomes a UserError."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(regular(path)) as file:
             yield file
     except OSError as error:
         raise UserError(f"cannot read picture {path}: {error.strerror or error}") from error
@@ -212,12 +221,13 @@ def _plain_samples(page: tifffile.TiffPage) -> bool:
 def _decoded_by_opencv(path: str | Path, number: int) -> np.ndarray:
     """Samples (H, W, S) of a page in the chain of a file."""
     encoded = np.fromfile(path, np.uint8)
-    try:
-        is_read, pages = cv2.imdecodemulti(encoded, cv2.IMREAD_UNCHANGED, range=(number, number + 1))
-    except cv2.error as error:  # more px than OpenCV reads
-        raise UserError(f"{path} is damaged, or too large for OpenCV") from error
-    if not is_read or len(pages) != 1:
-        raise UserError(f"{path} is damaged or is not a TIFF picture")
+    with lines_of_libraries(path):
+        try:
+            is_read, pages = cv2.imdecodemulti(encoded, cv2.IMREAD_UNCHANGED, range=(number, number + 1))
+        except cv2.error as error:  # more px than OpenCV reads
+            raise UserError(f"{path} is damaged, or too large for OpenCV") from error
+        if not is_read or len(pages) != 1:
+            raise UserError(f"{path} is damaged or is not a TIFF picture")
     picture = pages[0]
     return picture[..., None] if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
