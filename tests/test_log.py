@@ -61,7 +61,7 @@ def test_log_that_was_deleted_is_an_error(tmp_path: Path) -> None:
             logger.log("train", 2, loss=1.0)
         folder.mkdir()
         (folder / FILE).touch()  # of another run
-        with pytest.raises(UserError, match="another file is there now$"):
+        with pytest.raises(UserError, match=r"another file is there now$"):
             logger.log("train", 3, loss=1.0)
     assert (folder / FILE).read_bytes() == b""
 
