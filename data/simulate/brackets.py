@@ -46,9 +46,11 @@ from data.simulate.settings import (
     SYNBURST_SIZE,
     Settings,
 )
+from data.simulate.shards import WHOLE, read_shard
 from data.simulate.sources import COLOURS, KINDS, built_in, describe, find_sources, split_sources
 from util.device import gpu_list
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.imaging.bayer import PLANES
 from util.parser import Parser, amount, factor, positive, whole
 from util.stop import StopRequest
@@ -73,6 +75,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=whole, default=0, help="another seed gives other data")
     parser.add_argument("--workers", "-j", type=positive, default=1, help="processes, each with one thread")
+    parser.add_argument(
+        "--shard",
+        type=read_shard,
+        default=WHOLE,
+        metavar="I/N",
+        help="make every N-th sample, from the I-th on: for arrays of jobs with one --out; default: all",
+    )
     parser.add_argument("--gpu_ids", default="all", help="all, -1 = CPU, or numbers such as 0,1")
     options = parser.parse_strictly(arguments)
     for length in options.size or ():
@@ -262,13 +271,22 @@ def main() -> int:
     devices = [torch.device("cuda", number) for number in gpu_list(options.gpu_ids)] if use_gpu else []
     stop = StopRequest()
     made = make_dataset(
-        options.out, settings, options.frames_per_scene, sources, options.workers, devices, stop.__bool__
+        options.out,
+        settings,
+        options.frames_per_scene,
+        sources,
+        options.workers,
+        devices,
+        stop.__bool__,
+        options.shard,
     )
     for folder in made.cut:
         print(f"{folder}: left out, its frames show two scenes")
     print(f"{options.out}: {made.written} samples written now, {made.missing} missing")
     if made.missing:
         print("the same command goes on")
+    if made.unfinished:
+        print(f"the set is incomplete until these shards are made: {', '.join(map(str, made.unfinished))}")
     return stop.status
 
 

@@ -1,7 +1,8 @@
 """Makes samples and what is missing of a data set."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,16 +26,20 @@ from data.simulate.settings import (
     VERSION,
     Settings,
 )
+from data.simulate.shards import WHOLE, Plan, Shard
 from data.simulate.sources import built_in
 from data.simulate.storage import (
     check_dataset,
     check_scene,
+    is_finished,
     open_dataset,
     sample_folder,
     write_manifest,
+    write_record,
     write_sample,
 )
 from data.simulate.sve_sets import RowShot, StillBracket, take_row_shot, take_still_bracket
+from util.locks import locked
 from util.workers import do_all
 
 
@@ -139,11 +144,12 @@ def _do(job: Job) -> tuple[Job, bool]:
 
 
 class Made(NamedTuple):
-    """What a call wrote, left out for a scene cut, and did not come to."""
+    """What a call wrote, left out for a scene cut, and did not come to; and the shards still to be made."""
 
     written: int
     cut: list[Path]
     missing: int
+    unfinished: list[int]
 
 
 def make_dataset(
@@ -154,8 +160,9 @@ def make_dataset(
     workers: int = 1,
     devices: Sequence[torch.device] = (),
     stopped: Callable[[], bool] = lambda: False,
-) -> "Made":
-    """Write what is missing of a data set.
+    shard: Shard = WHOLE,
+) -> Made:
+    """Write what is missing of a data set, or of a shard of it.
 
     Args:
         frames_per_scene: samples of each photograph; a video has as many as its length allows.
@@ -164,32 +171,74 @@ def make_dataset(
         stopped: asked after each sample whether to go on later.
 
     Raises:
-        UserError: see `storage.check_dataset`, `storage.check_scene` and `do_all`.
+        UserError: another process makes it, or see `storage.check_dataset`, `storage.check_scene`,
+            `shards.Plan` and `do_all`.
     """
-    check_dataset(out, settings)
-    jobs = find_jobs(out, settings, frames_per_scene, sources or built_in(), devices)
-    open_dataset(out, settings)
+    part = "" if shard.is_whole else f"shard_{shard.number}_of_{shard.count}"
+    with locked(out, "wait until it has ended, or give another folder to --out", part):
+        check_dataset(out, settings)
+        jobs = find_jobs(out, settings, frames_per_scene, sources or built_in())
+        plan = Plan(out, shard, settings.record(), [(job.folder, job.source.source) for job in jobs])
+        plan.check()
+        if not shard.is_whole and not is_finished(out):
+            plan.begin()
+        open_dataset(out, settings, shard.count if plan.is_begun else 1)
+        todo = [job for job in shard.part(jobs) if not job.folder.is_dir()]
+        try:
+            results = tqdm(
+                do_all(_do, _placed(todo, devices), workers, stopped), str(out), len(todo), unit="sample"
+            )
+            written, cut = _count(results, plan, settings)
+        finally:
+            if shard.is_whole:
+                write_manifest(out)
+        missing = len(todo) - written - len(cut)
+        unfinished = plan.unfinished() if missing else plan.mark_done()
+        if not missing and not unfinished:
+            _complete(settings, plan)
+    return Made(written, sorted(cut), missing, unfinished)
+
+
+def _count(
+    results: Iterable[tuple[Job, bool]], plan: Plan, settings: Settings
+) -> tuple[int, list[Path]]:
+    """How many samples were written, and which were left out.
+
+    A set that is finished becomes one in shards when it grows, and not before: samples that are left out for
+    a cut are tried again and again.
+    """
     written, cut = 0, []
-    try:
-        for job, is_whole in tqdm(do_all(_do, jobs, workers, stopped), str(out), len(jobs), unit="sample"):
-            written += is_whole
-            cut += [] if is_whole else [job.folder]
-    finally:
-        write_manifest(out)
-    missing = len(jobs) - written - len(cut)
-    if settings.layout == BURST_DENOISE and not missing:
-        write_burst_files(out, settings)
-    return Made(written, sorted(cut), missing)
+    for job, is_written in results:
+        if is_written and not plan.shard.is_whole and not plan.is_begun:
+            plan.begin()
+            write_record(plan.out, settings, plan.shard.count)
+        written += is_written
+        cut += [] if is_written else [job.folder]
+    return written, cut
+
+
+def _complete(settings: Settings, plan: Plan) -> None:
+    """Write what the files of all samples are needed for, and forget the shards."""
+    if settings.layout == BURST_DENOISE:
+        write_burst_files(plan.out, settings)
+    if not plan.shard.is_whole:
+        write_manifest(plan.out)
+        write_record(plan.out, settings)
+        plan.remove()
+
+
+def _placed(jobs: list[Job], devices: Sequence[torch.device]) -> list[Job]:
+    """Jobs with the device on which each is to be done; none = CPU."""
+    if not devices:
+        return jobs
+    turns = zip(jobs, itertools.cycle(devices), strict=False)
+    return [job._replace(shot=replace(job.shot, device=device)) for job, device in turns]
 
 
 def find_jobs(
-    out: Path,
-    settings: Settings,
-    frames_per_scene: int,
-    sources: dict[str, list[Source]],
-    devices: Sequence[torch.device] = (),
+    out: Path, settings: Settings, frames_per_scene: int, sources: dict[str, list[Source]]
 ) -> list[Job]:
-    """The samples of a data set that do not exist yet, in order.
+    """The samples of a data set, in order, whether they exist or not.
 
     Raises:
         UserError: a source is too short, or its scene is there already from elsewhere or in other colours.
@@ -206,7 +255,5 @@ def find_jobs(
             made_of = {"source": source.source, "alexa": is_alexa(source)}
             check_scene(out, split, source.name, settings.layout, made_of, list(folders.values()))
             for number, start in starts.items():
-                device = devices[len(jobs) % len(devices)] if devices else None
-                shot = Shot(split, source.name, number, settings, device)
-                jobs.append(Job(folders[number], source, start, shot))
-    return [job for job in jobs if not job.folder.is_dir()]
+                jobs.append(Job(folders[number], source, start, Shot(split, source.name, number, settings)))
+    return jobs

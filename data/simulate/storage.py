@@ -17,6 +17,7 @@ from data.simulate.low_light import Exposures, write_exposures
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
 from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, SVE, SVE_SHOTS, Settings
+from data.simulate.shards import FOLDER as SHARDS
 from data.simulate.sve_sets import RowShot, StillBracket
 from util.errors import UserError
 from util.files import complete_or_absent, remove_partial, write_atomically
@@ -29,6 +30,7 @@ from util.json_record import as_json, differences, read_json
 
 RECORD = "simulation.json"  # of the settings, at the root of a data set
 PARAMETERS = "parameters.json"  # of what was drawn, in each sample
+INCOMPLETE = "incomplete"  # key of that record until all shards of the set are made
 MANIFEST = "manifest.jsonl"  # all parameters, at the root
 RECORDS = "records"  # folder with those of layouts whose files lie in folders that all samples share
 SPLIT_DIGITS = {"Train": 0, "Test": 1}  # which names of low light begin with
@@ -153,28 +155,55 @@ def check_dataset(out: Path, settings: Settings) -> None:
     wanted, record = settings.record(), out / RECORD
     try:
         names = {entry.name for entry in out.iterdir()} if out.exists() else set()
+        begun = {RECORD, SHARDS} & names or all(name.startswith(f".{SHARDS}.") for name in names)
     except NotADirectoryError as error:
         raise UserError(f"{out} is a file: give a folder to --out") from error
     except OSError as error:
         raise UserError(f"--out {out}: cannot read the folder: {error.strerror or error}") from error
-    if names and RECORD not in names:
+    if not begun:
         raise UserError(f"{out} is not empty and was not made by this command: give another folder to --out")
     if RECORD in names:
         found = read_json(record, f"delete {out}, or give another folder to --out")
+        if isinstance(found, dict):
+            found.pop(INCOMPLETE, None)
         if found != wanted and any(_samples(out)):
             differing = differences(found, wanted)
             raise UserError(f"{out} was made with {differing}: give another folder to --out")
 
 
-def open_dataset(out: Path, settings: Settings) -> None:
+def open_dataset(out: Path, settings: Settings, shards: int = 1) -> None:
     """Make `out`, which `check_dataset` accepts, a data set; remove what killed processes left half done.
+
+    One of several shards says in the record that it is incomplete.
 
     Raises:
         UserError: it cannot be written.
     """
-    with write_atomically(out / RECORD) as temporary:
-        temporary.write_text(as_json(settings.record()))
+    write_record(out, settings, shards)
     remove_partial(out, depth=3)
+
+
+def write_record(out: Path, settings: Settings, shards: int = 1) -> None:
+    """Write `simulation.json`; until several shards are made it says so.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    more = {} if shards == 1 else {INCOMPLETE: f"{shards} shards, of which {SHARDS} tells what is done"}
+    with write_atomically(out / RECORD) as temporary:
+        temporary.write_text(as_json(settings.record() | more))
+
+
+def is_finished(out: Path) -> bool:
+    """Whether `out` is a data set that was made by one call, or of which all shards were made.
+
+    Raises:
+        UserError: its record is damaged.
+    """
+    if not (out / MANIFEST).exists() or not (out / RECORD).exists():
+        return False
+    found = read_json(out / RECORD, f"delete {out}, or give another folder to --out")
+    return isinstance(found, dict) and INCOMPLETE not in found
 
 
 def _samples(out: Path) -> Iterator[Path]:
