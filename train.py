@@ -19,7 +19,7 @@ from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.spatial_colour import create_align
 from options.record import FILE as RECORD
-from options.run_folder import open_run
+from options.run_folder import open_run, owned
 from options.train_options import TrainOptions
 from util import device, progress
 from util.device import Place
@@ -42,7 +42,8 @@ def main() -> int:
     opt = TrainOptions().parse()
     place = device.join(opt)
     try:
-        return train(opt, place, StopRequest())
+        with owned(opt, place):
+            return train(opt, place, StopRequest())
     finally:
         device.leave(place)
 

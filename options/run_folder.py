@@ -2,16 +2,37 @@
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from options import record
 from util import progress
+from util.device import Place
 from util.errors import UserError
+from util.files import remove_partial
+from util.locks import locked
 from util.logger import has_steps
 from util.parser import iterations
 from util.provenance import provenance
 
 READ_IN_TRAINING = ("dataroot", "cache_dir", "structure_label_path")
+
+
+@contextmanager
+def owned(opt: argparse.Namespace, place: Place) -> Iterator[None]:
+    """Be the only training of this name; what a killed one left unfinished is removed.
+
+    Raises:
+        UserError: another process trains under this name.
+    """
+    if not place.is_main:
+        yield
+        return
+    folder = Path(opt.checkpoints_dir) / opt.name
+    with locked(folder, "wait until that training has ended, or give another --name"):
+        remove_partial(folder, depth=2)
+        yield
 
 
 def open_run(opt: argparse.Namespace, folder: Path, start: str | Path | None, step: int) -> None:

@@ -48,9 +48,11 @@ def test_second_owner_is_refused_until_the_first_ends(tmp_path: Path) -> None:
         assert str(caught.value) == f"{name} is in use by {owner}: wait for it"
     assert not folder.exists()
     process.communicate("")
+    assert not folder.parent.exists()
     with locked(folder, ""):
         assert [path.name for path in folder.parent.iterdir()] == [".run.lock"]
-    assert not list(folder.parent.iterdir())
+        folder.mkdir()
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_lock_ends_with_a_killed_process_though_its_workers_live(tmp_path: Path) -> None:

@@ -47,17 +47,22 @@ def locked(folder: Path, advice: str, part: str = "") -> Iterator[None]:
 def _hold(folder: Path, part: str, kind: int, advice: str) -> Iterator[None]:
     place = Path(os.path.realpath(folder))
     path = place.with_name(f".{place.name}{part and f'.{part}'}.lock")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    missing = [parent for parent in path.parents if not parent.exists()]
+    file = None
     try:
-        file = _take(path, kind)
-    except BlockingIOError as error:
-        raise UserError(f"{folder} is in use by {error}: {advice}") from None
-    try:
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = _take(path, kind)
+        except BlockingIOError as error:
+            raise UserError(f"{folder} is in use by {error}: {advice}") from None
         yield
     finally:
         if file is not None:
             _release(file, path)
+        with suppress(OSError):  # those in which nothing was written go again
+            for parent in missing:
+                parent.rmdir()
 
 
 def _take(path: Path, kind: int) -> int | None:
