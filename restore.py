@@ -18,7 +18,8 @@ from data.burst_dataset import TASKS, BurstDataset
 from data.folder_dataset import FolderDataset
 from data.photos import Scene, read_scene, reading_options, scene_folders, shots_in
 from data.results import Results
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.parser import Parser, positive
 
 if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs are read before

@@ -22,7 +22,7 @@ from models.spatial_colour import create_align
 from models.structure_labels import write_structure_labels
 from options.test_options import TestOptions
 from util.device import Place, join
-from util.errors import run
+from util.door import run
 from util.imaging.demosaic import Demosaicer
 from util.imaging.pictures import Pictures
 from util.provenance import provenance

@@ -3,6 +3,7 @@
 python train.py --name my_run --model syn --dataset_name syn --dataroot DIR        (-h lists the options)
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import math
 import shlex
@@ -23,12 +24,12 @@ from options.run_folder import open_run, owned
 from options.train_options import TrainOptions
 from util import device, progress
 from util.device import Place
-from util.errors import run
+from util.door import run
 from util.imaging.demosaic import Demosaicer
 from util.imaging.images import write_png16
 from util.imaging.pictures import Pictures
 from util.logger import Logger
-from util.progress import Progress
+from util.progress import Progress, Rescue
 from util.schedule import learning_rate
 from util.scores.complexity import parameter_count
 from util.scores.evaluation import VALIDATED, Evaluation, finite_mean, unbatched
@@ -38,18 +39,18 @@ from util.scores.picture_metrics import published_validation_psnr
 from util.stop import StopRequest
 
 
-def main() -> int:
+def main() -> None:
     opt = TrainOptions().parse()
     place = device.join(opt)
     try:
         with owned(opt, place):
-            return train(opt, place, StopRequest())
+            train(opt, place, StopRequest())
     finally:
         device.leave(place)
 
 
-def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
-    """The whole run; returns the exit status: 0, or that of the signal that stopped it."""
+def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> None:
+    """The whole run. What ends it early, a signal or an error, leaves the state of its last whole step."""
     torch.manual_seed(opt.seed)
     dataset = create_dataset(opt, "train")
     batches = EpochBatches(len(dataset), opt, place.rank, place.world)
@@ -59,23 +60,19 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> int:
     demosaic = create_demosaicer(opt, place)
     now = begin(model, opt)
 
-    with Logger(model.folder, opt, now) if place.is_main else nullcontext() as logger:
+    again = f"python train.py {shlex.quote(f'@{model.folder}/{RECORD}')} --resume True"
+    rescue = Rescue(now, lambda: save_state(model, now), again) if place.is_main else nullcontext()
+    logged = Logger(model.folder, opt, now) if place.is_main else nullcontext()
+    with rescue, logged as logger:
         while now.epoch <= opt.niter + opt.niter_decay:
             model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
             batches.epoch, batches.first = now.epoch, now.iteration
-            if not train_epoch(model, loader, now, logger, stop):
-                save_state(model, now)
-                again = f"python train.py {shlex.quote(f'@{model.folder}/{RECORD}')} --resume True"
-                model.say(
-                    f"stopped after iteration {now.iteration} of epoch {now.epoch}; go on with: {again}"
-                )
-                return stop.status
+            train_epoch(model, loader, now, logger, stop)
             if validation and now.epoch % opt.val_freq == 0:
                 save_state(model, now)
                 score = validate(model, validation, demosaic, now, logger) if place.is_main else 0.0
                 now.scores.append(device.from_main(score, place))
             end_epoch(model, opt, now)
-    return 0
 
 
 def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
@@ -100,8 +97,8 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
 
 def train_epoch(
     model: BaseModel, loader: DataLoader, now: Progress, logger: Logger | None, stop: StopRequest
-) -> bool:
-    """The steps of this epoch that are still to be made; False if the run was asked to stop."""
+) -> None:
+    """The steps of this epoch that are still to be made; `Stopped` if the run was asked to stop."""
     opt, parts = model.opt, []
     for sample in samples(loader, model.place.device):
         parts.append(sample)
@@ -111,14 +108,12 @@ def train_epoch(
         torch.manual_seed(now.seed(opt, model.place.rank))  # of what a network draws, dropout for example
         losses = train_step(model, parts, opt, now)
         parts = []
-        now.iteration += 1
         if logger:
             logger.step(now.step(opt.epoch_iters), now.epoch, model.optimizer.param_groups[0]["lr"], losses)
         if device.any_process(bool(stop), model.place):
-            return False
+            raise stop.stopped()
         if now.iteration % opt.save_latest_freq == 0 and now.iteration < opt.epoch_iters:
             save_state(model, now)
-    return True
 
 
 def train_step(
@@ -139,17 +134,17 @@ def train_step(
     parameters = list(model.trained.parameters())
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     useless = not math.isfinite(norm + sum(losses.values()))  # a NaN in the target has a gradient of 0
-    if device.any_process(useless, model.place):
+    useless = device.any_process(useless, model.place)
+    with now.one_more(useless):
+        if not useless:
+            if opt.grad_clip:
+                torch.nn.utils.clip_grads_with_norm_(parameters, opt.grad_clip, norm)
+            model.scaler.step(model.optimizer)
+            model.update_averages()
         model.scaler.update()
+    if useless:
         now.skip(name for sample in parts for name in sample["name"])
-        return None
-    if opt.grad_clip:
-        torch.nn.utils.clip_grads_with_norm_(parameters, opt.grad_clip, norm)
-    model.scaler.step(model.optimizer)
-    model.scaler.update()
-    model.update_averages()
-    now.skipped = 0
-    return losses
+    return None if useless else losses
 
 
 def validate(
@@ -179,15 +174,14 @@ def validate(
 def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
     """Write the checkpoints that this epoch calls for, and move on to the next."""
     epoch, validated = now.epoch, bool(opt.val_freq) and now.epoch % opt.val_freq == 0
-    now.epoch, now.iteration = epoch + 1, 0
     model.step = now.step(opt.epoch_iters)
-    if not model.place.is_main:
-        return
-    if epoch % opt.save_epoch_freq == 0 or epoch == opt.niter + opt.niter_decay:
-        model.save_weights(epoch)
-    if validated and now.is_best():
-        model.save_weights("best")
-    model.save_weights("latest")
+    if model.place.is_main:
+        if epoch % opt.save_epoch_freq == 0 or epoch == opt.niter + opt.niter_decay:
+            model.save_weights(epoch)
+        if validated and now.is_best():
+            model.save_weights("best")
+        model.save_weights("latest")
+    now.epoch, now.iteration = epoch + 1, 0
     save_state(model, now)
 
 
@@ -198,4 +192,4 @@ def save_state(model: BaseModel, now: Progress) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "lower --batch_size, --patch_size or --workers, or raise --accumulate")

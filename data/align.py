@@ -28,7 +28,8 @@ from data.reading.folders import subfolders
 from data.reading.ldr_frames import FRAMES, Scene, find_label, tiff_files
 from data.reading.measured_exposures import add_trust_option
 from util.device import gpu_list
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.files import remove_partial, write_atomically
 from util.json_record import as_json, differences, read_json
 from util.parser import Parser, positive

@@ -13,7 +13,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.reading.burstsr_meta import PICKLE, RECORD, entries_of
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.files import write_atomically
 from util.json_record import as_json
 from util.parser import Parser

@@ -19,7 +19,8 @@ from data.calibration.frames import Frame, Group, find_groups, read_frames
 from data.calibration.laws import Measured, misfits, sensor_of, write_sensor
 from data.calibration.photon_transfer import pair_points, photon_transfer
 from data.calibration.pictures import write_pictures
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.parser import Parser
 
 

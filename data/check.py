@@ -19,7 +19,8 @@ from tqdm import tqdm
 import data
 from data import checks
 from util import registry
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.parser import Parser, positive
 
 

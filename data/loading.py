@@ -2,7 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from data import create_dataset
 from data.base_dataset import BaseDataset
 from data.draws import EpochBatches
 from util.device import keep_memory
-from util.errors import UserError
+from util.errors import ResourceError, UserError
 
 OF_BURSTS = ("linear14", "display", "aligned")  # scores whose borders are in px of the ground truth
 SSIM_SIDE = 11  # px of its window
@@ -99,8 +101,61 @@ def samples(loader: DataLoader, device: torch.device | None = None) -> Iterator[
 
     Raises:
         UserError: a sample is damaged; the message names its file.
+        ResourceError: a worker process was killed.
     """
-    for batch in loader:
+    batches = iter(loader)
+    while (batch := _next(batches)) is not None:
         if isinstance(batch, list):
             raise batch[0]
         yield loader.dataset.dataset.finish(batch, device) if device else batch
+
+
+class _Deaths:
+    """Lets PyTorch tell of the death of a worker only where a batch is waited for.
+
+    Its handler of SIGCHLD raises an error wherever the main process is, with a step or a file half made.
+    """
+
+    def __init__(self) -> None:
+        self.tell: Callable[..., None] | None = None  # PyTorch's handler
+        self.is_told, self.is_due = False, False
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """A context in which a death that was, or will be, is an error."""
+        self._replace_handler()
+        self.is_told = True
+        try:
+            if self.is_due:
+                self.is_due = False
+                self.tell(signal.SIGCHLD, None)
+            yield
+        finally:
+            self.is_told = False
+
+    def _replace_handler(self) -> None:
+        handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+        if callable(handler) and handler != self._receive:
+            self.tell = handler
+            signal.signal(signal.SIGCHLD, self._receive)
+
+    def _receive(self, number: int, frame: object) -> None:
+        self.is_due = not self.is_told
+        if self.is_told:
+            self.tell(number, frame)
+
+
+_DEATHS = _Deaths()
+
+
+def _next(batches: Iterator) -> dict | list | None:
+    """The next batch, None after the last one."""
+    try:
+        with _DEATHS.told():
+            return next(batches, None)
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        cause = str(error).partition("killed by signal: ")[2].partition(".")[0]
+        what = f"a process that loads samples was killed{cause and f' ({cause})'}, perhaps for memory"
+        raise ResourceError(f"{what}: give fewer --workers") from None

@@ -21,7 +21,8 @@ from data.merging import prepared
 from data.merging.making import Job, left_out, prepare_scene
 from data.merging.prepared import Preparation
 from data.merging.scenes import find_folders, open_bracket, pair_of
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.files import remove_partial
 from util.parser import Parser, fraction, positive
 from util.stop import StopRequest

@@ -15,7 +15,8 @@ from data.simulate.making import simulate
 from data.simulate.scenes import BuiltIn, Shot
 from data.simulate.settings import Settings
 from data.simulate.storage import write_sample
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 
 SAMPLE, OTHER = Path("Train/town/000000"), Path("Test/harbour/000000")
 

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from util.errors import run
+from util.door import run
 from util.files import write_atomically
 from util.imaging.images import write_png8
 from util.parser import Parser

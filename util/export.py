@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 
 from util.checkpoint import load_weights, save
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.parser import Parser, positive
 
 

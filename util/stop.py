@@ -1,24 +1,52 @@
-"""Stopping politely: the first SIGTERM or Ctrl-C lets the step end, the second does what it always does."""
+"""Stopping politely: the first signal lets what is under way end, a later one ends the program at once."""
 
 import signal
+import time
+
+# A hang-up, as of a dropped connection, stops a program as SIGTERM does; Windows has none.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+IN_ONE = 1.0  # s within which signals are one request: terminals, shells, timeout and torchrun send two
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal stopped the program; `status` is the conventional exit status, 128 + its number."""
+
+    def __init__(self, number: int, note: str = "") -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}" + (f": {note}" if note else ""))
+        self.status = 128 + number
+
+
+def end_at_once() -> None:
+    """Let signals end this process without a word, where they are not ignored, as by nohup."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class StopRequest:
-    """Becomes true when this process is asked to stop; `status` is then the conventional exit status."""
+    """Becomes true when this process is asked to stop, or with `at_once` raises `Stopped` where it is.
 
-    def __init__(self) -> None:
-        self.number = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
+    Signals that are ignored, as by nohup, stay so. A second one, but for another hang-up, ends the process.
+    """
+
+    def __init__(self, at_once: bool = False) -> None:
+        self.number, self.since, self.at_once = 0, 0.0, at_once
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: object) -> None:
-        self.number = number
-        signal.signal(number, signal.SIG_DFL)
+        if not self.number:
+            self.number, self.since = number, time.monotonic()
+            if self.at_once:
+                raise Stopped(number)
+        elif number in (signal.SIGINT, signal.SIGTERM) and time.monotonic() - self.since > IN_ONE:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     def __bool__(self) -> bool:
         return self.number != 0
 
-    @property
-    def status(self) -> int:
-        """128 + number of the signal; 0 if there was none."""
-        return 128 + self.number if self.number else 0
+    def stopped(self, note: str = "") -> Stopped:
+        """What is to be raised then; as for SIGTERM where another process received the signal."""
+        return Stopped(self.number or signal.SIGTERM, note)

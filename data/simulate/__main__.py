@@ -1,7 +1,7 @@
 """`python -m data.simulate`: the command of data/simulate/brackets.py."""
 
 from data.simulate.brackets import main
-from util.errors import run
+from util.door import run
 
 if __name__ == "__main__":
     run(main)

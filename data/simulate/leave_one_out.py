@@ -17,7 +17,8 @@ from data.simulate.interpolation import Interpolator, find_interpolator, interpo
 from data.simulate.lighting import MEDIAN_LEVELS, median_level
 from data.simulate.scenes import Video, read_light
 from data.simulate.sources import COLOURS, find_sources
-from util.errors import UserError, run
+from util.door import run
+from util.errors import UserError
 from util.imaging.tonemap import srgb_encode
 from util.parser import Parser, positive
 
