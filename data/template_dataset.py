@@ -13,8 +13,8 @@ import numpy as np
 
 from data.base_dataset import BaseDataset
 from data.draws import Draw, random_corner
+from data.reading.arrays import open_map
 from util.errors import UserError
-from util.files import regular
 from util.task import Task
 
 FOLDERS = {"train": "train", "val": "test", "test": "test"}  # of the three splits
@@ -116,10 +116,7 @@ class TemplateDataset(BaseDataset):
 
 def map_array(path: Path, dimensions: int) -> np.ndarray:
     """A .npy file as a map. What is wrong with a file is a UserError that names it."""
-    try:
-        array = np.load(regular(path), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: damaged or not a plain array ({error})") from None
+    array = open_map(path)
     if array.ndim != dimensions or array.shape[-1] != 4 or array.dtype != np.float32:
         raise UserError(
             f"{path}: found {array.dtype} {array.shape}, expected float32 with 4 planes at the end"

@@ -153,7 +153,7 @@ def test_bad_footage_is_refused(footage: Path, tmp_path: Path, monkeypatch: pyte
         ("half.png",): "{path} is damaged or is not a picture",
         ("half.exr",): "{path} is damaged or is not an OpenEXR picture",
         ("gray.npy",): "{path}: frames are uint8 (count, height, width, 3), not uint8 (12, 40, 40)",
-        ("broken.npy",): "{path} is damaged or is not an array",
+        ("broken.npy",): "{path}: damaged or not a plain array",
         ("short",): "{path} has 5 frames, a sample takes 12 at --subframes_per_frame 32: give more frames",
         ("tiny",): "{path} has 40x24 px, too few for the smallest sample, of 16x16 packed px",
         (

@@ -46,12 +46,7 @@ class MappedArray:
     disk_was_slow = True  # of all maps: whether the last window had to wait for the disk
 
     def __init__(self, path: Path, dtype: str, channels: int) -> None:
-        try:
-            array = np.lib.format.open_memmap(regular(path), mode="r")
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such file") from None
-        except (ValueError, TypeError, OSError, EOFError, tokenize.TokenError) as error:
-            raise UserError(f"{path}: damaged or not a plain array ({error})") from None
+        array = open_map(path)
         if array.ndim != 3 or array.shape[2] != channels or array.dtype != np.dtype(dtype):
             expected = f"{dtype} of shape (H, W, {channels})"
             raise UserError(f"{path}: expected {expected}, found {array.dtype} {array.shape}")
@@ -83,6 +78,20 @@ class MappedArray:
         out[...] = self._pixels[top : top + height, left : left + width]
         MappedArray.disk_was_slow = time.perf_counter() - start > SECONDS_PER_BYTE_FROM_DISK * out.nbytes
         self._map.madvise(mmap.MADV_DONTNEED, first, length)
+
+
+def open_map(path: Path) -> np.memmap:
+    """A .npy file as a map: only what is looked at is read, and nothing is unpickled.
+
+    Raises:
+        UserError: missing, damaged, or not of plain numbers.
+    """
+    try:
+        return np.lib.format.open_memmap(regular(path), mode="r")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (*DAMAGE, OSError, tokenize.TokenError) as error:
+        raise UserError(f"{path}: damaged or not a plain array ({error})") from None
 
 
 def check_held(path: Path, held: mmap.mmap, end: int) -> None:

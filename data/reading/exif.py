@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import IFDRational
 from data.reading.raw_file import TIFF_STARTS, open_raw
 from util.errors import UserError
 from util.files import regular
+from util.library_lines import lines_of_libraries
 
 FRACTIONS = (5, 10)  # RATIONAL and SRATIONAL, types of a TIFF tag
 EXIF_FRACTIONS = ("ExposureTime", "FNumber", "ShutterSpeedValue", "ApertureValue")
@@ -117,7 +118,7 @@ def shot_of_tags(path: Path, tags: Mapping[str, Any], is_raw: bool) -> Shot:
 
 
 def _libraw_shot(path: Path) -> Shot:
-    with open_raw(path) as raw:
+    with open_raw(path) as raw, lines_of_libraries(path):
         other = raw.other
     return Shot(*(positive(value) for value in (other.shutter_speed, other.iso_speed, other.aperture)))
 

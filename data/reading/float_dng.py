@@ -53,6 +53,8 @@ def read_float_dng(path: Path) -> np.ndarray:
 
 def _visible(pixels: np.ndarray, tags: Mapping[str, Any]) -> np.ndarray:
     """The active area as float32 (H, W, 1 or 3)."""
+    if pixels.size == 0 or pixels.ndim not in (2, 3):
+        raise UserError(f"it is damaged: its image is of shape {pixels.shape}")
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if pixels.shape[2] not in (1, 3):
         raise UserError(f"it holds {pixels.shape[2]} colours, not three or a mosaic")
@@ -76,7 +78,8 @@ def _scaled(pixels: np.ndarray, tags: Mapping[str, Any]) -> np.ndarray:
     pattern = levels.reshape(rows, columns, -1)
     times = (-(-pixels.shape[0] // rows), -(-pixels.shape[1] // columns), 1)
     black = np.tile(pattern, times)[: pixels.shape[0], : pixels.shape[1]] if levels.any() else np.zeros(1)
-    return ((pixels - black) / (white - black) * 2.0**stops).astype(np.float32)
+    with np.errstate(all="ignore"):  # whoever reads light looks whether it is finite
+        return ((pixels - black) / (white - black) * 2.0**stops).astype(np.float32)
 
 
 def _pattern(tags: Mapping[str, Any]) -> str:

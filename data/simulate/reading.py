@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from tokenize import TokenError
 
 import cv2
 import numpy as np
 
+from data.reading.arrays import open_map
 from data.reading.dng_pixels import is_float
 from data.reading.float_dng import read_float_dng
 from util.errors import UserError
@@ -177,20 +177,12 @@ class FrameArray:
         Raises:
             UserError: the file is damaged or holds something else.
         """
-        frames = cls._map(path)
+        frames = open_map(path)
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape or frames.dtype != np.uint8:
             raise UserError(
                 f"{path}: frames are uint8 (count, height, width, 3), not {frames.dtype} {frames.shape}"
             )
         return cls(path, len(frames))
-
-    @staticmethod
-    def _map(path: Path) -> np.ndarray:
-        try:
-            # which maps nothing but arrays, and unpickles nothing
-            return np.lib.format.open_memmap(regular(path), mode="r")
-        except (OSError, ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError) as error:
-            raise UserError(f"{path} is damaged or is not an array: {error}") from error
 
     def __len__(self) -> int:
         return self.count
@@ -200,7 +192,7 @@ class FrameArray:
 
     def read(self, index: int) -> np.ndarray:
         """Linear light float32 (H, W, 3)."""
-        return decode_srgb(np.asarray(self._map(self.path)[index]))
+        return decode_srgb(np.asarray(open_map(self.path)[index]))
 
 
 Frames = Pictures | VideoFile | FrameArray

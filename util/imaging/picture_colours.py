@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,9 @@ ICC_SEGMENT, EXIF_SEGMENT = b"ICC_PROFILE\0", b"Exif\0\0"
 COLOUR_SPACE, INTEROPERABILITY, EXIF = 0xA001, 0xA005, 0x8769  # EXIF 2.32, 4.6.5 and 4.6.7
 UNCALIBRATED, ADOBE_BY_SOME = 65535, 2  # values of ColorSpace; 2 is not of the standard, but is written
 LARGEST_PROFILE = 1 << 24  # bytes
+
+# Pillow warns of damaged EXIF, which is passed over, without the file's name.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class Picture(NamedTuple):

@@ -53,7 +53,7 @@ def read_exr(path: str | Path, as_stored: bool = False) -> np.ndarray:
         light = _placed(_light(layer), layer.header)
         if as_stored or "R" not in layer.channels:
             return light
-        return converted(light, to_srgb(layer.header.get("chromaticities", SRGB)))
+        return converted(light, to_srgb(_chromaticities(layer.header) or SRGB))
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 
@@ -68,9 +68,17 @@ def stated_chromaticities(path: str | Path) -> tuple[float, ...] | None:
             lines_of_libraries(path),
             OpenEXR.File(str(regular(path)), separate_channels=True, header_only=True) as file,
         ):
-            return file.header().get("chromaticities")
+            return _chromaticities(file.header())
     except (RuntimeError, ValueError):
         return None
+
+
+def _chromaticities(header: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """What a header says of primaries and white, or None; ValueError where it is of another type."""
+    stated = header.get("chromaticities")
+    if not isinstance(stated, tuple | None):
+        raise ValueError("is damaged: its chromaticities are not eight numbers")
+    return stated
 
 
 def write_exr(path: Path, rgb: np.ndarray) -> None:

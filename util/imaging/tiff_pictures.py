@@ -294,7 +294,9 @@ def _space(path: str | Path, page: tifffile.TiffPage) -> tuple[ColourSpace, byte
             return space_of_profile(bytes(profile))
         if places := tags.valueof(PRIMARY_CHROMATICITIES):
             fractions = (*places, *tags.valueof(WHITE_POINT, (3127, 10000, 3290, 10000)))
-            return of_primaries("its primaries", np.divide(fractions[::2], fractions[1::2])), b""
+            with np.errstate(divide="ignore", invalid="ignore"):
+                places = np.divide(fractions[::2], fractions[1::2])
+            return of_primaries("its primaries", places), b""
     except ValueError as error:
         raise colour_error(path, str(error)) from error
     exif = tags.valueof(EXIF)
