@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -69,9 +70,13 @@ class SimDataset(SynDataset):
         self._check_frame_num()
         self.exposure = self._exposures()
         side = self.task.scale * opt.patch_size  # packed px
-        built_in = [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
-        self.sources = footage(opt, side) if opt.source else built_in[: opt.max_dataset_size]
+        self.sources = self._find_sources(side)
         self.size = (side, side)
+
+    def _find_sources(self, side: int) -> list["Source"]:
+        """What patches of `side` packed px are made of."""
+        built_in = [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        return footage(self.opt, side) if self.opt.source else built_in[: self.opt.max_dataset_size]
 
     def __len__(self) -> int:
         return len(self.sources) if self.split == "train" else super().__len__()
@@ -142,6 +147,7 @@ class Photograph:
 
     name: str
     source: str = "scikit-image"
+    drawn: ClassVar[float] = DRAWN_SHARE
 
     def samples(self, settings: Settings, count: int) -> dict[int, int]:
         return dict.fromkeys(range(count), 0)
@@ -154,9 +160,13 @@ class Photograph:
             scene = Covered(scene, draw_patch(rng, size, lamps=True))
         return scene, {}
 
+    def picture(self) -> np.ndarray:
+        """sRGB-coded, float32 (H, W, 3) in [0, 1]."""
+        return read_photograph(self.name)
+
     def _light(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
         """A night scene, linear sRGB (*size, 3)."""
-        picture = draw_picture(rng, size) if rng.uniform() < DRAWN_SHARE else read_photograph(self.name)
+        picture = draw_picture(rng, size) if rng.uniform() < self.drawn else self.picture()
         light = draw_scene(rng, recoloured(rng, picture), size, True, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
         cast = np.exp(rng.normal(0, CAST, 3))
         return light * np.float32(cast / cast.mean())

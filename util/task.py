@@ -7,6 +7,9 @@ from typing import NamedTuple
 CARRIED = {
     "noise_map": (True, "(T, 1 or C, H, W): standard deviation of the noise of each value of `frames`"),
     "mask": (True, "(1 or C, H, W): 1 where the frames tell of the scene, 0 where they do not"),
+    "trust": (True, "(S, 1, H, W): of `frames` that were aligned before, 1 where they tell of the scene"),
+    "merge": (True, "(C, H, W): the merge of these, on the scale of the result"),
+    "noise_law": (False, "(S, 2): the variance of light x in them is noise_law[0] x + noise_law[1]"),
     "gain": (False, "(T,): values of `frames` per photoelectron"),
     "ratio": (False, "(T,): how many times longer the target was exposed than each frame"),
 }

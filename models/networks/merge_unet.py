@@ -1,0 +1,237 @@
+"""A light network that starts from the classical merge: it learns what the merge leaves undone.
+
+The frames are aligned and merged as ExposureMerge does. A U-shaped network sees, for each aligned frame, how
+it differs from the merge, by how many standard deviations of its noise, and where it tells nothing; what it
+makes of that is added to the merge in the mu-law domain. Its last layer starts at zero: training starts from
+the merge.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from models.networks.exposure_merge import ExposureMerge
+from models.networks.parts.blocks import ResBlock
+from models.networks.parts.padding import cut, mirrored
+
+MU = 5000.0
+RGGB = (0, 1, 1, 2)  # RGB frames are shown as planes R, G, G, B
+OF_FRAME = 4 + 4 + 1 + 1  # maps of an aligned frame: see `MergeUNet.maps`
+DEVIATIONS = 8.0  # of noise: beyond, a difference is no noise, however large it is
+UNKNOWN = 1e4  # variance of a frame that is not there, on a scale where 1 is white
+BRIGHTEST = 1.1  # coded
+CALM = (-3.0, 1.0)  # range of the logarithm (to the base e, divided by 4) of a coded deviation
+
+
+class Aligned(NamedTuple):
+    """Frames in the place of the reference, and the merge of them, on the scale of the result.
+
+    Attributes:
+        frames: (N, S, 4, H, W). trust: (N, S, 1, H, W), 1 where a frame tells of the scene, 0 where it is
+            clipped. merge: (N, 4, H, W). noise_law: (N, S, 2), the variance of frames of light x is
+            noise_law[0] x + noise_law[1].
+    """
+
+    frames: torch.Tensor
+    trust: torch.Tensor
+    merge: torch.Tensor
+    noise_law: torch.Tensor
+
+
+class MergeUNet(nn.Module):
+    """Adds what a U of three levels finds to the merge of any number of raw or RGB frames.
+
+    Frames are shown in `slots`, from short to long: more frames than slots are averaged in groups of
+    neighbours, and slots that are left over hold nothing.
+
+    Args:
+        reference: number of the frame that the result shows; see ExposureMerge.
+        mid_channels: width of the first level; each level is twice as wide.
+        slots: frames that the network is shown.
+        shot_noise, read_noise: as of ExposureMerge.
+
+    Raises:
+        ValueError: as ExposureMerge.
+    """
+
+    planes = (3, 4)
+    scales = (1,)
+    usual_tile = 768
+    settable = ("shot_noise", "read_noise")
+    sizes: ClassVar[dict[str, dict[str, Any]]] = {"full": {}, "tiny": {"mid_channels": 8}}
+    BLOCKS = ((1, 1), (2, 2), (4, 0))  # residual blocks of each level on the way down, and on the way up
+    MULTIPLE = 2 ** (len(BLOCKS) - 1)  # px of the sides
+    REACH = 64  # px around a px on which the result depends, given the aligned frames
+
+    def __init__(
+        self,
+        reference: int = 0,
+        mid_channels: int = 32,
+        slots: int = 5,
+        shot_noise: float = 0.0024,
+        read_noise: float = 1.8e-5,
+    ) -> None:
+        super().__init__()
+        self.merge = ExposureMerge(1, reference, shot_noise, read_noise)
+        self.slots = slots
+        widths = [mid_channels * 2**level for level in range(len(self.BLOCKS))]
+        self.first = nn.Conv2d(4 + OF_FRAME * slots, mid_channels, 3, padding=1)
+        self.levels_down, self.levels_up, self.down, self.up = (nn.ModuleList() for _ in range(4))
+        for level, width in enumerate(widths):
+            descending, ascending = self.BLOCKS[level]
+            self.levels_down.append(nn.Sequential(*(ResBlock(width) for _ in range(descending))))
+            if level + 1 < len(widths):
+                self.levels_up.append(nn.Sequential(*(ResBlock(width) for _ in range(ascending))))
+                self.down.append(nn.Conv2d(width, 2 * width, 2, 2))
+                self.up.append(nn.Conv2d(2 * width, 4 * width, 1))
+        self.last = nn.Conv2d(mid_channels, 4, 3, padding=1)
+        for convolution in (self.first, *self.down, *self.up):
+            nn.init.kaiming_normal_(convolution.weight)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def whole_frame(
+        self, frames: torch.Tensor, exposure: torch.Tensor, tell: Callable[[float], None] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """As of ExposureMerge."""
+        return self.merge.whole_frame(frames, exposure, tell)
+
+    def halo(self, flow: torch.Tensor, **facts: torch.Tensor) -> int:
+        """Px around a tile that restoring it asks for, from the flow (..., 2, h, w) inside it."""
+        return self.REACH + self.merge.halo(flow, **facts)
+
+    def forward(
+        self,
+        frames: torch.Tensor,
+        exposure: torch.Tensor,
+        window: tuple[int, int, int, int] | None = None,
+        trust: torch.Tensor | None = None,
+        merge: torch.Tensor | None = None,
+        noise_law: torch.Tensor | None = None,
+        **known: torch.Tensor,
+    ) -> torch.Tensor:
+        """Frames (N, T, C, H, W), divided by their exposures (N, T) -> (N, C, H, W) on the same scale.
+
+        Args:
+            window: (top, left, height, width) if `frames` is a tile of larger frames, all in px of `frames`.
+            trust, merge, noise_law: if they are given, `frames` and these are what `aligned` made.
+            known: `whole_frame(frames, exposure)`, if it is already known.
+        """
+        unit = exposure.amin(1).to(frames).view(-1, 1, 1, 1)  # 1 is the white of the shortest frame
+        if merge is None:
+            parts = self.aligned(frames, exposure, window, **known)
+        else:
+            parts = Aligned(frames, trust, merge, noise_law)
+        margins = self._margins(frames.shape[-2:], window)
+        added = cut(self._added(mirrored(self.maps(parts, unit), margins)), margins, 1)
+        restored = decoded(coded(parts.merge * unit) + added.float()) / unit
+        if frames.shape[2] == 3:
+            restored = torch.stack((restored[:, 0], restored[:, 1:3].mean(1), restored[:, 3]), dim=1)
+        return restored if self.training else restored.clamp(min=0)
+
+    @torch.no_grad()
+    def aligned(
+        self,
+        frames: torch.Tensor,
+        exposure: torch.Tensor,
+        window: tuple[int, int, int, int] | None = None,
+        **known: torch.Tensor,
+    ) -> Aligned:
+        """What frames (N, T, C, H, W), divided by their exposures (N, T), are shown as; see `forward`."""
+        frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
+        known = known or self.whole_frame(frames, exposure)
+        merged = self.merge(frames, exposure, window, **known)
+        facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
+        samples = zip(frames, merged, known["flow"], *facts, strict=True)
+        frames, trust, law = (torch.stack(part) for part in zip(*map(self._shown, samples), strict=True))
+        if frames.shape[2] == 3:
+            frames, merged = frames[:, :, RGGB], merged[:, RGGB]
+        return Aligned(frames, trust, merged, law)
+
+    def _shown(self, sample: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One sample, (frames (T, C, H, W), merge (C, H, W), flow (T-1, 2, H, W); exposure, noise and black
+        of the frames, (T,)) -> light (S, C, H, W), trust (S, 1, H, W) and law of noise (S, 2) of the slots.
+        """
+        frames, merged, flow, exposure, noise, black = sample
+        flows = list(flow)
+        flows.insert(self.merge.reference, None)
+        seen = [self.merge._observed(*one) for one in zip(frames, exposure, noise, black, flows, strict=True)]
+        law = torch.stack(
+            (self.merge.shot_noise * noise / exposure, self.merge.read_noise * noise / exposure**2)
+        )
+        light, trust, laws = [], [], []
+        for group in torch.arange(len(frames)).tensor_split(min(len(frames), self.slots)):
+            share = torch.stack([exposure[i] * seen[i].valid for i in group])  # as photons are counted
+            mean = sum(one * seen[i].light for one, i in zip(share, group, strict=True))
+            trusted, total = share.sum(0), exposure[group].sum()
+            light.append(torch.where(trusted > 0, mean / trusted.clamp(min=1e-12), seen[group[0]].light))
+            trust.append(trusted / total)
+            laws.append((law[:, group] * (exposure[group] / total).square()).sum(1))
+        lacking = self.slots - len(light)
+        light += [merged] * lacking
+        trust += [torch.zeros_like(trust[0])] * lacking
+        laws += [law.new_tensor((0.0, UNKNOWN / float(exposure.amin()) ** 2))] * lacking
+        return torch.stack(light), torch.stack(trust), torch.stack(laws)
+
+    def exposures_of(self, exposure: torch.Tensor) -> torch.Tensor:
+        """The exposure of each slot, (S,), of frames with exposures (T,)."""
+        groups = exposure.tensor_split(min(len(exposure), self.slots))
+        means = torch.stack([group.mean() for group in groups])
+        return torch.cat((means, means[-1:].expand(self.slots - len(means))))
+
+    def maps(self, parts: Aligned, unit: torch.Tensor) -> torch.Tensor:
+        """What the network sees, (N, 4 + OF_FRAME slots, H, W).
+
+        The merge in the mu-law domain; and of each slot, relative to the merge: the difference in that domain
+        and in deviations of noise, where it is trusted, the trust, and how large the noise is in that domain.
+
+        Args:
+            unit: (N, 1, 1, 1), by which light is multiplied so that 1 is the white of the shortest frame.
+        """
+        base = coded(parts.merge * unit)
+        slope = MU / math.log1p(MU) / (1 + MU * (parts.merge * unit).clamp(min=0))
+        maps = [base]
+        for frame, trust, law in zip(
+            *(part.unbind(1) for part in parts if part is not parts.merge), strict=True
+        ):
+            shot, read = law[:, 0].view(-1, 1, 1, 1), law[:, 1].view(-1, 1, 1, 1)
+            deviation = (shot * parts.merge.clamp(min=0) + read).sqrt()
+            relative = ((frame - parts.merge) / deviation).clamp(-DEVIATIONS, DEVIATIONS) / 4
+            noise = (deviation * unit * slope).mean(1, keepdim=True).log() / 4
+            maps += [trust * (coded(frame * unit) - base), trust * relative, trust, noise.clamp(*CALM)]
+        return torch.cat(maps, dim=1)
+
+    def _added(self, maps: torch.Tensor) -> torch.Tensor:
+        """What is added to the merge in the mu-law domain, of maps whose sides are multiples of MULTIPLE."""
+        x, skips = self.levels_down[0](self.first(maps)), []
+        for down, level in zip(self.down, self.levels_down[1:], strict=True):
+            skips.append(x)
+            x = level(down(x))
+        for up, level in zip(reversed(self.up), reversed(self.levels_up), strict=True):
+            x = level(F.pixel_shuffle(up(x), 2) + skips.pop())
+        return self.last(x)
+
+    def _margins(
+        self, size: tuple[int, int], window: tuple[int, int, int, int] | None
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Px to add before and after rows and columns, so that tiles have the cells of the whole frame."""
+        rows, columns = (
+            (start % self.MULTIPLE, -(start + side) % self.MULTIPLE)
+            for start, side in zip(window[:2] if window else (0, 0), size, strict=True)
+        )
+        return rows, columns
+
+
+def coded(light: torch.Tensor) -> torch.Tensor:
+    """Light in the mu-law domain, ln(1 + 5000 x) / ln(5001), odd: noise may be negative."""
+    return torch.log1p(MU * light.abs()) / math.log1p(MU) * light.sign()
+
+
+def decoded(code: torch.Tensor) -> torch.Tensor:
+    """The light of a code; no more than about twice the white of the shortest frame."""
+    code = code.clamp(-BRIGHTEST, BRIGHTEST)
+    return torch.expm1(code.abs() * math.log1p(MU)) / MU * code.sign()
