@@ -73,7 +73,7 @@ class PreparedDataset(SynDataset):
 
 
 def _flipped(planes: np.ndarray, how: Augmentation, is_mosaic: np.ndarray) -> np.ndarray:
-    """Planes (..., h + 1, w + 1, 4) flipped, a mosaic's so that its pattern is kept: float32 (..., 4, h, w)."""
+    """Planes (..., h + 1, w + 1, 4) flipped, a mosaic's by its pattern: float32 (..., 4, h, w)."""
     flipped = augment_cfa(planes, how) if is_mosaic else augment(planes[..., :-1, :-1, :], how)
     return np.ascontiguousarray(np.moveaxis(flipped, -1, -3), np.float32)
 

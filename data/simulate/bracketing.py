@@ -110,7 +110,7 @@ def take_raw(
 def take_pictures(
     scene: Scene, how: Bracketing, reference: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Developed frames, linear again, (T, H, W, 3) in [0, 1], and the light (H, W, 3) as the reference begins.
+    """Developed frames, linear, (T, H, W, 3) in [0, 1], and the light (H, W, 3) when the reference begins.
 
     They are stored as JPEG files or with 16 bits in between.
     """
