@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ from util.door import run
 from util.errors import UserError
 from util.files import remove_partial, write_atomically
 from util.json_record import as_json, differences, read_json
+from util.locks import locked
 from util.parser import Parser, positive
 from util.stop import StopRequest
 from util.workers import do_all
@@ -189,9 +191,17 @@ def align_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambda:
     """Align the scenes that are not yet, or no longer as they are now.
 
     Raises:
-        UserError: a scene or a folder of aligned ones does not fit, or cannot be read or written.
+        UserError: a scene or a folder of aligned ones does not fit, or cannot be read or written, or another
+            process aligns them.
     """
     wanted = record(options)
+    with ExitStack() as locks:
+        for split in options.split:
+            locks.enter_context(locked(options.dataroot / f"{split}_align", "wait until it has ended"))
+        return _align(options, wanted, stopped)
+
+
+def _align(options: argparse.Namespace, wanted: dict[str, object], stopped: Callable[[], bool]) -> Count:
     ours, left_alone = find_jobs(options, wanted)
     jobs = [job for job in ours if not job.is_done()]
     for folder in dict.fromkeys(job.folder.parent for job in ours):

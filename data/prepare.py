@@ -24,6 +24,7 @@ from data.merging.scenes import find_folders, open_bracket, pair_of
 from util.door import run
 from util.errors import UserError
 from util.files import remove_partial
+from util.locks import locked
 from util.parser import Parser, fraction, positive
 from util.stop import StopRequest
 from util.workers import do_all
@@ -88,9 +89,15 @@ def prepare_all(options: argparse.Namespace, stopped: Callable[[], bool] = lambd
     """Prepare the scenes that are not yet, or no longer as they are now.
 
     Raises:
-        UserError: a scene or what is prepared does not fit, or cannot be read or written.
+        UserError: a scene or what is prepared does not fit, or cannot be read or written, or another process
+            prepares it.
     """
     preparation = Preparation.of(options)
+    with locked(preparation.folder, "wait until it has ended, or name another folder by --prepared"):
+        return _prepare(options, preparation, stopped)
+
+
+def _prepare(options: argparse.Namespace, preparation: Preparation, stopped: Callable[[], bool]) -> Count:
     preparation.check_record(options.motion_limit)
     jobs = find_jobs(options)
     preparation.write_record(options.motion_limit)

@@ -13,6 +13,7 @@ from util.errors import UserError
 from util.files import write_atomically
 from util.imaging.radiance import write_radiance
 from util.json_record import as_json, read_json
+from util.locks import locked
 
 RECORD = "labels.json"  # beside the labels: what each of them was made from
 
@@ -40,11 +41,18 @@ def write_structure_labels(
 
     Raises:
         UserError: frames are not RGB; a result is not finite; a file cannot be written; the record is
-            damaged.
+            damaged; another process writes them.
     """
     if model.task.channels != 3:
         planes = f"--dataset_name {model.opt.dataset_name} gives {model.task.channels} planes"
         raise UserError(f"structure labels are RGB, {planes}")
+    with locked(folder, "wait until it has ended"):
+        return _write_labels(model, samples, folder, total)
+
+
+def _write_labels(
+    model: BaseModel, samples: Iterable[dict[str, Any]], folder: Path, total: int | None
+) -> LabelCounts:
     record, kept, written = Record(folder, network_digest(model), model), 0, 0
     for sample in tqdm(samples, total=total, unit="scene", desc="structure labels", disable=None):
         scene = sample["scene"][0]

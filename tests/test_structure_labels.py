@@ -136,6 +136,7 @@ def test_label_of_a_trained_network(tmp_path: Path) -> None:
     network = create_network("ahdrnet", num_frames=3, in_channels=3, out_channels=3, reference=1)
     assert network.reference == 1
     model = model_of("selfhdr1", checkpoints_dir=str(tmp_path))
+    model.folder.mkdir(parents=True)
     model.save_weights(3)
     tested = create_model(
         options(model="selfhdr2", is_train=False, checkpoints_dir=str(tmp_path), load_path=None),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import remove_partial, write_atomically
 
 STATE = 16  # bytes that tell the state of a sample's files
 # How a block begins: what `_state` said when the files were copied; H, W of the whole input.
@@ -116,6 +116,7 @@ class BlockCache:
 
     def _write(self, path: Path, state: bytes, whole: Content) -> None:
         height, width = whole.raw.shape[1:3]
+        remove_partial(path.parent, depth=1)  # what killed processes left is as large as what they copied
         with write_atomically(path) as temporary, temporary.open("wb") as file:
             for row in range(-(-height // BLOCK)):  # one after the other: a frame is large
                 blocks = np.zeros(-(-width // BLOCK), self.block)

@@ -13,7 +13,7 @@ from data.reading import raw
 from data.reading.dng_pixels import is_float
 from data.simulate.reading import CODED, RADIANCE, Pictures
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import remove_partial, write_atomically
 
 SUFFIXES = frozenset({*RADIANCE, *CODED}) | raw.SUFFIXES
 SPLITS = {"train": "Train", "val": "Test", "test": "Test"}
@@ -139,6 +139,8 @@ class Shelf:
         told = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
         copy = self.folder / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.npy"
         if not copy.exists():
+            light = prepared(path)
+            remove_partial(self.folder, depth=1)
             with write_atomically(copy) as temporary:
-                np.save(temporary, prepared(path))
+                np.save(temporary, light)
         return np.load(copy, mmap_mode="r")
