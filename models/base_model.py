@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from models.network_arguments import arguments_of_checkpoint, held_by_published, network_arguments
-from models.networks import create_network, needs_weights, network_class
+from models.network_arguments import build_network
+from models.networks import needs_weights, network_class
 from models.pairing import check_pair, check_protocol
 from models.pretrained_parts import load_pretrained_parts
 from models.restoring import Restoring
@@ -22,6 +22,7 @@ from util.device import Place, convert_channels_last
 from util.errors import UserError
 from util.provenance import provenance
 from util.task import Task
+from util.training_state import as_checkpoint, load_optimizer, load_scaler, weights_of
 
 # Weights that come with the project, by planes of a frame and value of white.
 SHIPPED = {(4, 16.0): "ckpt/small/TMRNet_model_small.pth", (4, 1.0): "ckpt/dark/UNet_model_dark.pth"}
@@ -88,27 +89,19 @@ class BaseModel(Restoring):
             advice = "test.py uses it as it is" if self.opt.is_train else f"what network is {path} of?"
             raise UserError(f"--net {self.opt.net} has no parameters to train or load: {advice}")
         content = checkpoint.load(path) if path else {}
+        if resumed is not None:
+            path = self.folder / progress.FILE
+            content = as_checkpoint(resumed, path)
         state, saved = checkpoint.weights_in(content, path) if path else (None, None)
         self.step = content.get("step")
         if path:
-            self._take_protocol(content, path, may_differ=self.opt.is_train or self.opt.any_protocol)
-        if resumed:
-            path, saved = self.folder / progress.FILE, resumed["arguments"]
-            self._take_protocol(resumed, path, may_differ=False)
-        if path:
-            held = saved or held_by_published(self.opt, state)
-            arguments = arguments_of_checkpoint(self.opt, self._asked(), path, held)
-        else:
-            arguments = network_arguments(self.opt, self._asked())
-        try:
-            self.network = create_network(self.opt.net, **arguments)
-        except (ValueError, TypeError) as error:
-            asked = f"{path}: its network" if saved else f"--net {self.opt.net}"
-            raise UserError(f"{asked} cannot be built for --model {self.opt.model}: {error}") from None
+            may_differ = resumed is None and (self.opt.is_train or self.opt.any_protocol)
+            self._take_protocol(content, path, may_differ)
+        self.network = build_network(self.opt, self._asked(), path, state, saved)
         self._check_carried()
-        if state is None and not resumed:
+        if state is None:
             load_pretrained_parts(self.network, self.opt, self.say)
-        elif state is not None:
+        elif resumed is None:
             optional = getattr(self.network, "optional_keys", ()) if self.opt.is_train else ()
             lacking = checkpoint.fit(self.network, state, path, optional)
             self.say(f"weights from {path}" + (f"; from scratch: {', '.join(lacking)}" if lacking else ""))
@@ -128,7 +121,7 @@ class BaseModel(Restoring):
 
     def _take_protocol(self, content: Mapping[str, Any], path: str | Path, may_differ: bool) -> None:
         """Note the protocol that weights were trained with; refuse or tell where that of the data differs."""
-        self.made_for = dict(content.get("protocol", {}))
+        self.made_for = content.get("protocol", {})
         for difference in check_protocol(self.opt, self.made_for, self.task, path, may_differ):
             self.say(f"note: {difference}")
 
@@ -283,15 +276,15 @@ class BaseModel(Restoring):
         return state | kept | {"protocol": dict(self.task.protocol)}
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
-        """Go back to a state of `state()`; UserError if it belongs to another network."""
+        """Go back to a state of `state()`; UserError if it belongs to another network, or is damaged."""
         if state.get("strategy", self.opt.model) != self.opt.model:
             raise UserError(f"{path} was written by --model {state['strategy']}, not {self.opt.model}")
-        checkpoint.fit(self.network, state["network"], path)
+        checkpoint.fit(self.network, weights_of(state, "network", path), path)
         if (self.ema is None) != ("ema" not in state):
             raise UserError(
                 f"{path} was written with another --ema_decay: it cannot be resumed with this one"
             )
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        load_optimizer(self.optimizer, state.get("optimizer"), path)
+        load_scaler(self.scaler, state.get("scaler"), path)
         if self.ema is not None:
-            self.ema.load_state_dict(state["ema"])
+            checkpoint.fit(self.ema, weights_of(state, "ema", path), path)

@@ -118,7 +118,7 @@ class ExposureDiffusionModel(EldModel):
     def load_state(self, state: dict[str, Any], path: Path) -> None:
         weight = self.trained.step_weight
         saved = state.get("step_weight")
-        if (weight is None) != (saved is None) or (weight is not None and weight.shape != saved.shape):
+        if getattr(weight, "shape", None) != getattr(saved, "shape", None):
             raise UserError(
                 f"{path} was written with another --adaptive_loss or --iter_num: resume with the former"
             )

@@ -2,16 +2,60 @@
 
 import argparse
 import inspect
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.modules import module as hooks
 
-from models.networks import network_class, network_options
+from models.networks import TASK_ARGUMENTS, create_network, network_class, network_options
 from util.errors import UserError
 
 ANY_FRAMES = "--net exposure_merge takes any"
+LARGEST = 4096  # width, depth or other number of a network: published ones have 512 at most
+SMALLEST = 256  # values whose memory is that of a parameter's objects
+
+
+def build_network(
+    opt: argparse.Namespace,
+    task: dict[str, int],
+    path: str | Path | None = None,
+    state: dict[str, torch.Tensor] | None = None,
+    saved: dict[str, Any] | None = None,
+) -> nn.Module:
+    """Make `--net` for a task (`network_arguments`), without loading weights; an absurd one ends in time.
+
+    Args:
+        path: checkpoint that the network is to be that of. state, saved: what it holds: the state dict, and
+            the record of the network, if there is one.
+
+    Raises:
+        UserError: as `arguments_of_checkpoint`; it cannot be built, or is too large.
+    """
+    if path:
+        held = saved or held_by_published(opt, state)
+        arguments = arguments_of_checkpoint(opt, task, path, held)
+    else:
+        arguments = network_arguments(opt, task)
+    origin = f"{path}: its network" if saved else f"--net {opt.net}"
+    for key, value in arguments.items():
+        if any(number > LARGEST for number in _numbers(value)):
+            raise UserError(f"{origin} has {key} {str(value)[:40]}: {LARGEST} is the largest that is built")
+    if state is None:
+        most, held = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4, "memory holds"
+    else:  # they may lack parts, which are then drawn
+        numbers = sum(value.numel() for value in state.values())
+        most, held = 2 * numbers + 2**24, f"go with its weights, which are {numbers:,}"
+    try:
+        with _limited(most, f"{origin} would have more parameters than {held}"):
+            return create_network(opt.net, **arguments)
+    except (ValueError, TypeError, RuntimeError) as error:  # the last of tensors beyond all memory
+        raise UserError(f"{origin} cannot be built for --model {opt.model}: {error}") from None
 
 
 def network_arguments(opt: argparse.Namespace, task: dict[str, int]) -> dict[str, Any]:
@@ -28,8 +72,12 @@ def arguments_of_checkpoint(
     """Arguments of the network in checkpoint `path`, of which `held` is known, for this task.
 
     Raises:
-        UserError: it is another network, or one for other frames, than the options and the data ask for.
+        UserError: it is another network, or one for other frames, than the options and the data ask for;
+            what is known of it is damaged.
     """
+    for key in TASK_ARGUMENTS:
+        if key in held and (not isinstance(held[key], int) or held[key] < 0):
+            raise UserError(f"{path}: damaged: its network has {key} {held[key]!r}")
     if held["name"] != opt.net:
         raise UserError(f"{path} holds a {held['name']}, not the --net {opt.net}")
     channels, planes = task["in_channels"], held.get("in_channels", task["in_channels"])
@@ -70,6 +118,33 @@ def held_by_published(opt: argparse.Namespace, state: dict[str, torch.Tensor]) -
             )
             setattr(opt, key, None)
     return {"name": opt.net, **held, **told, **_asked(opt)}
+
+
+def _numbers(value: object) -> list[float]:
+    """The numbers in an argument, which may be a list."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return [part for part in parts if isinstance(part, int | float)]
+
+
+@contextmanager
+def _limited(most: int, message: str) -> Iterator[None]:
+    """UserError once modules made in this context have more than `most` values.
+
+    Parameters are counted before they are initialised: until then the system has lent them no memory.
+    """
+    count = 0
+
+    def add(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        count += 0 if parameter is None else max(parameter.numel(), SMALLEST)
+        if count > most:
+            raise UserError(message)
+
+    hook = hooks.register_module_parameter_registration_hook(add)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _asked(opt: argparse.Namespace) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from util import checkpoint
 from util.errors import UserError
 from util.parser import amount, fraction
 from util.provenance import provenance
+from util.training_state import weights_of
 
 ROLE = "Pre"  # what the published code adds to the network's name in the teacher's file
 
@@ -106,4 +107,4 @@ class RealModel(BaseModel):
 
     def load_state(self, state: dict[str, Any], path: Path) -> None:
         super().load_state(state, path)
-        self.teacher.load_state_dict(state["teacher"])
+        checkpoint.fit(self.teacher, weights_of(state, "teacher", path), path)

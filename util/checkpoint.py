@@ -16,6 +16,8 @@ from util.published_checkpoint import WEIGHTS, read_published
 
 # What PyTorch and pickle raise on damaged files.
 UNREADABLE = (*DAMAGE, OSError)
+INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, *INTEGERS)
 STATE_KEYS = ("state_dict", "netG", WEIGHTS)  # ours, and published ones
 
 
@@ -113,19 +115,68 @@ def weights_in(
     """The same of what `load` has read from `path`: a state dict, or one under `state_dict`, `netG` or `net`.
 
     Raises:
-        UserError: it holds something else.
+        UserError: it holds something else, or values that no training writes (`check_tensors`).
     """
     state = next((content[key] for key in STATE_KEYS if key in content), content)
-    if (
-        not isinstance(state, dict)
-        or not state
-        or not all(isinstance(value, torch.Tensor) for value in state.values())
-    ):
+    if not is_state_dict(state):
         raise UserError(f"{path}: not a checkpoint: it has no state_dict of tensors")
-    network = content.get("network")
-    if network is not None and not (isinstance(network, dict) and isinstance(network.get("name"), str)):
+    network, protocol, step = content.get("network"), content.get("protocol", {}), content.get("step")
+    if network is not None and not is_record(network):
         raise UserError(f"{path}: damaged: what should say which network it holds does not")
+    if not isinstance(protocol, dict) or not (step is None or type(step) is int):
+        raise UserError(f"{path}: damaged: what should say how it was trained does not")
+    check_tensors(state, path)
     return {name.removeprefix("module."): value for name, value in state.items()}, network
+
+
+def is_state_dict(value: object) -> bool:
+    """Whether something read is a dict, not empty, of tensors by names."""
+    return isinstance(value, dict) and bool(value) and all(map(_is_named_tensor, value.items()))
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+
+
+def is_record(value: object) -> bool:
+    """Whether something read is a record of a network: its name and arguments, by names."""
+    is_named = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+    return is_named and isinstance(value.get("name"), str)
+
+
+def check_tensors(content: object, path: str | Path, place: str = "") -> None:
+    """Refuse what no training writes, in all tensors of nested dicts and lists.
+
+    Admitted are dense real tensors on the CPU with memory of their own for each value, all of them finite in
+    float32.
+
+    Args:
+        path: of the file, for the message. place: of `content` in it: names that are joined by dots.
+
+    Raises:
+        UserError: with the name of the tensor.
+    """
+    if isinstance(content, dict | list | tuple):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        for key, value in items:
+            check_tensors(value, path, f"{place}.{key}" if place else str(key))
+    elif isinstance(content, torch.Tensor) and (fault := _fault(content)):
+        raise UserError(f"{path}: damaged: {place} {fault}")
+
+
+def _fault(tensor: torch.Tensor) -> str:
+    """What is wrong with a tensor that was read; "" if nothing is."""
+    if tensor.layout != torch.strided or tensor.is_nested or tensor.dtype not in DTYPES:
+        return "is not a dense tensor of real numbers"
+    if tensor.device.type != "cpu":
+        return "has no values"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return "has fewer values than its shape says"
+    if not (tensor.is_floating_point() and tensor.numel()):
+        return ""
+    bounds = torch.aminmax(tensor.detach())
+    most = torch.finfo(torch.float32).max
+    return "" if -most <= bounds.min.item() <= bounds.max.item() <= most else "has values that are not finite"
 
 
 def fit(
@@ -139,7 +190,7 @@ def fit(
     Returns the names of those that were.
 
     Raises:
-        UserError: names or shapes differ; the message shows some of them.
+        UserError: names, shapes or types differ; the message shows some of them.
     """
     own = network.state_dict()
     passed_over = tuple(getattr(network, "optional_buffers", ()))
@@ -147,11 +198,23 @@ def fit(
     unexpected = [name for name in state if name not in own]
     lacking = [name for name in own if name not in state]
     missing = [name for name in lacking if not name.startswith(tuple(optional) or ("\0",))]
-    shapes = [name for name in state if name in own and state[name].shape != own[name].shape]
-    for names, what in ((unexpected, "holds unknown"), (missing, "lacks"), (shapes, "has other shapes of")):
+    shared = [(name, state[name], own[name]) for name in state if name in own]
+    shapes = [name for name, value, wanted in shared if value.shape != wanted.shape]
+    types = [name for name, value, wanted in shared if _kind(value) != _kind(wanted)]
+    for names, what in (
+        (unexpected, "holds unknown"),
+        (missing, "lacks"),
+        (shapes, "has other shapes of"),
+        (types, "has other types of"),
+    ):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             kind = type(network).__name__
             raise UserError(f"{path} does not fit this {kind}: it {what} {', '.join(names[:3])}{more}")
     network.load_state_dict(state, strict=False)
     return lacking
+
+
+def _kind(value: torch.Tensor) -> bool:
+    """What PyTorch would convert without a word: numbers with a fraction from those without, or back."""
+    return value.is_floating_point()

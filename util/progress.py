@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from util.errors import UserError
 from util.provenance import provenance
 
 FILE = "train_state.pth"
+MOST_EPOCHS = 10**6  # of any run: --niter and --niter_decay admit no more
 MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
 
 
@@ -95,12 +96,29 @@ class Progress:
         state = checkpoint.load(path)
         if not state.keys() >= {"model", "progress"}:
             raise UserError(f"{path}: not the state of a training run")
+        if not (_is_position(state["progress"]) and isinstance(state["model"], dict)):
+            raise UserError(f"{path}: damaged: how far it has come cannot be read")
+        checkpoint.check_tensors(state["model"], path)
         now, made = cls(**state["progress"]), state.get("step")
         if made not in (None, now.step(epoch_iters)):
             where = f"{now.epoch - 1} epochs and {now.iteration} iterations are {made} steps"
             raise UserError(f"{path}: {where}, not with --epoch_iters {epoch_iters}: resume with the former")
+        if now.iteration > epoch_iters:
+            where = f"iteration {now.iteration} of epoch {now.epoch} is not in --epoch_iters {epoch_iters}"
+            raise UserError(f"{path}: {where}: resume with the former")
         now.saved = now.epoch, now.iteration
         return now, state["model"]
+
+
+def _is_position(value: object) -> bool:
+    """Whether something read is what `Progress.save` writes of itself."""
+    if not isinstance(value, dict) or value.keys() != {part.name for part in fields(Progress)}:
+        return False
+    epoch, iteration, skipped, scores = (value[part.name] for part in fields(Progress))
+    if not all(type(count) is int for count in (epoch, iteration, skipped)):
+        return False
+    known = isinstance(scores, list) and all(type(score) in (int, float) for score in scores)
+    return known and 1 <= epoch <= MOST_EPOCHS + 1 and iteration >= 0 and 0 <= skipped < MAX_SKIPPED
 
 
 class Rescue:
