@@ -29,6 +29,13 @@ def read(tmp_path: Path):
     return read
 
 
+@pytest.mark.parametrize("place", [b"r" + struct.pack("<I", 1000), b"p1000\n"])
+def test_an_object_is_not_numbered_beyond_the_bytes_before_it(place: bytes, read) -> None:
+    with pytest.raises(UserError, match=r"damaged, or not a pickle \(its object number 1000 is at byte 2\)"):
+        read(b"K\x01" + place + b".")
+    assert read(b"K\x01" + b"r" + struct.pack("<I", 2) + b".") == 1
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_plain_values(protocol: int, read) -> None:
     plain = {

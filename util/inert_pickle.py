@@ -6,12 +6,14 @@ plain values and nowhere else; any other becomes a class that only keeps what it
 
 import io
 import pickle
+import pickletools
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -32,6 +34,7 @@ DAMAGE = (
     RuntimeError,
     SystemError,
     SyntaxError,  # NumPy's, of names of types
+    struct.error,  # PyTorch's, of files of its old format
 )
 RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # modules of Python 2
 OLD_NUMPY, NUMPY = "numpy.core.", "numpy._core."
@@ -197,6 +200,15 @@ class InertUnpickler(pickle.Unpickler):
 
     constructors: ClassVar[Mapping[tuple[str, str], Callable[..., Any]]] = PLAIN
 
+    def __init__(self, file: BinaryIO, **arguments: Any) -> None:
+        super().__init__(file, **arguments)
+        self._file = file
+
+    def load(self) -> Any:
+        """What is pickled, once it was looked through."""
+        _check_places(self._file)
+        return super().load()
+
     def find_class(self, module: str, name: str) -> Any:
         """A constructor, or what `foreign` makes of any other name."""
         module = RENAMED.get(module, module)
@@ -208,6 +220,18 @@ class InertUnpickler(pickle.Unpickler):
     def foreign(self, module: str, name: str) -> Any:
         """An inert class in place of a class or function of another program."""
         return type(name, (Inert,), {"published_name": f"{module}.{name}"})
+
+
+def _check_places(file: BinaryIO) -> None:
+    """Refuse a pickle that numbers an object by more than the bytes before it.
+
+    Python makes a list as long as this number says before it looks at anything else, of up to 64 GiB.
+    """
+    start = file.tell()
+    for operation, argument, place in pickletools.genops(file):
+        if operation.name in ("PUT", "LONG_BINPUT") and argument > place:
+            raise pickle.UnpicklingError(f"its object number {argument} is at byte {place}")
+    file.seek(start)
 
 
 class _ArraysForTensors(InertUnpickler):

@@ -10,7 +10,7 @@ import numpy as np
 
 from util.errors import UserError
 from util.files import regular, write_atomically
-from util.library_lines import lines_of_libraries
+from util.imaging.images import decoded
 
 
 def read_planes(path: Path, planes: int) -> np.ndarray:
@@ -20,13 +20,10 @@ def read_planes(path: Path, planes: int) -> np.ndarray:
         UserError: there is no such file, it is damaged, or of other planes or bits.
     """
     try:
-        encoded = np.fromfile(regular(path), np.uint8)
+        content = regular(path).read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    with lines_of_libraries(path):
-        values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
-        if values is None:
-            raise UserError(f"{path} is damaged or is not a picture")
+    values = decoded(path, content, cv2.IMREAD_UNCHANGED)
     if values.dtype != np.uint16 or values.ndim != 3 or values.shape[2] != planes:
         channels = values.shape[2] if values.ndim == 3 else 1
         raise UserError(

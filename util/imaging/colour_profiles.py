@@ -13,6 +13,7 @@ from util.imaging.tonemap import srgb_decode, srgb_encode
 
 CODES = 1 << 16  # of a curve's table
 LIKE_SRGB = 0.004  # by which a curve or a matrix may differ from that of sRGB and count as it
+LEAST_DETERMINANT = 1e-3  # of the XYZ of primaries; that of sRGB is 0.2
 STRIP = 256  # rows that are converted at a time
 ADOBE_PRIMARIES = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290)
 ADOBE_GAMMA = 563 / 256
@@ -143,6 +144,8 @@ def of_profile(profile: bytes) -> ColourSpace:
         columns = np.stack([struct.unpack(">3i", tags[key][8:20]) for key in names[3:]], axis=1) / 65536
     except (struct.error, IndexError) as error:
         raise ValueError("is damaged") from error
+    if abs(np.linalg.det(columns)) < LEAST_DETERMINANT:
+        raise ValueError("is damaged: its primaries are no colour space")
     to_srgb = XYZ_TO_SRGB @ adaptation(np.array(D50), np.array(D65))
     return ColourSpace.of(name, curves, to_srgb @ columns)
 

@@ -10,11 +10,12 @@ from PIL import Image, ImageOps
 
 from util.errors import UserError
 from util.files import regular, write_atomically
-from util.imaging.picture_colours import JPEG, PNG, Picture, by_engine, named_space, profiled
+from util.imaging.picture_colours import JPEG, PNG, Picture, by_engine, claimed_size, named_space, profiled
 from util.imaging.tiff_pictures import STARTS, read_coded_tiff
 from util.library_lines import lines_of_libraries
 
 AFTER_HEADER = 33  # bytes of a PNG's signature and IHDR
+MOST_PER_BYTE = 16384  # px that a byte of a file can stand for: twice as many as of one bit and one value
 SRGB_CHUNK = b"\0\0\0\1sRGB\0\xae\xce\x1c\xe9"  # PNG, third edition, 11.3.2.5: perceptual
 
 
@@ -90,12 +91,23 @@ def read_coded(path: str | Path, upright: bool = False, number: int | None = Non
     space, profile = named_space(path, content)
     if profile[16:20] == b"CMYK":
         return Picture(_read_cmyk(path, content, profile, upright))
-    return profiled(path, _decoded(path, content, upright), (space, profile))
-
-
-def _decoded(path: str | Path, content: bytes, upright: bool) -> np.ndarray:
-    """RGB (H, W, 3) of PNG or JPEG, by OpenCV."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = decoded(path, content, flags)
+    return profiled(path, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), (space, profile))
+
+
+def decoded(path: str | Path, content: bytes, flags: int) -> np.ndarray:
+    """The px of a PNG or JPEG file as OpenCV gives them with `flags`, in its order of colours.
+
+    Raises:
+        UserError: it is damaged, another kind of file, or far too small for the px that its header claims.
+    """
+    if not content.startswith((PNG, JPEG)):
+        raise UserError(f"{path} is damaged or is not a picture")
+    height, width = claimed_size(path, content)
+    if height * width > MOST_PER_BYTE * len(content):
+        claimed = f"{len(content)} bytes are no picture of {width} x {height} px, as its header claims"
+        raise UserError(f"{path} is damaged or cut short: {claimed}")
     with lines_of_libraries(path):
         try:
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -103,7 +115,7 @@ def _decoded(path: str | Path, content: bytes, upright: bool) -> np.ndarray:
             raise UserError(f"{path} is damaged, or too large for OpenCV") from error
         if picture is None:
             raise UserError(f"{path} is damaged or is not a picture")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture
 
 
 def _read_cmyk(path: str | Path, content: bytes, profile: bytes, upright: bool) -> np.ndarray:

@@ -108,6 +108,26 @@ def by_engine(path: str | Path, picture: Image.Image, profile: bytes) -> np.ndar
         raise colour_error(path, "is of a profile that is damaged or does not fit") from error
 
 
+def claimed_size(path: str | Path, content: bytes) -> tuple[int, int]:
+    """Height and width that the header of a PNG or JPEG file tells; (0, 0) where it tells none.
+
+    Raises:
+        UserError: a part of a PNG ends beyond the file: OpenCV takes memory for as much as a part claims.
+    """
+    if content.startswith(PNG):
+        place, name = len(PNG), b""
+        while place + 8 <= len(content) and name != b"IEND":
+            size, name = struct.unpack_from(">I4s", content, place)
+            place += 12 + size
+        if place > len(content):
+            ends = f"a part ends at byte {place} of {len(content)}"
+            raise UserError(f"{path} is damaged or cut short: {ends}")
+        width, height = struct.unpack(">II", content[16:24].ljust(8, b"\0"))
+        return height, width
+    sizes = (data[1:5] for marker, data in _jpeg_segments(content) if marker in FRAME_HEADERS)
+    return struct.unpack(">HH", next(sizes, b"").ljust(4, b"\0"))
+
+
 def _png_space(content: bytes) -> tuple[ColourSpace, bytes]:
     """The first of cICP, iCCP, sRGB, and gAMA with cHRM that is there (PNG, third edition, 4.3)."""
     chunks = dict(_png_chunks(content))

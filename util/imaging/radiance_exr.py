@@ -18,7 +18,8 @@ from util.imaging.primaries import SRGB, converted, to_srgb
 from util.library_lines import lines_of_libraries
 
 DEEP = (OpenEXR.deepscanline, OpenEXR.deeptile)
-MOST_PIXELS = 2**29  # of a display window; more is taken for damage
+MOST_PIXELS = 2**26  # of a picture that a file does not bear out; more is taken for damage
+MOST_PER_BYTE, MOST_AROUND = 4096, 16  # px for each byte of a file, and for each px of the data window
 
 
 class _Layer(NamedTuple):
@@ -102,10 +103,20 @@ def _layers(path: str) -> list[_Layer]:
     """
     with OpenEXR.File(path, separate_channels=True, header_only=True) as headers:
         stated = len(headers.parts)
+        for part in headers.parts:
+            _check_claim(part.header["dataWindow"], MOST_PER_BYTE * Path(path).stat().st_size)
     with redirect_stdout(sys.stderr), OpenEXR.File(path, separate_channels=True) as file:
         if len(file.parts) < stated:
             raise ValueError("a part could not be decoded")
         return [layer for part in file.parts for layer in _layers_of(part)]
+
+
+def _check_claim(window: Any, borne_out: int) -> None:
+    """ValueError where a window has no px, or more than MOST_PIXELS and than are `borne_out`."""
+    (left, top), (right, bottom) = (np.int64(corner) for corner in window)
+    width, height = right - left + 1, bottom - top + 1
+    if min(width, height) < 1 or width * height > max(MOST_PIXELS, borne_out):
+        raise ValueError(f"it is damaged: it claims {width} x {height} px")
 
 
 def _layers_of(part: OpenEXR.Part) -> Iterator[_Layer]:
@@ -164,8 +175,7 @@ def _placed(light: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
     width, height = right - left + 1, bottom - top + 1
     if (x, y) == (0, 0) and light.shape[:2] == (height, width):
         return light
-    if not 0 < width * height <= MOST_PIXELS or min(width, height) < 1:
-        raise ValueError(f"it is damaged: it shows {width} x {height} px")
+    _check_claim(header["displayWindow"], MOST_AROUND * light.shape[0] * light.shape[1])
     rows, columns = slice(max(y, 0), y + light.shape[0]), slice(max(x, 0), x + light.shape[1])
     seen = light[max(-y, 0) :, max(-x, 0) :][: max(height - rows.start, 0), : max(width - columns.start, 0)]
     if seen.size == 0:

@@ -29,6 +29,7 @@ TIFF_DAMAGE = (  # what tifffile raises where tags or data are damaged
 )
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of TIFF and BigTIFF
 READABLE = (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE)
+SMALL, MOST_PER_BYTE = 1 << 26, 4096  # bytes of px, and those that a byte of a file can stand for
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 WHITES = tuple((1 << bits) - 1 for bits in range(9, 16))  # of data that do not fill their 16 bits
 MAX_SAMPLE_VALUE, S_MAX_SAMPLE_VALUE = 281, 341
@@ -164,6 +165,8 @@ def _read(path: str | Path, file: tifffile.TiffFile, page: tifffile.TiffPage, up
     if page.photometric not in READABLE and not is_jpeg:
         kind = getattr(page.photometric, "name", page.photometric)
         raise UserError(f"{path}: RGB, grey or a palette is needed, it holds {kind}: convert it to RGB")
+    if page.nbytes > max(SMALL, MOST_PER_BYTE * file.filehandle.size):
+        raise ValueError(f"{file.filehandle.size} bytes are no picture of {page.shape}, as its header claims")
     stored = _decoded(path, file, page)
     if stored.dtype not in (np.uint8, np.uint16, np.float32):
         kinds = "a picture of uint8, uint16 or float32"
