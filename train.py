@@ -41,12 +41,8 @@ from util.stop import StopRequest
 
 def main() -> None:
     opt = TrainOptions().parse()
-    place = device.join(opt)
-    try:
-        with owned(opt, place):
-            train(opt, place, StopRequest())
-    finally:
-        device.leave(place)
+    with device.joined(opt) as place, owned(opt, place):
+        train(opt, place, StopRequest())
 
 
 def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> None:
@@ -89,7 +85,7 @@ def begin(model: BaseModel, opt: argparse.Namespace) -> Progress:
         finished = now.epoch > opt.niter + opt.niter_decay
         place = f"going on in epoch {now.epoch} after iteration {now.iteration}"
         model.say("nothing left to do: all epochs are done" if finished else place)
-    device.any_process(False, model.place)  # all have read their weights: a run that they are of may move
+    device.agree(now.step(opt.epoch_iters), model.place)  # and all have read their weights: they may move
     if model.place.is_main:
         open_run(opt, model.folder, start, now.step(opt.epoch_iters))
     return now
@@ -112,7 +108,7 @@ def train_epoch(
             logger.step(now.step(opt.epoch_iters), now.epoch, model.optimizer.param_groups[0]["lr"], losses)
         if device.any_process(bool(stop), model.place):
             raise stop.stopped()
-        if now.iteration % opt.save_latest_freq == 0 and now.iteration < opt.epoch_iters:
+        if now.iteration % opt.save_latest_freq == 0 and now.iteration < opt.epoch_iters and not now.skipped:
             save_state(model, now)
 
 
@@ -121,27 +117,33 @@ def train_step(
 ) -> dict[str, float] | None:
     """One step on a batch that comes in one or several parts; its losses, or None if it was left out."""
     model.optimizer.zero_grad(set_to_none=True)
-    losses = dict.fromkeys(model.loss_names, 0.0)
+    losses, useless = dict.fromkeys(model.loss_names, 0.0), False
     for number, sample in enumerate(parts, start=1):
         model.set_input(sample)
-        with model.last_pass(number == len(parts)):
+        is_last = number == len(parts)
+        with model.last_pass(is_last):
             with model.autocast():
                 model.forward()
             loss = model.compute_loss() / len(parts)
-            model.scaler.scale(loss).backward()
-        losses = {name: value + float(model.losses[name]) / len(parts) for name, value in losses.items()}
-    model.scaler.unscale_(model.optimizer)
+            losses = {name: value + float(model.losses[name]) / len(parts) for name, value in losses.items()}
+            useless = useless or not math.isfinite(float(loss) + sum(losses.values()))
+            if is_last:  # in which gradients are shared: all processes go through it, or none
+                useless = device.any_process(useless, model.place)
+            if not useless:  # kernels of the backward pass may end the process without a word
+                model.scaler.scale(loss).backward()
     parameters = list(model.trained.parameters())
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    useless = not math.isfinite(norm + sum(losses.values()))  # a NaN in the target has a gradient of 0
-    useless = device.any_process(useless, model.place)
+    if has_gradient := not useless:
+        model.scaler.unscale_(model.optimizer)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        useless = not math.isfinite(norm)  # in all processes or in none
     with now.one_more(useless):
         if not useless:
             if opt.grad_clip:
                 torch.nn.utils.clip_grads_with_norm_(parameters, opt.grad_clip, norm)
             model.scaler.step(model.optimizer)
             model.update_averages()
-        model.scaler.update()
+        if has_gradient:
+            model.scaler.update()
     if useless:
         now.skip(name for sample in parts for name in sample["name"])
     return None if useless else losses
