@@ -126,7 +126,7 @@ def train_step(
                 model.forward()
             loss = model.compute_loss() / len(parts)
             losses = {name: value + float(model.losses[name]) / len(parts) for name, value in losses.items()}
-            useless = useless or not math.isfinite(float(loss) + sum(losses.values()))
+            useless = useless or not math.isfinite(loss.item() + sum(losses.values()))
             if is_last:  # in which gradients are shared: all processes go through it, or none
                 useless = device.any_process(useless, model.place)
             if not useless:  # kernels of the backward pass may end the process without a word
