@@ -7,7 +7,7 @@ from pathlib import Path
 
 from options.settings import Settings
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import regular, write_atomically
 
 FILE = "opt_train.args"  # what train.py takes as @FILE, and test.py reads
 TO_READ = "opt_train.txt"
@@ -47,7 +47,7 @@ def read_options(path: Path) -> Settings:
         UserError: it cannot be read, or is not such a file.
     """
     try:
-        words = shlex.split(path.read_text(), comments=True)
+        words = shlex.split(regular(path).read_text(), comments=True)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:

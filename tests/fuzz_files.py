@@ -202,7 +202,7 @@ def _texts(folder: Path) -> Iterator[Case]:
         yield Case(path, {"list": lambda path: read_list(path.parent, files)})
     texts: dict[str, tuple[str, Read]] = {
         "exposures": ("-2\n0\n2\n", lambda path: read_stated(path, 3, "stops")),
-        "pairs": ("a b 100\n", lambda path: read_pairs(path, path.parent)),
+        "pairs": ("00001_00_0.1s.ARW 00001_00_10s.ARW 100\n", lambda path: read_pairs(path, path.parent)),
         "options": ("--name 'x y'\n--lr 1e-4 # of it\n", read_options),
         "settings": ("niter: 40\nsplits: [a, b]\n", read_config),
         "record": ('{"seed": 1, "scale": [1, 2.5, null], "name": "x"}\n', _json),
@@ -211,6 +211,9 @@ def _texts(folder: Path) -> Iterator[Case]:
         path = _place(folder, kind, f"{kind}.txt")
         path.write_text(text)
         yield Case(path, {kind: read})
+    for name in ("short/00001_00_0.1s.ARW", "long/00001_00_10s.ARW"):
+        (folder / "pairs" / name).parent.mkdir()
+        (folder / "pairs" / name).touch()
 
 
 def _weights(folder: Path) -> Iterator[Case]:
@@ -219,7 +222,7 @@ def _weights(folder: Path) -> Iterator[Case]:
     torch.save({"state_dict": state, "network": {"name": "TMRNet", "arguments": {"width": 8}}}, path)
     yield Case(path, {"weights": load_weights})
     path = _place(folder, "weights of old", "x.pth")
-    torch.save({"params": state}, path, _use_new_zipfile_serialization=False)
+    torch.save({"state_dict": state}, path, _use_new_zipfile_serialization=False)
     yield Case(path, {"weights": load_weights})
 
 

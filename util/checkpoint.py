@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import regular, write_atomically
 from util.inert_pickle import DAMAGE
 from util.published_checkpoint import WEIGHTS, read_published
 
@@ -96,7 +96,7 @@ def load(path: str | Path) -> dict[str, Any]:
 def _read(path: str | Path) -> Any:
     """What a file holds of tensors and plain values, or what PyTorch raises."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(regular(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # damaged, or foreign classes
         content = read_published(path)
         if content is None:

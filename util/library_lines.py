@@ -16,7 +16,8 @@ from util.errors import UserError
 
 LONGEST = 160  # characters of a line that is cited
 FULL_PIPE = 1 << 16  # bytes; what a library writes beyond is lost
-LOG_START = re.compile(r"\[\s*(WARN|ERROR|INFO|FATAL):\S+\] global \S+ \S+ ")  # of OpenCV's lines
+# How lines of OpenCV and of FFmpeg begin: with the place in their sources, and in memory.
+LOG_START = re.compile(r"\[\s*(?:WARN|ERROR|INFO|FATAL):\S+\] global \S+ \S+ |\[\w+ @ 0x[0-9a-f]+\] ")
 
 _told: set[tuple[str, str]] = set()
 
@@ -46,7 +47,7 @@ def lines_of_libraries(path: str | Path) -> Iterator[None]:
 
 
 def _first_line(text: str, path: str | Path) -> str:
-    """The first line, without the name of the file or of the library's source file."""
+    """The first line, without the name of the file and what tells of the library's insides."""
     lines = (LOG_START.sub("", line).replace(f"{path}: ", "").strip() for line in text.splitlines())
     line = next(filter(None, lines), "")
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."

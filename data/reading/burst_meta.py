@@ -49,7 +49,8 @@ def _number(found: Mapping, name: str, shape: tuple[int, ...], path: Path | str)
     if name not in found:
         raise UserError(f"{path}: there is no {name}: copy the file again")
     try:
-        value = np.asarray(found[name], np.float32)
+        with np.errstate(over="ignore"):
+            value = np.asarray(found[name], np.float32)
         value = value.reshape(shape) if value.size == np.prod(shape, dtype=int) else value
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {name} is no number: copy the file again") from error

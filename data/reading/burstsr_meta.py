@@ -146,7 +146,8 @@ def _planes(entries: Mapping, name: str, path: Path) -> np.ndarray:
 
 def _matrix(values: Any) -> np.ndarray | None:
     """A matrix of 3 rows and columns or more, float32; None where it is none."""
-    values = np.array(_listed(values), np.float32)
+    with np.errstate(over="ignore"):
+        values = np.array(_listed(values), np.float32)
     return values if values.ndim == 2 and min(values.shape) >= 3 and np.isfinite(values).all() else None
 
 
@@ -155,7 +156,8 @@ def _array(entries: Mapping, name: str, path: Path, dimensions: int = 0) -> np.n
     if name not in entries:
         raise UserError(f"{path}: there is no {name}: {COPY_AGAIN}")
     try:
-        values = np.array(entries[name], np.float32)
+        with np.errstate(over="ignore"):
+            values = np.array(entries[name], np.float32)
     except (TypeError, ValueError):
         values = np.array(np.nan)
     if values.ndim != dimensions or not np.isfinite(values).all() or 0 in values.shape:

@@ -25,7 +25,7 @@ PLACES = ("StripOffsets", "StripByteCounts", "RowsPerStrip", "TileOffsets", "Til
 UNKNOWN_ISO = 65535  # in a tag of 16 bits: look in the longer ones
 DAMAGE = (
     *(struct.error, ValueError, KeyError, IndexError, TypeError, OverflowError, OSError, RecursionError),
-    *(SyntaxError, Image.DecompressionBombError),  # Pillow's, of PNG files and of sizes in a header
+    *(SyntaxError, MemoryError, Image.DecompressionBombError),  # Pillow's, of PNG files and of sizes in them
 )
 
 

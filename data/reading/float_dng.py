@@ -79,7 +79,7 @@ def _scaled(pixels: np.ndarray, tags: Mapping[str, Any]) -> np.ndarray:
     times = (-(-pixels.shape[0] // rows), -(-pixels.shape[1] // columns), 1)
     black = np.tile(pattern, times)[: pixels.shape[0], : pixels.shape[1]] if levels.any() else np.zeros(1)
     with np.errstate(all="ignore"):  # whoever reads light looks whether it is finite
-        return ((pixels - black) / (white - black) * 2.0**stops).astype(np.float32)
+        return ((pixels - black) / (white - black) * np.exp2(stops)).astype(np.float32)
 
 
 def _pattern(tags: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.reading.arrays import open_map
+from data.reading.arrays import CHANGED, open_map
 from data.reading.dng_pixels import is_float
 from data.reading.float_dng import read_float_dng
 from util.errors import UserError
@@ -177,12 +177,16 @@ class FrameArray:
         Raises:
             UserError: the file is damaged or holds something else.
         """
+        return cls(path, len(cls._frames(path)))
+
+    @staticmethod
+    def _frames(path: Path) -> np.ndarray:
         frames = open_map(path)
         if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape or frames.dtype != np.uint8:
             raise UserError(
                 f"{path}: frames are uint8 (count, height, width, 3), not {frames.dtype} {frames.shape}"
             )
-        return cls(path, len(frames))
+        return frames
 
     def __len__(self) -> int:
         return self.count
@@ -191,8 +195,11 @@ class FrameArray:
         return index
 
     def read(self, index: int) -> np.ndarray:
-        """Linear light float32 (H, W, 3)."""
-        return decode_srgb(np.asarray(open_map(self.path)[index]))
+        """Linear light float32 (H, W, 3); UserError if the file no longer has as many frames."""
+        frames = self._frames(self.path)
+        if len(frames) != self.count:
+            raise UserError(f"{self.path} {CHANGED}: it has {len(frames)} frames, not {self.count}")
+        return decode_srgb(np.asarray(frames[index]))
 
 
 Frames = Pictures | VideoFile | FrameArray

@@ -3,7 +3,7 @@
 What a file tells: "Technical Introduction to OpenEXR" and "OpenEXR File Layout" (openexr.com).
 """
 
-import sys
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -105,7 +105,7 @@ def _layers(path: str) -> list[_Layer]:
         stated = len(headers.parts)
         for part in headers.parts:
             _check_claim(part.header["dataWindow"], MOST_PER_BYTE * Path(path).stat().st_size)
-    with redirect_stdout(sys.stderr), OpenEXR.File(path, separate_channels=True) as file:
+    with redirect_stdout(io.StringIO()), OpenEXR.File(path, separate_channels=True) as file:
         if len(file.parts) < stated:
             raise ValueError("a part could not be decoded")
         return [layer for part in file.parts for layer in _layers_of(part)]
