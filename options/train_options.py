@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import data
@@ -9,8 +10,10 @@ import models
 from options.base_options import BaseOptions
 from util.errors import UserError
 from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole, whole_numbers
+from util.progress import FILE
 from util.schedule import FLOOR, POLICIES
 
+AUTO = "auto"
 TARGETS = {  # what users call the keys of a sample
     "gt": "ground truth",
     "color_label": "a colour component",
@@ -47,6 +50,8 @@ class TrainOptions(BaseOptions):
                 f"--batch_size {opt.batch_size} is not a multiple of --accumulate {opt.accumulate}"
             )
         _settle_start(opt)
+        if opt.resume == AUTO:
+            opt.resume = has_state(Path(opt.checkpoints_dir) / opt.name)
         if not opt.calc_metrics:
             opt.val_freq = 0
         return opt
@@ -64,6 +69,26 @@ def _settle_start(opt: argparse.Namespace) -> None:
         cause = "--first_epoch" if opt.first_epoch != last + 1 else f"--load_iter {last}: epoch"
         advice = "say a larger --niter, or --first_epoch 1"
         raise UserError(f"{cause} {opt.first_epoch} is the next, but --niter ends with {epochs}: {advice}")
+
+
+def resuming(text: str) -> bool | str:
+    """`auto`, or whether to resume."""
+    return text if text == AUTO else boolean(text)
+
+
+def has_state(folder: Path) -> bool:
+    """Whether there is something to go on from in the folder of a run, in whatever condition.
+
+    Raises:
+        UserError: that cannot be seen.
+    """
+    try:
+        (folder / FILE).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UserError(f"--resume {AUTO}: cannot read {folder / FILE}: {error.strerror or error}") from None
+    return True
 
 
 def add_steps(parser: Parser) -> None:
@@ -110,9 +135,12 @@ def add_start(parser: Parser) -> None:
     )
     group.add_argument(
         *("--resume", "-r"),
-        type=boolean,
+        type=resuming,
+        nargs="?",
+        const=True,
         default=False,
-        help="go on exactly where this run was stopped; False moves a run of this name aside",
+        help="go on exactly where this run was stopped; False moves a run of this name aside; auto: go on if "
+        "there is a state to go on from",
     )
 
 

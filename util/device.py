@@ -6,12 +6,15 @@ import datetime
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 
-from util.errors import UserError
+from util import partners
+from util.errors import ResourceError, UserError
 
 
 class Place(NamedTuple):
@@ -59,10 +62,38 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+@contextmanager
+def joined(opt: argparse.Namespace) -> Iterator[Place]:
+    """The place of this process for as long as it works with the others.
+
+    Raises:
+        ResourceError: another process is gone. One that told why itself ends this one without a word.
+        UserError: see `join`.
+    """
+    with partners.Presence():
+        try:
+            yield join(opt)
+        except RuntimeError as error:
+            if not (isinstance(error, dist.DistError) or "gloo/transport" in str(error)):
+                raise
+            told = partners.lost()
+            if told is None:
+                sys.exit(ResourceError.status)
+            for note in getattr(error, "__notes__", ["start again with --resume auto"]):
+                told.add_note(note)
+            raise told from error
+        finally:
+            if dist.is_initialized():
+                dist.destroy_process_group()
+
+
 def join(opt: argparse.Namespace) -> Place:
     """Find this process's place; join the others where torchrun started several.
 
-    A plain call with several GPUs is replaced by torchrun with one process per GPU.
+    A plain call with several GPUs starts one process per GPU, and ends with them.
+
+    Raises:
+        UserError: the processes do not fit to the GPUs or the batch.
     """
     keep_memory()
     torch.backends.cudnn.benchmark = True  # patches and tiles have few different sizes
@@ -70,8 +101,9 @@ def join(opt: argparse.Namespace) -> Place:
         return _join_torchrun(opt)
     gpus = gpu_list(opt.gpu_ids)
     if len(gpus) > 1 and opt.is_train:
-        command = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={len(gpus)}", *sys.argv]
-        os.execv(sys.executable, [sys.executable, *command])
+        from util.launch import launch  # takes a second to import
+
+        launch(len(gpus), sys.argv)
     if gpus:
         torch.cuda.set_device(gpus[0])
         return Place(torch.device("cuda", gpus[0]))
@@ -109,6 +141,21 @@ def any_process(flag: bool, place: Place) -> bool:
     return bool(value)
 
 
+def agree(step: int, place: Place) -> None:
+    """Wait until all processes are about to begin, and see that it is with the same step; all must call it.
+
+    Raises:
+        UserError: it is not.
+    """
+    expected = int(from_main(step, place))
+    if any_process(expected != step, place):
+        found = "all" if expected == step else f"process {place.rank}, with step {step},"
+        raise UserError(
+            f"not {found} can begin with step {expected} as the main process: "
+            "all machines must see the folder of the run"
+        )
+
+
 def from_main(value: float, place: Place) -> float:
     """The main process's value, in all processes; all must call it."""
     if place.world == 1:
@@ -116,12 +163,6 @@ def from_main(value: float, place: Place) -> float:
     shared = torch.tensor(value, dtype=torch.float64, device=place.device)
     dist.broadcast(shared, src=0)
     return float(shared)
-
-
-def leave(place: Place) -> None:
-    """End what `join` began."""
-    if place.world > 1:
-        dist.destroy_process_group()
 
 
 def keep_memory() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from util.errors import UserError, memory_errors
+from util.partners import is_first_to_tell
 from util.stop import Stopped, StopRequest, end_at_once
 from util.streams import Streams
 
@@ -34,7 +35,8 @@ def _status_of(main: Callable[[], int | None], lighter: str) -> int | None:
             sys.stdout.flush()
         return status
     except UserError as error:
-        print(_line("error: ", error), file=sys.stderr)
+        if is_first_to_tell(line := _line("error: ", error)):
+            print(line, file=sys.stderr)
         return error.status
     except Stopped as stop:
         if os.environ.get("RANK", "0") == "0":  # torchrun stops all processes at once
