@@ -3,6 +3,7 @@
 python restore.py DIR [--out FOLDER] [options]        (-h explains)
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import sys
 import time
@@ -19,7 +20,7 @@ from data.folder_dataset import FolderDataset
 from data.photos import Scene, read_scene, reading_options, scene_folders, shots_in
 from data.results import Results
 from util.door import run
-from util.errors import UserError
+from util.errors import UserError, memory_errors
 from util.parser import Parser, positive
 
 if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs are read before
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
 CKPT = Path(__file__).resolve().parent / "ckpt"
 SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "UNet_model_dark.pth"
 ROWS = CKPT / "sve" / "SVEResidual_model_sve.pth"
+LIGHTER = "give a smaller --tile"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
 
 
@@ -54,10 +56,11 @@ def main() -> int:
                 best = ["--iter_num=0"] if weights == DARK else []
                 kind = ["--model=sve", "--sve=True"] if scene.rows else []
                 restorers[weights] = bracketeer.restorer(weights, [*best, *kind, *request.words])
-            restore(scene, folder, restorers[weights], request)
+            with memory_errors(LIGHTER):
+                restore(scene, folder, restorers[weights], request)
         except UserError as error:  # the others may be well
             print(f"error: {error}", file=sys.stderr)
-            status = 2
+            status = max(status, error.status)
     return status
 
 
@@ -169,4 +172,4 @@ def duration(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, LIGHTER)

@@ -3,6 +3,7 @@
 python test.py --name my_run --model syn --dataset_name syn --dataroot DIR        (-h lists the options)
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 from typing import Any
 
@@ -148,4 +149,4 @@ def summarise(
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "give a smaller --tile")

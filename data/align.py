@@ -9,6 +9,7 @@ such as those of the authors, are left alone where they are complete. Specificat
 6 and 8.
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import hashlib
 import sys
@@ -215,7 +216,9 @@ def _align(options: argparse.Namespace, wanted: dict[str, object], stopped: Call
             first = outdated[0].folder.name
             print(f"note: {folder}: scenes {text} ({len(outdated)}, {first} the first)", file=sys.stderr)
     done = do_all(align_scene, jobs, options.workers, stopped)
-    written = sum(1 for _ in tqdm(done, str(options.dataroot), len(jobs), unit="scene", disable=not jobs))
+    written = sum(
+        1 for _ in tqdm(done, str(options.dataroot), len(jobs), unit="scene", disable=None if jobs else True)
+    )
     return Count(written, left_alone + len(ours) - len(jobs) + written, left_alone + len(ours))
 
 
@@ -226,15 +229,14 @@ def _devices(options: argparse.Namespace) -> list[str]:
     return [f"cuda:{number}" for number in gpus] or ["cpu"]
 
 
-def main() -> int:
+def main() -> None:
     options = parse()
     stop = StopRequest()
     written, aligned, scenes = align_all(options, stop.__bool__)
     print(f"{options.dataroot}: {written} scenes aligned now, {aligned} of {scenes} scenes in all")
     if stop:
-        print("the same command goes on")
-    return stop.status
+        raise stop.stopped("the same command goes on")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "give fewer --workers")

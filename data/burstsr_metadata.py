@@ -5,6 +5,7 @@
 Nothing of the pickles is run. Exit status: 0 = all are written, 1 = some cannot be read, 2 = wrong options.
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import sys
 from collections.abc import Sequence

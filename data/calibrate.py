@@ -7,6 +7,7 @@ law; then the laws of these over the gain. Pictures of the fits lie beside the J
 docs/calibration.md tells how to take the frames.
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice

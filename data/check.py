@@ -7,10 +7,12 @@ a data set, class <Name>Check in data/checks/<name>_check.py; a subclass of a da
 parent is.
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -66,7 +68,8 @@ def main() -> int:
         raise UserError(f"{options.dataroot} holds no samples; expected: {dataset.describe_layout()}")
     cv2.setNumThreads(1)  # samples are looked at side by side already
     faulty, faults, notes = 0, 0, 0
-    with ThreadPoolExecutor(options.workers) as pool:
+    with ThreadPoolExecutor(options.workers) as pool, ExitStack() as ends:
+        ends.callback(pool.shutdown, wait=False, cancel_futures=True)  # where an error or a signal ends this
         results = tqdm(pool.map(check.sample, samples), total=len(samples), unit="sample", disable=None)
         for findings in itertools.chain([list(check.layout())], results):
             for finding in findings:
@@ -78,4 +81,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "give fewer --workers", output_is_product=True)

@@ -7,6 +7,7 @@ their raw files have changed since; another `--delta_ev` adds the frames that it
 specification, section 6, steps 1 to 4.
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import sys
 from collections.abc import Callable, Sequence
@@ -121,23 +122,24 @@ def _work(options: argparse.Namespace, jobs: Sequence[Job], stopped: Callable[[]
     """How many scenes were prepared, and how many of these moved."""
     outcomes = do_all(prepare_scene, jobs, options.workers, stopped)
     written, moved = 0, 0
-    for outcome in tqdm(outcomes, str(options.dataroot), len(jobs), unit="scene", disable=not jobs):
+    for outcome in tqdm(
+        outcomes, str(options.dataroot), len(jobs), unit="scene", disable=None if jobs else True
+    ):
         for note in outcome.notes:
             tqdm.write(f"note: {note}", file=sys.stderr)
         written, moved = written + 1, moved + outcome.is_left_out
     return written, moved
 
 
-def main() -> int:
+def main() -> None:
     options = parse()
     stop = StopRequest()
     count = prepare_all(options, stop.__bool__)
     what = f"{count.written} scenes prepared now, {count.prepared} of {count.scenes} scenes in all"
     print(f"{options.dataroot}: {what}, {count.left_out} of them left out")
     if stop:
-        print("the same command goes on")
-    return stop.status
+        raise stop.stopped("the same command goes on")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "give fewer --workers")

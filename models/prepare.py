@@ -8,6 +8,7 @@ Here it is computed for random patches of a data set, in several processes (-j),
 samples that were made of other data, options or code are made anew.
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 import hashlib
 import inspect
@@ -48,7 +49,7 @@ class PrepareOptions(TrainOptions):
         parser.set_defaults(dataset_name="brackets", net="merge_unet", patch_size=SIDE)
 
 
-def main() -> int:
+def main() -> None:
     opt = PrepareOptions().parse()
     if not hasattr(network_class(opt.net), "aligned"):
         raise UserError(f"--net {opt.net} prepares nothing")
@@ -63,7 +64,8 @@ def main() -> int:
     done = sum(1 for _ in tqdm(results, str(opt.out), len(todo), unit="sample", disable=None))
     _write_record(opt.out, facts, opt.samples - len(todo) + done)
     print(f"{opt.out}: {done} samples prepared now, {opt.samples - len(todo) + done} of {opt.samples} in all")
-    return stop.status
+    if stop:
+        raise stop.stopped("the same command goes on")
 
 
 def made_of(opt: argparse.Namespace, dataset: BaseDataset) -> str:

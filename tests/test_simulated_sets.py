@@ -210,16 +210,17 @@ def test_stopped_run_is_completed(
 ) -> None:
     out = tmp_path / "set"
     arguments = ("--source", footage, *ARGUMENTS, "--workers", workers)
-    with subprocess.Popen(command(out, *arguments), cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+    kept = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command(out, *arguments), cwd=ROOT, **kept) as running:
         while running.poll() is None and not list(out.glob("Train/*/*/parameters.json")):
             time.sleep(0.01)
         running.send_signal(number)
-        report = running.communicate(timeout=60)[0]
+        report, said = running.communicate(timeout=60)
     done = len(list(out.glob("Train/*/*/parameters.json")))
     if number == signal.SIGTERM:
         assert running.returncode == 128 + number
         assert f"{done} samples written now, {8 - done} missing" in report
-        assert "the same command goes on" in report
+        assert said.splitlines()[-1] == "stopped by SIGTERM: the same command goes on"
         assert len((out / "manifest.jsonl").read_text().splitlines()) == done
     assert 1 <= done < 8
     again = run_command(out, *arguments[:-1], 1)

@@ -3,6 +3,7 @@
 python -m util.compare ckpt/run1 ckpt/run2 [--out FILE]
 """
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from util.files import write_atomically
 from util.imaging.images import write_png8
 from util.parser import Parser
 from util.scores.comparison import Row, Scores, as_csv, as_markdown, as_text, grouped, read_run, rows_of
-from util.scores.comparison_page import as_html, curves, metric_of, picture_of
+from util.scores.comparison_page import curves, metric_of, picture_of, write_comparison
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,10 +48,10 @@ def main() -> None:
             "\nnot scored alike, so in tables of their own: what their headings state, or the images, differ"
         )
     out = options.out.with_suffix("") if options.out.suffix in (".csv", ".md", ".html") else options.out
-    page = as_html(groups, out.parent)
-    for suffix, text in ((".csv", as_csv(blocks)), (".md", as_markdown(blocks)), (".html", page)):
+    for suffix, text in ((".csv", as_csv(blocks)), (".md", as_markdown(blocks))):
         with write_atomically(out.with_name(out.name + suffix)) as temporary:
             temporary.write_text(text)
+    write_comparison(out.with_name(f"{out.name}.html"), groups)
     print(", ".join([f"written: {out}.csv", f"{out}.md", f"{out}.html", *write_plots(out, blocks)]))
 
 

@@ -4,8 +4,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# How PyTorch on GPU and CPU, CUDA's libraries, OpenCV and the system say it: no class is common to all.
-NO_MEMORY = ("out of memory", "t allocate memory", "cannot allocate", "failed to allocate", "alloc_failed")
+# How PyTorch, CUDA's libraries, NumPy, OpenCV and the system say it: no class is common to all.
+NO_MEMORY = (
+    "out of memory",
+    "unable to allocate",
+    "failed to allocate",
+    "cannot allocate",
+    "can't allocate memory",
+    "alloc_failed",
+)
 
 
 class UserError(Exception):

@@ -1,5 +1,6 @@
 """Writes weights as published programs load them: python -m util.export FILE --for selfhdr|bracketire."""
 
+import util.starting  # noqa: F401 isort: skip
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

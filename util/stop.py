@@ -1,7 +1,10 @@
 """Stopping politely: the first signal lets what is under way end, a later one ends the program at once."""
 
+import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # A hang-up, as of a dropped connection, stops a program as SIGTERM does; Windows has none.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -23,6 +26,31 @@ def end_at_once() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Keep signals from this thread for the time of a block, and from processes that begin in it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """Leave it to the parent to end this process, which began while signals were `deferred`.
+
+    It is out of reach of Ctrl-C and of signals to the group then, and those that came before are forgotten.
+    """
+    os.setsid()
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class StopRequest:
     """Becomes true when this process is asked to stop, or with `at_once` raises `Stopped` where it is.
 
@@ -39,7 +67,7 @@ class StopRequest:
         if not self.number:
             self.number, self.since = number, time.monotonic()
             if self.at_once:
-                raise Stopped(number)
+                raise Stopped(number, "what is written stays")
         elif number in (signal.SIGINT, signal.SIGTERM) and time.monotonic() - self.since > IN_ONE:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

@@ -13,7 +13,8 @@ import cv2
 import torch
 
 from util.device import keep_memory
-from util.errors import UserError
+from util.errors import ResourceError
+from util.stop import deferred, leave_to_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -31,7 +32,8 @@ def do_all(
     known to other processes by name and by pickle.
 
     Raises:
-        UserError: a job raised it, or a process was killed.
+        UserError: a job raised it.
+        ResourceError: a process was killed.
     """
     if workers == 1:
         _prepare()
@@ -41,18 +43,21 @@ def do_all(
             yield do(job)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_prepare_worker) as pool:
+    with deferred():  # in the process too that begins here to keep account of what others share
+        executor = ProcessPoolExecutor(workers, context, initializer=_prepare_worker)
+    with executor as pool:
         try:
             todo, running = iter(jobs), set()
             while True:
                 if not stopped():
-                    running |= {pool.submit(do, job) for job in islice(todo, workers - len(running))}
+                    with deferred():  # in processes too that begin here, and import for seconds
+                        running |= {pool.submit(do, job) for job in islice(todo, workers - len(running))}
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         except BrokenProcessPool as error:
-            raise UserError("a process was killed, perhaps for memory: give fewer --workers") from error
+            raise ResourceError("a process was killed, perhaps for memory: give fewer --workers") from error
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -65,8 +70,8 @@ def _prepare() -> None:
 
 
 def _prepare_worker() -> None:
+    leave_to_parent()
     _prepare()
-    os.setsid()  # out of reach of Ctrl-C and of signals to the whole group: the main process ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

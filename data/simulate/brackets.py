@@ -258,7 +258,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
     return settings
 
 
-def main() -> int:
+def main() -> None:
     options = parse()
     settings = read_settings(options)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a video that cannot be played is one line of ours
@@ -283,12 +283,11 @@ def main() -> int:
     for folder in made.cut:
         print(f"{folder}: left out, its frames show two scenes")
     print(f"{options.out}: {made.written} samples written now, {made.missing} missing")
-    if made.missing:
-        print("the same command goes on")
     if made.unfinished:
         print(f"the set is incomplete until these shards are made: {', '.join(map(str, made.unfinished))}")
-    return stop.status
+    if stop:
+        raise stop.stopped("the same command goes on")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "give fewer --workers")

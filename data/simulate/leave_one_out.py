@@ -5,6 +5,7 @@
 A frame is interpolated from the one before it and the one after it, which are twice as far apart as in use.
 """
 
+import util.starting  # noqa: F401 isort: skip
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -91,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, output_is_product=True)
