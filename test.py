@@ -78,8 +78,8 @@ def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str)
         if TRUTH in pictures:
             references.add(judge.reference(opt.demosaic, given is not None))
         judged = pictures if judge.kind == "picture" else judge.images(view, images, frames, sample)
-        row = scores.add(sample["name"][0], judged, dataset.group(sample))
-        output.write(sample, model.pictured(frames), view, images, pictures, row)
+        rows = scores.add(sample["name"][0], judged, dataset.group(sample))
+        output.write(sample, model.pictured(frames), view, images, pictures, rows)
     facts = facts_of(model, dataset, label, judge, references) | cost.facts() | {"images": len(dataset)}
     summarise(model, dataset, label, facts, scores, tested)
     output.finish(model.folder.name, facts, scores.means())

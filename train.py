@@ -26,9 +26,9 @@ from util import device, progress
 from util.device import Place
 from util.door import run
 from util.imaging.demosaic import Demosaicer
-from util.imaging.images import write_png16
 from util.imaging.pictures import Pictures
 from util.logger import Logger
+from util.page.training import ValidationPictures
 from util.progress import Progress, Rescue
 from util.schedule import learning_rate
 from util.scores.complexity import parameter_count
@@ -156,18 +156,19 @@ def validate(
     opt, dataset = model.opt, loader.dataset
     judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
     evaluation, views = Evaluation(VALIDATED[dataset.scores], dataset.border, kind=dataset.scores), []
+    shown = ValidationPictures(model.folder, now.epoch)
     for sample in samples(loader):
         name = sample["name"][0]
         frames = model.normalised(sample)
         images = {RESTORED: model.restore(frames, sample).float().cpu(), TRUTH: ground_truth(sample)}
         view = Pictures(demosaic, unbatched(sample["meta"]), white=model.white, border=0, isp="full")
         judged = judge.images(view, images, frames, sample)
-        evaluation.add(name, judged[RESTORED], judged[TRUTH])
+        row = evaluation.add(name, judged[RESTORED], judged[TRUTH])
         if dataset.scores == "picture" and model.task.channels == 4:  # the published view is of mosaics
             views.append(published_validation_psnr(*(image.numpy() for image in images.values())))
         if opt.save_imgs:
-            picture = view.picture(images[RESTORED])
-            write_png16(model.folder / f"validation_{now.epoch}" / f"{name}.png", picture)
+            shown.add(name, {method: view.picture(image) for method, image in images.items()}, row)
+    shown.finish()
     scores = evaluation.mean() | ({"psnr_published_view": finite_mean(views)} if views else {})
     logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
     return scores.get(evaluation.metrics[0], math.nan)

@@ -357,7 +357,7 @@ def test_linear_results_are_written_in_the_published_order_and_shown_with_a_deta
     images = {RESTORED: scene, TRUTH: scene}
     sample = {"scene": ["0007"], "frame": ["00"], "name": ["0007-00"], "exposure": torch.ones(1, 1)}
     pictures = {method: view.picture(image) for method, image in images.items()}
-    output.write(sample, packed(scene), view, images, pictures, {"psnr_14bit": 30.0})
+    output.write(sample, packed(scene), view, images, pictures, {RESTORED: {"psnr_14bit": 30.0}})
     stored = cv2.imread(str(tmp_path / "output_set_linear14_5/0007/00.png"), cv2.IMREAD_UNCHANGED)
     assert stored.dtype == np.uint16
     assert np.array_equal(stored, codes14(scene[0].permute(1, 2, 0).numpy()))  # red first, by OpenCV

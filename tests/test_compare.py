@@ -14,9 +14,10 @@ import pytest
 
 from util.compare import main
 from util.errors import UserError
-from util.imaging.images import write_png8
 from util.imaging.plot import COLOURS
+from util.page.album import Album
 from util.scores.evaluation import Evaluation
+from util.scores.method_scores import RESTORED, TRUTH
 
 FACTS = {
     "model": "selfhdr2",
@@ -334,24 +335,31 @@ def test_scores_that_are_not_finite_are_no_points(compare, tmp_path, monkeypatch
     assert (tmp_path / "comparison.html").read_text().count("<circle") == 2
 
 
-def test_the_page_shows_the_sheets_of_the_same_image_of_all_runs(compare, tmp_path):
+def test_the_page_shows_the_same_image_of_all_runs(compare, tmp_path):
+    """Runs without pictures have rows; baselines and the ground truth are those of the first run."""
     images = ("0001-00", "night #1?")
-    for name in ("one", "two", "three"):
+    light = np.linspace(0, 1, 4 * 6 * 3, dtype=np.float32).reshape(4, 6, 3)
+    for number, name in enumerate(("one", "two", "three")):
         write_burst_run(tmp_path / "ckpt" / name, {2: 900, 14: 300}, images=images)
         write_run(tmp_path / "ckpt" / name, "_bicubic", dataset="synburst", frames=14, images=images)
-    for name in ("one", "two"):
-        for image in images:
-            write_png8(tmp_path / f"ckpt/{name}/report_synburst_3/{image}.png", np.zeros((4, 4, 3), np.uint8))
+        album = Album(tmp_path / f"ckpt/{name}/report_synburst_3")
+        for image in images if number < 2 else []:
+            lights = {RESTORED: light * (number + 1) / 4, "bicubic": light / 3, TRUTH: light}
+            album.add(image, lights, {RESTORED: {"psnr_mu": 30.0 + number}, "bicubic": {"psnr_mu": 20.0}})
+            album.save()
     (tmp_path / "pages").mkdir()
     compare("ckpt/one", "ckpt/two", "ckpt/three", "--out", "pages/all.html")
     page = (tmp_path / "pages/all.html").read_text()
-    sources = [unquote(source) for source in re.findall("<img src='([^']*)'", page)]
-    assert sources == [
-        f"../ckpt/{name}/report_synburst_3/{image}.png" for image in images for name in ("one", "two")
-    ]
-    assert all((tmp_path / "pages" / source).is_file() for source in sources)
-    assert page.count("<h3>") == 2
-    assert len(re.findall("<tr>", page)) == 1 + 3 * 2 + 1  # the baseline once
+    (group,) = json.loads(re.search('id="content">(.*?)</script>', page, re.DOTALL)[1])
+    assert [plate["name"] for plate in group["plates"]] == list(images)
+    for plate in group["plates"]:
+        assert list(plate["shots"]) == ["one 3", "two 3", "bicubic", TRUTH]
+        assert plate["scores"]["two 3"] == {"psnr_mu": 31.0}
+        files = [views["whole"]["file"] for views in plate["shots"].values()]
+        assert files[1].startswith("../ckpt/two/report_synburst_3/data/")
+        assert all((tmp_path / "pages" / unquote(file)).is_file() for file in files)
+    assert page.count('id="light-') == 4  # of equal light there is one
+    assert len(re.findall("<tr><td", page)) == 3 * 2 + 1  # the baseline once
 
 
 def test_runs_aligned_by_different_flows_stand_apart(compare, tmp_path):

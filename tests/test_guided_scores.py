@@ -109,7 +109,7 @@ def test_black_images_and_regions_without_px():
     scores.add("a", {RESTORED: output, TRUTH: target})
     everywhere = target.copy()
     everywhere[..., 3] = 1
-    row = scores.add("b", {RESTORED: output, TRUTH: everywhere})
+    row = scores.add("b", {RESTORED: output, TRUTH: everywhere})[RESTORED]
     assert math.isnan(row["psnr_l_recovered"])
     expected = GUIDED_METRICS["psnr_l_recovered"](output, target)
     assert scores.means()[RESTORED]["psnr_l_recovered"] == expected

@@ -1,8 +1,6 @@
 """Tone curves, highlights, contact sheets, and the pictures of a test."""
 
 import math
-import re
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -31,7 +29,6 @@ from util.imaging.tonemap import (
     srgb_decode,
     srgb_encode,
 )
-from util.scores.report import Report
 
 
 def test_tone_curves_agree_and_invert():
@@ -100,16 +97,6 @@ def test_contact_sheet_refuses_sizes_that_do_not_fit():
     pictures = [np.zeros((40, 60, 3), np.uint16), np.zeros((11, 15, 3), np.uint16)]
     with pytest.raises(UserError, match="15x11 does not fit beside one of 60x40"):
         contact_sheet(pictures, ["a", "b"])
-
-
-def test_the_page_finds_sheets_of_any_name(tmp_path):
-    """In a page, `#`, `?` and `%` of a file's name are not those of a link."""
-    name = "night #1? 50%'&-000000"
-    report = Report(tmp_path)
-    path = report.add(name, {"a": np.zeros((10, 15, 3), np.uint16)})
-    page = report.write("x", {}, {}).read_text()
-    (source,) = re.findall("<img src='([^']*)'", page)
-    assert path.exists() and tmp_path / unquote(urlsplit(source).path) == path
 
 
 def test_pictures_are_reduced_alike_whatever_their_size():

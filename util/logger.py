@@ -1,4 +1,4 @@
-"""What a run tells: progress bar, log lines, log.jsonl, TensorBoard."""
+"""What a run tells: progress bar, log lines, log.jsonl, TensorBoard, and a page of all."""
 
 import argparse
 import errno
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from util.errors import UserError
 from util.files import regular, write_atomically
 from util.json_record import as_json
+from util.page.training import write_run_page
 from util.progress import Progress
 from util.provenance import provenance
 
@@ -86,7 +87,9 @@ class Logger:
     def __enter__(self) -> "Logger":
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: type | None, *_error: object) -> None:
+        if kind is None:
+            write_run_page(self.path)
         self.bar.close()
         self.file.close()
         with suppress(OSError):  # a full disk, of which `log` has told
@@ -119,7 +122,7 @@ class Logger:
             self.recent = []
 
     def log(self, kind: str, step: int, **values: float) -> None:
-        """Write values to all logs; `kind` is "train" or "val".
+        """Write values to all logs; `kind` is "train" or "val", which the page is written after.
 
         Raises:
             UserError: the disk is full, or the log was moved or deleted.
@@ -127,6 +130,8 @@ class Logger:
         self._write(kind, step, values)
         shown = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         self.say(f"{kind} step {step}/{self.steps}  {shown}  left {self._time_left(step)}")
+        if kind == "val":
+            write_run_page(self.path)
         self.timed, self.since = 0, time.monotonic()
 
     def _write(self, kind: str, step: int, values: Mapping[str, object]) -> None:

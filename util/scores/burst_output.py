@@ -67,5 +67,10 @@ class BurstOutput(Output):
         detail = detail_of(pictures.get(TRUTH, pictures[RESTORED]))
         return shown | {f"detail: {name}": detail.of(picture) for name, picture in shown.items()}
 
+    def inputs(
+        self, view: Pictures, frames: torch.Tensor, sheet: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        return {"frame 1": view.picture(frames[:, 0])}
+
     def columns(self, sheet: dict[str, np.ndarray]) -> int:
         return len(sheet) // 2

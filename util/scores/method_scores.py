@@ -19,8 +19,10 @@ class MethodScores:
         self.create = partial(Evaluation, list(metrics), border, settings, kind, told=set())
         self.methods: dict[str, Evaluation] = {}
 
-    def add(self, name: str, judged: dict[str, np.ndarray], group: str | None = None) -> dict[str, float]:
-        """Score what each method has made of image `name`; returns the scores of RESTORED.
+    def add(
+        self, name: str, judged: dict[str, np.ndarray], group: str | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Score what each method has made of image `name`; returns the scores by method.
 
         Args:
             judged: method -> what the kind asks for; and TRUTH, where there is one. group: of the image.
@@ -29,7 +31,7 @@ class MethodScores:
         for method, image in judged.items():
             if method != TRUTH:
                 scores[method] = self._of(method).add(name, image, truth, group)
-        return scores[RESTORED]
+        return scores
 
     def _of(self, method: str) -> Evaluation:
         return self.methods.setdefault(method, self.create())

@@ -1,4 +1,4 @@
-"""The files that a test writes: pictures, radiance, and a page of contact sheets."""
+"""The files that a test writes: pictures, radiance, contact sheets, and a page that shows all."""
 
 import argparse
 from collections.abc import Mapping
@@ -11,9 +11,12 @@ import torch
 from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
 from util.imaging.tonemap import mu_law_picture8
+from util.page.radiance_data import of_mu_law
 from util.scores.baselines import exposure_average
 from util.scores.method_scores import RESTORED, TRUTH
 from util.scores.report import Report
+
+SHORTEST = "shortest bracket"
 
 
 class Output:
@@ -50,13 +53,13 @@ class Output:
         view: Pictures,
         images: dict[str, torch.Tensor],
         pictures: dict[str, np.ndarray],
-        scores: dict[str, float],
+        scores: dict[str, dict[str, float]],
     ) -> None:
         """Write what options ask for of a sample.
 
         Args:
             frames: its normalised frames. images: of each method, linear. pictures: by the mu-law, and TRUTH
-                where there is one. scores: of RESTORED, for the caption.
+                where there is one. scores: of each method, by metric.
         """
         file, restored = Path(sample["scene"][0]), images[RESTORED]
         if not self.one_per_scene:
@@ -67,8 +70,21 @@ class Output:
         if self.opt.save_imgs:
             sheet = self.sheet(view, frames, sample, images, pictures)
             self.write_picture(file, view, restored, sheet)
-            caption = "  ".join(f"{metric} {score:.4f}" for metric, score in scores.items())
-            self.report.add(sample["name"][0], sheet, caption, self.columns(sheet))
+            shown = pictures | self.inputs(view, frames, sheet)
+            lights = {method: of_mu_law(picture) for method, picture in shown.items()}
+            self.report.add(sample["name"][0], sheet, lights, scores, self.columns(sheet))
+
+    def inputs(
+        self, view: Pictures, frames: torch.Tensor, sheet: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The first and the last frame by the mu-law, for the page; the first as the sheet may have it."""
+        border = self.border // self.scale if self.kind == "picture" else 0
+        first = sheet.get(SHORTEST) if self.opt.tonemap == "mu_law" else None
+        if first is None:
+            first = view.picture(frames[:, 0], border=border)
+        count = frames.shape[1]
+        last = {f"frame {count}": view.picture(frames[:, -1], border=border)} if count > 1 else {}
+        return {"frame 1": first} | last
 
     def write_picture(
         self, file: Path, view: Pictures, restored: torch.Tensor, sheet: dict[str, np.ndarray]
@@ -100,7 +116,7 @@ class Output:
         if curve:
             pictures = pictures | {method: view.picture(image, curve) for method, image in images.items()}
         if TRUTH in pictures and self.kind == "picture":
-            return {"shortest bracket": view.picture(frames[:, 0], border=border), **pictures}
+            return {SHORTEST: view.picture(frames[:, 0], border=border), **pictures}
         average = exposure_average(frames, exposure, self.scale)
         pictures = {"exposure average": view.picture(average, curve)} | pictures
         return view.as_taken(frames, exposure, border) | pictures
@@ -109,4 +125,4 @@ class Output:
         """Write the page, and say where everything is."""
         if self.opt.save_imgs:
             page = self.report.write(title, facts, means)
-            print(f"pictures: {self.pictures}\ncontact sheets: {page}")
+            print(f"pictures: {self.pictures}\nto look at: {page}")

@@ -1,62 +1,48 @@
-"""A page with the pictures of a test: one contact sheet per image, and the table of scores."""
+"""A page of the results of a test: the images of all methods, a contact sheet of each, and scores."""
 
-import html
-import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
-from util.files import write_atomically
 from util.imaging.contact_sheet import contact_sheet
 from util.imaging.images import write_png8
-
-STYLE = """body { font: 15px sans-serif; background: #181818; color: #ddd; margin: 2em }
-img { max-width: 100% } td, th { padding: 2px 14px; text-align: right }"""
+from util.page.album import Album
+from util.page.writer import Group, means_table, write_page
 
 
 class Report:
-    """Collects the contact sheets of `folder`, and writes `index.html` there."""
+    """Collects images in `folder`, and writes `index.html` there."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sheets: list[tuple[str, str]] = []
+        self.folder, self.album = folder, Album(folder)
 
     def add(
-        self, name: str, pictures: dict[str, np.ndarray], note: str = "", columns: int | None = None
+        self,
+        name: str,
+        sheet: Mapping[str, np.ndarray],
+        lights: Mapping[str, np.ndarray],
+        scores: Mapping[str, Mapping[str, float]],
+        columns: int | None = None,
     ) -> Path:
-        """Write a contact sheet of titled 16-bit pictures side by side; returns its path.
+        """Write a contact sheet of titled 16-bit pictures side by side, and what the page shows.
 
-        `columns`: how many stand in a row, where their size is not to say.
+        Args:
+            lights: what each method has made, linear (H, W, 3), 1 = white. scores: of methods, by metric.
+            columns: how many pictures stand in a row of the sheet, where their size is not to say.
+
+        Returns:
+            The path of the sheet.
         """
         path = self.folder / f"{name}.png"
-        write_png8(path, contact_sheet(list(pictures.values()), list(pictures), columns))
-        self.sheets.append((name, note))
+        write_png8(path, contact_sheet(list(sheet.values()), list(sheet), columns))
+        self.album.add(name, lights, scores, sheet=path.name)
         return path
 
-    def write(self, title: str, facts: dict[str, Any], tables: dict[str, dict[str, float]]) -> Path:
-        """Write the page: facts, a row of mean scores per method, and all sheets; returns its path."""
-        lines = [
-            f"<!doctype html><meta charset='utf-8'><title>{html.escape(title)}</title><style>{STYLE}</style>"
-        ]
-        lines.append(f"<h1>{html.escape(title)}</h1>")
-        lines.append(
-            "<p>" + html.escape("; ".join(f"{key}: {value}" for key, value in facts.items())) + "</p>"
-        )
-        if tables:
-            metrics = list(dict.fromkeys(metric for scores in tables.values() for metric in scores))
-            lines.append(
-                "<table><tr><th></th>" + "".join(f"<th>{metric}</th>" for metric in metrics) + "</tr>"
-            )
-            for method, scores in tables.items():
-                cells = "".join(f"<td>{scores.get(metric, math.nan):.4f}</td>" for metric in metrics)
-                lines.append(f"<tr><td>{html.escape(method)}</td>{cells}</tr>")
-            lines.append("</table>")
-        for name, note in self.sheets:
-            label, source = html.escape(name), quote(f"{name}.png")
-            lines.append(f"<h3>{label}</h3><p>{html.escape(note)}</p><img src='{source}' alt='{label}'>")
-        path = self.folder / "index.html"
-        with write_atomically(path) as temporary:
-            temporary.write_text("\n".join(lines) + "\n")
-        return path
+    def write(self, title: str, facts: dict[str, Any], means: dict[str, dict[str, float]]) -> Path:
+        """Write the page: facts, a row of mean scores per method, and all images; returns its path."""
+        self.album.save()
+        said = "; ".join(f"{key}: {value}" for key, value in facts.items())
+        group = Group(title, said, means_table(means), self.album.plates)
+        return write_page(self.folder / "index.html", title, [group])
