@@ -71,6 +71,11 @@ class Running:
         """Send SIGTERM to the program alone, as a batch system does."""
         os.kill(self.process.pid, signal.SIGTERM)
 
+    def children(self) -> list[int]:
+        """Its own processes, such as loaders."""
+        pid = self.process.pid
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def wait_for_step(self, run: Path, step: int) -> None:
         """Return when the log of folder `run` tells of this step (with `--print_freq 1`)."""
         end = time.monotonic() + PATIENCE

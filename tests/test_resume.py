@@ -1,6 +1,7 @@
 """A run that was stopped and resumed ends as one that was not."""
 
 import json
+import os
 import shlex
 import signal
 from pathlib import Path
@@ -92,16 +93,16 @@ def test_weights_move(unbroken):
 
 
 @pytest.mark.parametrize(
-    "how, status", [("terminate", 143), ("terminate the group", 143), ("interrupt", 130)]
+    "how, status", [("terminate", 143), ("kill a worker", 1), ("interrupt the group", 130)]
 )
 def test_stop(how, status, common, unbroken, tmp_path):
-    """SIGTERM, or a signal to all processes, loaders included: the step ends, the state is saved."""
+    """SIGTERM, a signal to all processes, or a killed loader: the step ends, the state is saved."""
     running = start(common, tmp_path, "plain", "-j", 2, "--save_latest_freq", 1000)
     running.wait_for_step(tmp_path / "run", 7)
     if how == "terminate":
         running.terminate()
-    elif how == "terminate the group":
-        running.signal(signal.SIGTERM)
+    elif how == "kill a worker":
+        os.kill(min(running.children()), signal.SIGKILL)
     else:
         running.signal(signal.SIGINT)
     result = running.wait()
