@@ -59,7 +59,8 @@ class _Stderr:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside, self._is_shared = 0, False
-        self._terminal = self._pipe = -1
+        self._terminal = -1
+        self._process, self._pipe = 0, (-1, -1)
 
     def redirect(self) -> None:
         with self._lock:
@@ -73,7 +74,7 @@ class _Stderr:
         """What was written since; "" where other threads were inside, and it went on to stderr."""
         with self._lock:
             self._inside -= 1
-            if self._pipe < 0:
+            if self._terminal < 0:
                 return ""
             if self._inside == 0:
                 os.dup2(self._terminal, 2)
@@ -84,24 +85,23 @@ class _Stderr:
             if self._inside == 0:
                 self._is_shared = False
                 os.close(self._terminal)
-                os.close(self._pipe)
             return text.decode(errors="replace")
 
     def _turn(self) -> None:
-        self._pipe = -1
         try:
             self._terminal = os.dup(2)
         except OSError:  # it is closed: nobody reads the lines
+            self._terminal = -1
             return
-        self._pipe, into = os.pipe()
-        for end in (self._pipe, into):
-            os.set_blocking(end, False)  # a library that writes more than the pipe holds is not to wait
-        os.dup2(into, 2)
-        os.close(into)
+        if self._process != os.getpid():  # each process has a pipe of its own, and keeps it
+            self._process, self._pipe = os.getpid(), os.pipe()
+            for end in self._pipe:
+                os.set_blocking(end, False)  # a library that writes more than it holds is not to wait
+        os.dup2(self._pipe[1], 2)
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._pipe, FULL_PIPE)
+            return os.read(self._pipe[0], FULL_PIPE)
         except BlockingIOError:  # nothing was written
             return b""
 

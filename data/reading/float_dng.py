@@ -38,6 +38,8 @@ def read_float_dng(path: Path) -> np.ndarray:
         if pixels.dtype.kind != "f":
             raise UserError("light is read from a DNG of floats; this one holds whole numbers")
         pixels = _scaled(_visible(pixels, tags), tags)
+        if not np.isfinite(pixels).all():
+            raise UserError("it holds values that are not finite: repair or remove it")
         orientation = int(numbers(tags, "Orientation")[0]) if "Orientation" in tags else 1
         meta: dict[str, Any] = {"orientation": orientation, **colour_meta(colour_tags(tags, *UNKNOWN_CAMERA))}
         if tags.get("PhotometricInterpretation") != COLOUR_FILTER_ARRAY:
@@ -78,7 +80,7 @@ def _scaled(pixels: np.ndarray, tags: Mapping[str, Any]) -> np.ndarray:
     pattern = levels.reshape(rows, columns, -1)
     times = (-(-pixels.shape[0] // rows), -(-pixels.shape[1] // columns), 1)
     black = np.tile(pattern, times)[: pixels.shape[0], : pixels.shape[1]] if levels.any() else np.zeros(1)
-    with np.errstate(all="ignore"):  # whoever reads light looks whether it is finite
+    with np.errstate(all="ignore"):
         return ((pixels - black) / (white - black) * np.exp2(stops)).astype(np.float32)
 
 
