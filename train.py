@@ -178,6 +178,7 @@ def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
     """Write the checkpoints that this epoch calls for, and move on to the next."""
     epoch, validated = now.epoch, bool(opt.val_freq) and now.epoch % opt.val_freq == 0
     model.step = now.step(opt.epoch_iters)
+    model.check_weights()
     if model.place.is_main:
         if epoch % opt.save_epoch_freq == 0 or epoch == opt.niter + opt.niter_decay:
             model.save_weights(epoch)
@@ -190,6 +191,7 @@ def end_epoch(model: BaseModel, opt: argparse.Namespace, now: Progress) -> None:
 
 def save_state(model: BaseModel, now: Progress) -> None:
     """Write what `--resume` goes on from."""
+    model.check_weights()
     if model.place.is_main:
         now.save(model.folder, model.state(), model.opt)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from util.provenance import provenance
 from util.task import Task
 from util.training_state import as_checkpoint, load_optimizer, load_scaler, weights_of
 
+LARGEST_WEIGHT = 1e6  # of a network that restores anything: those of trained ones are below 100
 # Weights that come with the project, by planes of a frame and value of white.
 SHIPPED = {(4, 16.0): "ckpt/small/TMRNet_model_small.pth", (4, 1.0): "ckpt/dark/UNet_model_dark.pth"}
 
@@ -259,6 +261,13 @@ class BaseModel(Restoring):
         return contextlib.nullcontext() if is_last or self.place.world == 1 else self.parallel.no_sync()
 
     # Saving
+
+    def check_weights(self) -> None:
+        """Refuse to save weights that a step has spoilt: UserError, in all processes alike."""
+        weights = [parameter.detach() for parameter in self.trained.parameters()]
+        largest = float(torch.nn.utils.get_total_norm(weights, math.inf))
+        if not largest <= LARGEST_WEIGHT:
+            raise UserError(f"weights of up to {largest:g} after a step: they are not saved; lower --lr")
 
     def save_weights(self, iteration: int | str) -> None:
         """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""

@@ -68,7 +68,7 @@ def test_part_without_finite_gradient(train, two_samples):
 
 
 def test_ten_in_a_row(train, two_samples, tmp_path):
-    """The run gives up with one error line; resuming it does not start the count anew."""
+    """The run gives up with one error line; weights that these steps may have spoilt are not saved."""
     spoil(two_samples, "grass")
     spoil(two_samples, "camera")
     words = ("--dataroot", two_samples, "--epoch_iters", 20, "--save_latest_freq", 4)
@@ -78,8 +78,7 @@ def test_ten_in_a_row(train, two_samples, tmp_path):
     assert error.startswith("error: 10 steps in a row without a finite gradient")
     assert len(lines) == 10
     assert not (tmp_path / "run" / LATEST).exists()
-    result = train(*words, "--resume", True)
-    assert (result.status, result.err.count("left out a step")) == (2, 2)
+    assert not (tmp_path / "run" / "train_state.pth").exists()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

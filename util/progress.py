@@ -72,7 +72,7 @@ class Progress:
         print(f"left out a step, its loss or gradient is not finite: {', '.join(names)}", file=sys.stderr)
         self.skipped += 1
         if self.skipped >= MAX_SKIPPED:
-            self.skipped = 0  # those who resume, with other options perhaps, have as many again
+            self.unsaved = 0  # the state on the disk stays: it is of before, these weights may be spoilt
             advice = "lower --lr, set --grad_clip 1, or look for values that are not finite in these samples"
             raise UserError(f"{MAX_SKIPPED} steps in a row without a finite gradient: {advice}")
 
@@ -143,7 +143,8 @@ class Rescue:
             if self.now.unsaved and self.now.is_whole:
                 self.save()
         except (UserError, RuntimeError) as failure:  # of a GPU that is out of order, for example
-            error.add_note(f"its state cannot be saved: {str(failure).splitlines()[0]}")
+            if str(failure) != str(error):  # it may have come of saving
+                error.add_note(f"its state cannot be saved: {str(failure).splitlines()[0]}")
         if self.now.saved:
             epoch, iteration = self.now.saved
             error.add_note(f"saved after iteration {iteration} of epoch {epoch}; go on with: {self.again}")
