@@ -7,10 +7,12 @@ from pathlib import Path
 
 from options.settings import Settings
 from util.errors import UserError
-from util.files import regular, write_atomically
+from util.files import write_atomically
+from util.parser import file_words
 
 FILE = "opt_train.args"  # what train.py takes as @FILE, and test.py reads
 TO_READ = "opt_train.txt"
+ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of files may be any bytes
 NOT_RECORDED = ("is_train", "of_data", "resume", "targets", "config")
 
 
@@ -20,12 +22,18 @@ def write_options(opt: argparse.Namespace, folder: Path, made: Mapping[str, obje
     shown = chosen | dict(made or {})
     width = max(map(len, shown))
     with write_atomically(folder / TO_READ) as temporary:
-        temporary.write_text("".join(f"{key:>{width}}: {value}\n" for key, value in shown.items()))
+        lines = [f"{key:>{width}}: {_in_one_line(value)}\n" for key, value in shown.items()]
+        temporary.write_text("".join(lines), **ENCODING)
     with write_atomically(folder / FILE) as temporary:
         lines = [
-            f"--{key} {shlex.quote(str(word))}\n" for key, value in chosen.items() for word in _words(value)
+            f"--{key}={shlex.quote(str(word))}\n" for key, value in chosen.items() for word in _words(value)
         ]
-        temporary.write_text("".join(lines))
+        temporary.write_text("".join(lines), **ENCODING)
+
+
+def _in_one_line(value: object) -> object:
+    text = str(value)
+    return value if len(text.splitlines()) < 2 else repr(text)
 
 
 def _words(value: object) -> list[object]:
@@ -44,14 +52,9 @@ def read_options(path: Path) -> Settings:
     """The options in the `opt_train.args` of a run.
 
     Raises:
-        UserError: it cannot be read, or is not such a file.
+        UserError: it cannot be read, or is not such a file; the line is named.
     """
-    try:
-        words = shlex.split(regular(path).read_text(), comments=True)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged, it holds no record of options: {error}") from None
+    words = file_words(path)
     values: dict[str, list[str]] = {}
     for word in words:
         if word[:2] == "--" or (word[:1] == "-" and word[1:2].isalpha()):
@@ -66,13 +69,18 @@ def read_options(path: Path) -> Settings:
 
 def rename(folder: Path, name: str) -> None:
     """Make the record in a run's folder, if there is one, that of a run of this name."""
-    for file, label, value in ((FILE, "--name ", shlex.quote(name)), (TO_READ, "name: ", name)):
+    labels = (
+        (FILE, "--name=", shlex.quote(name)),
+        (FILE, "--name ", shlex.quote(name)),  # as it was written before
+        (TO_READ, "name: ", name),
+    )
+    for file, label, value in labels:
         path = folder / file
         if path.is_file():
-            lines = path.read_text().splitlines(keepends=True)
+            lines = path.read_text(**ENCODING).splitlines(keepends=True)
             renamed = (
                 f"{line[: line.index(label)]}{label}{value}\n" if line.lstrip().startswith(label) else line
                 for line in lines
             )
             with write_atomically(path) as temporary:
-                temporary.write_text("".join(renamed))
+                temporary.write_text("".join(renamed), **ENCODING)

@@ -5,11 +5,16 @@ import difflib
 import math
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from util.errors import UserError
+from util.files import regular
+
+LONGEST = 30  # digits: Python takes its time for millions of them
+DEEPEST = 8  # files of options that name each other
 
 
 def boolean(text: str) -> bool:
@@ -33,6 +38,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, not '{text}'")
     return int(text)
+
+
+def up_to(most: int, least: int = 1) -> Callable[[str], int]:
+    """The type of a whole number from `least` to `most`."""
+
+    def bounded(text: str) -> int:
+        if not (text.isdecimal() and len(text) <= LONGEST and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not '{text}'")
+        return int(text)
+
+    return bounded
 
 
 def amount(text: str) -> float:
@@ -69,6 +85,32 @@ def whole_numbers(text: str) -> list[int]:
 def fractions(text: str) -> list[float]:
     """A comma list of numbers between 0 and 1."""
     return [fraction(part) for part in text.split(",")]
+
+
+def file_words(path: Path) -> list[str]:
+    """The shell words of a file of options, without its comments.
+
+    Raises:
+        UserError: it cannot be read, or a quotation in it has no end; the message names the line.
+    """
+    try:
+        text = regular(path).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if "\0" in text:
+        raise UserError(f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: not a text file")
+    words, begun, first, fault = [], "", 1, ""
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        first = first if begun else number
+        begun += line
+        try:
+            words += shlex.split(begun, comments=True)
+            begun = ""
+        except ValueError as error:  # of a word that goes on in the next line, perhaps
+            fault = str(error)
+    if begun:
+        raise UserError(f"{path}, line {first}: {fault}: {begun.splitlines()[0].strip()[:60]}")
+    return words
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -116,6 +158,18 @@ class Parser(argparse.ArgumentParser):
         """The words of a command line, those of its @files included."""
         return self._read_args_from_files(arguments)
 
+    def _read_args_from_files(self, arg_strings: Sequence[str], depth: int = 0) -> list[str]:
+        """What argparse calls for them: here a quoted value may have several lines."""
+        words = []
+        for word in arg_strings:
+            if not word.startswith("@"):
+                words.append(word)
+            elif depth == DEEPEST:
+                self.error(f"{word}: files of options that name each other, more than {DEEPEST} deep")
+            else:
+                words += self._read_args_from_files(file_words(Path(word[1:])), depth + 1)
+        return words
+
     def has(self, name: str) -> bool:
         """Whether `--name` is an option."""
         return f"--{name}" in self._option_string_actions
@@ -150,12 +204,6 @@ class Parser(argparse.ArgumentParser):
             if action.type is boolean:
                 action.nargs, action.const = "?", True  # --chop is --chop True
         return super().parse_known_args(args, namespace)
-
-    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
-        try:
-            return shlex.split(arg_line, comments=True)
-        except ValueError as error:
-            self.error(f"a file of options has the line {arg_line.strip()}: {error}")
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
