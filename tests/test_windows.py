@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.networks import create_network
-from models.networks.parts.windows import HOP, Windows
+from models.networks.parts.windows import CONSTANT, FREQUENCIES, HOP, PLACES, SIDE, Windows
 from tests.test_exposure_merge import measured
 
 
@@ -12,7 +12,46 @@ def test_an_image_is_what_its_windows_say() -> None:
     image = torch.rand(3, 37, 50)
     for origin in ((0, 0), (5, 8), (6, 13)):
         grid = Windows(image.shape[-2:], origin, image.device)
-        torch.testing.assert_close(grid.image(torch.fft.rfft2(grid.cut(image))), image)
+        extended, canvas = grid.extended(image), grid.canvas(3)
+        for strip in grid.strips():
+            grid.paste(canvas, grid.spectra(grid.cut(extended, strip) * grid.taper, tapered=False), strip)
+        torch.testing.assert_close(grid.image(canvas), image)
+
+
+def test_spectra_are_those_of_the_fast_fourier_transform() -> None:
+    image = torch.rand(2, 24, 30)
+    grid = Windows(image.shape[-2:], (0, 0), image.device)
+    windows = grid.cut(grid.extended(image), slice(0, grid.counts[0]))
+    expected = torch.fft.rfft2((windows * grid.taper).unflatten(-1, (SIDE, SIDE)))
+    rows, columns = PLACES.T
+    spectra = grid.spectra(windows)
+    torch.testing.assert_close(torch.complex(*spectra), expected[..., rows, columns], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(grid.windows(spectra), windows * grid.taper, atol=1e-5, rtol=1e-5)
+
+
+def test_what_windows_do_not_show_is_not_subtracted() -> None:
+    """Of a half spectrum that belongs to no real window, as after each frequency had its own gain."""
+    grid = Windows((24, 30), (0, 0), torch.device("cpu"))
+    of_none = torch.randn(2, 3, 5, FREQUENCIES)
+    left = torch.zeros_like(of_none)
+    grid.subtract_shown(left, of_none)
+    shown = grid.spectra(grid.windows(of_none), tapered=False)
+    torch.testing.assert_close(left, -shown, atol=1e-5, rtol=1e-5)
+    assert float((shown - of_none).abs().max()) > 0.1
+
+
+def test_means_of_windows_and_of_neighbouring_frequencies() -> None:
+    image = torch.rand(2, 24, 30)
+    grid = Windows(image.shape[-2:], (3, 4), image.device)
+    extended = grid.extended(image)
+    weights = grid.taper.square() / grid.taper.square().sum()
+    expected = (grid.cut(extended, slice(0, grid.counts[0])) * weights).sum(-1)
+    torch.testing.assert_close(grid.mean(extended).flatten(1), expected)
+    power = torch.zeros(FREQUENCIES)
+    power[(PLACES[:, 0] == 0) & (PLACES[:, 1] == 1)] = 9.0
+    near = power @ grid.neighbours
+    assert near.sum() == pytest.approx(12)  # column 0 has it on both sides
+    assert near[CONSTANT] == pytest.approx(2) and near[grid.lowest].min() == pytest.approx(1)
 
 
 def test_the_plane_of_a_window() -> None:
@@ -20,11 +59,14 @@ def test_the_plane_of_a_window() -> None:
     down, right = torch.meshgrid(torch.arange(36.0), torch.arange(48.0), indexing="ij")
     image = torch.stack([0.3 + 0.01 * down, 0.02 * right - 0.1 * down, torch.rand(36, 48)])
     grid = Windows(image.shape[-2:], (0, 0), image.device)
-    inside = (slice(None), slice(1, -1), slice(1, -1))  # not mirrored at a border
-    spectra = torch.fft.rfft2(grid.cut(image))[inside]
-    plane = grid.plane(spectra)
-    torch.testing.assert_close(plane[:2], spectra[:2], atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(grid.plane(spectra - plane), 0 * plane, atol=1e-4, rtol=0)
+    windows = grid.cut(grid.extended(image), slice(0, grid.counts[0])).unflatten(1, grid.counts)
+    inside = windows[:, 1:-1, 1:-1].flatten(1, 2)  # not mirrored at a border
+    spectra = grid.spectra(inside)
+    rest = spectra.clone()
+    grid.add_planes(rest, grid.slopes(spectra), -1)
+    torch.testing.assert_close(rest[:, :2], 0 * rest[:, :2], atol=5e-4, rtol=0)  # of 200
+    assert float(rest[:, 2].abs().max()) > 0.1
+    torch.testing.assert_close(grid.slopes(rest), 0 * grid.slopes(rest), atol=1e-4, rtol=0)
 
 
 def grid_of(residual: torch.Tensor) -> tuple[float, float, list[float]]:

@@ -18,15 +18,12 @@ from torch import nn
 
 from models.networks.flow.dis_flow import chained_flow
 from models.networks.parts.warp import warp
-from models.networks.parts.windows import SIDE, TAPER, Windows, smoothed, squared
+from models.networks.parts.window_merge import evidence, merge_windows
+from models.networks.parts.windows import HIGH, SIDE, TAPER, THERE, Windows, squared
 
 CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
-AGREEMENT = 1.5  # power of a difference, in variances of noise, that is put down to noise
-FOREIGN = 30.0  # power from which a difference is no error of the same light, and doubt grows faster
-SHRINKAGE = 2.0  # variances of the remaining noise that are taken off the power of each frequency
-LOCAL = 3  # px, side of the mean (taken twice) from which the level of darkness is known
 EXCESS_STEPS = 1024  # entries per standard deviation of the table of what clipping at black adds
-SUPPORT = SIDE + LOCAL + 3  # px around a px on which its result depends, besides motion
+SUPPORT = SIDE + 6  # px around a px on which its result depends, besides motion
 
 QUIET_WINDOWS = 0.1  # share of the windows that are taken to show noise and nothing else
 QUIET_POWER = 0.63  # their largest power in the high frequencies of white noise, relative to its variance
@@ -99,7 +96,11 @@ class ExposureMerge(nn.Module):
         for sample, *facts in zip(frames.float().cpu(), exposure.float().cpu(), black.cpu(), strict=True):
             noise = self.noise_factors(sample, facts[0])
             facts.insert(1, noise)
-            light = [self._observed(*frame).light.mean(0) for frame in zip(sample, *facts, strict=True)]
+            levels = (self._levels(*frame) for frame in zip(sample, *facts, strict=True))
+            light = [
+                (measured - excess).mean(0) / own
+                for (measured, _, excess), own in zip(levels, facts[0], strict=True)
+            ]
             shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
             flows.append(chained_flow(torch.stack(light), facts[0], shot, read, self.reference, tell))
             factors.append(noise)
@@ -151,23 +152,8 @@ class ExposureMerge(nn.Module):
         shorter = list(itertools.islice(moved, self.reference))
         for i in reversed(range(self.reference)):
             seen, shorter[i], clipped = _filled(seen, shorter[i], clipped)
-        state = torch.fft.rfft2(grid.cut(seen.light))  # (C, rows, columns, SIDE, SIDE/2+1)
-        variance = _spectral_variance(grid, seen).expand(state.shape)
-        for seen in itertools.chain(shorter, moved):
-            share = grid.mean(seen.valid)[..., None, None]
-            difference = grid.cut(seen.light) - torch.fft.irfft2(state, s=(SIDE, SIDE))
-            difference = torch.fft.rfft2(difference * grid.cut(seen.valid, tapered=False))
-            expected = variance + _spectral_variance(grid, seen)
-            power = (squared(difference) / expected).mean(0, keepdim=True) / share.clamp(min=0.05)
-            power = smoothed(power)
-            power = torch.maximum(power, power[..., :1, :1])  # what differs as a whole is not the same thing
-            doubt = expected * (power - AGREEMENT).clamp(min=0) * (power / FOREIGN).clamp(min=1)
-            gain = variance / (expected + doubt)
-            plane = grid.plane(difference)
-            least = gain[..., (0, 1, -1), :2].amin((-1, -2), keepdim=True)  # of the frequencies of planes
-            state = state + gain * difference + (least - gain) * plane
-            variance = variance * (1 - share * gain)
-        return grid.image(_denoised(grid, state, variance))
+        known = [evidence(grid, *each) for each in itertools.chain([seen], shorter, moved)]
+        return merge_windows(grid, *known)
 
     def _observed(
         self,
@@ -178,21 +164,35 @@ class ExposureMerge(nn.Module):
         flow: torch.Tensor | None = None,
     ) -> "Observed":
         """A frame (C, H, W), sampled along a flow (2, H, W), and what is known of its errors."""
-        clipped = F.max_pool2d((frame * exposure >= CLIPPED).float().amax(0, keepdim=True), 3, 1, 1)
+        clipped = _widened((frame * exposure >= CLIPPED).any(0, keepdim=True))
+        valid = frame.new_ones(1, 1, 1).expand(clipped.shape)
+        if clipped.any():
+            valid = clipped.float()
+            valid = valid if flow is None else warp(valid[None], flow[None], "border")[0]
+            valid = (1 - 4 * valid).clamp_(min=0)
         if flow is not None:
             frame = warp(frame[None], flow[None], "border", mode="bicubic")[0]
-            clipped = warp(clipped[None], flow[None], "border")[0]
-        measured = frame * exposure
-        level = _local_mean(_local_mean(measured)).clamp(min=0)
-        excess = black * _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
-        near_black = (math.sqrt(self.read_noise) - (level - excess) / 4).clamp(min=0)
+        measured, level, excess = self._levels(frame, exposure, noise, black)
+        offset = (math.sqrt(self.read_noise) - level / 4).clamp_(min=0)  # near black
         read = self.read_noise * noise.clamp(min=1)  # what developed pictures hide at black is no precision
         return Observed(
-            light=(measured - excess) / exposure,
-            variance=(self.shot_noise * noise * (level - excess) + read) / exposure**2,
-            offset=torch.maximum(excess, near_black) / exposure,
-            valid=(1 - 4 * clipped).clamp(min=0),
+            light=measured.sub_(excess).div_(exposure),
+            variance=level.mul_(self.shot_noise * noise).add_(read).div_(exposure**2),
+            offset=torch.maximum(excess, offset).div_(exposure),
+            valid=valid,
         )
+
+    def _levels(
+        self, frame: torch.Tensor, exposure: torch.Tensor, noise: torch.Tensor, black: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of a frame (C, H, W): measured values, their level around, and what clipping at black added.
+
+        The latter is in the values, but no more in the level.
+        """
+        measured = frame * exposure
+        level = _local_mean(_local_mean(measured)).clamp_(min=0)
+        excess = black * _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
+        return measured, level.sub_(excess), excess
 
     def noise_factors(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """By how much the variance of frames (T, C, H, W) with exposures (T,) is larger than stated: (T,).
@@ -211,15 +211,14 @@ class ExposureMerge(nn.Module):
         if min(measured.shape[-2:]) < SIDE:
             return math.nan
         step = SIDE * max(1, math.isqrt(measured[0].numel() // (MOST_WINDOWS * SIDE**2)))
-        windows = measured.unfold(1, SIDE, step).unfold(2, SIDE, step)
-        level = windows.mean((-1, -2))
-        used = (level > 4 * math.sqrt(self.read_noise)) & (windows.amax((-1, -2)) < CLIPPED)
+        windows = measured.unfold(1, SIDE, step).unfold(2, SIDE, step).reshape(-1, SIDE**2)
+        level = windows.mean(-1)
+        used = (level > 4 * math.sqrt(self.read_noise)) & (windows.amax(-1) < CLIPPED)
         if used.sum() < FEWEST_WINDOWS:
             return math.nan
-        high = torch.fft.fftfreq(SIDE).abs()[:, None] + torch.fft.rfftfreq(SIDE) > 0.6
-        power = squared(torch.fft.rfft2(windows[used] * TAPER))[:, high].mean(-1)
-        stated = (self.shot_noise * level[used] + self.read_noise) * TAPER.square().sum()
-        return float(torch.quantile(power / stated, QUIET_WINDOWS)) / QUIET_POWER
+        windows, stated = windows[used] * TAPER.flatten(), self.shot_noise * level[used] + self.read_noise
+        power = squared(torch.bmm(windows.expand(2, -1, -1), THERE[..., HIGH])).mean(-1)
+        return float(torch.quantile(power / stated, QUIET_WINDOWS)) / (TAPER.square().sum() * QUIET_POWER)
 
 
 class Observed(NamedTuple):
@@ -239,7 +238,7 @@ def _filled(
     `clipped` (C, H, W) says where. The shorter frame is returned without what was taken from it, which is not
     to be merged again, and then where both are clipped.
     """
-    around = F.max_pool2d(clipped.float(), 3, 1, 1) > 0
+    around = _widened(clipped)
     light = torch.where(clipped, torch.maximum(seen.light, shorter.light), shorter.light)
     filled = Observed(
         light=torch.where(around, light, seen.light),
@@ -251,38 +250,32 @@ def _filled(
     return filled, rest, around & (shorter.valid == 0)
 
 
-def _spectral_variance(grid: Windows, seen: Observed) -> torch.Tensor:
-    """Variance of the spectra of a frame's windows, (C, rows, columns, SIDE, SIDE/2+1)."""
-    noise = grid.mean(seen.variance)[..., None, None] * grid.energy
-    return noise + grid.mean(seen.offset)[..., None, None].square() * grid.constant
+def _widened(mask: torch.Tensor) -> torch.Tensor:
+    """A mask (..., H, W) and the px around each of its own."""
+    for dim in (-2, -1):
+        last = mask.shape[dim] - 1
+        wide = mask.clone()
+        wide.narrow(dim, 0, last).logical_or_(mask.narrow(dim, 1, last))
+        wide.narrow(dim, 1, last).logical_or_(mask.narrow(dim, 0, last))
+        mask = wide
+    return mask
 
 
 def _local_mean(image: torch.Tensor) -> torch.Tensor:
-    """Mean of (C, H, W) over LOCAL x LOCAL px."""
-    return F.avg_pool2d(image, LOCAL, 1, LOCAL // 2, count_include_pad=False)
+    """Mean of (C, H, W) over 3 x 3 px, of those of them that are in the image."""
+    for dim in (-2, -1):
+        last = image.shape[dim] - 1
+        total = image.clone()
+        total.narrow(dim, 0, last).add_(image.narrow(dim, 1, last))
+        total.narrow(dim, 1, last).add_(image.narrow(dim, 0, last))
+        image = total.div_(3)
+        for border in {0, last}:
+            image.select(dim, border).mul_(1.5 if last else 3)
+    return image
 
 
 def _black_excess(level: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     """By how much clipping at 0 raises the mean of normal noise of this `variance`, seen as mean `level`."""
     deviation = variance.sqrt()
     entry = (level / deviation * EXCESS_STEPS).clamp(max=len(EXCESS) - 1)
-    return deviation * EXCESS.to(level.device)[entry.long()]
-
-
-def _denoised(grid: Windows, spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-    """Spectra (C, ..., SIDE, SIDE/2+1) without frequencies that are not above their noise.
-
-    The plane through each window is kept: of a smooth light that is weaker than noise, windows would show.
-    Planes are compared after a cosine transform over them: noise of colour is then seen beside an edge, too.
-    """
-    number = len(spectra)
-    order = torch.arange(number, device=spectra.device)
-    mix = torch.cos(order[:, None] * (order + 0.5) * (math.pi / number)) * math.sqrt(2 / number)
-    mix[0] /= math.sqrt(2)
-    mixed = torch.tensordot(mix.to(spectra.dtype), spectra, 1)
-    plane = grid.plane(mixed)
-    mixed = mixed - plane
-    power = smoothed(squared(mixed) / torch.tensordot(mix.square(), variance, 1))
-    kept = (1 - SHRINKAGE / power.clamp(min=SHRINKAGE)).clamp(min=0)
-    kept[..., 0, 0] = 1
-    return torch.tensordot(mix.T.to(spectra.dtype), mixed * kept + plane, 1)
+    return deviation * EXCESS.to(level.device).index_select(0, entry.int().flatten()).view(entry.shape)
