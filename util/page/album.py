@@ -31,9 +31,10 @@ class Plate:
     """An image of an album.
 
     Attributes:
-        thumb: a JPEG as a data URL. sheet: a file to link to, "" where there is none. size: width and height
-            of the original in px. shots: method -> view ("whole", "detail") -> file, width and height.
-        scores: method -> metric -> value, None where it is not finite. group: of images, or "".
+        thumb: a JPEG as a data URL. size: width and height of the original in px.
+        sheet: URL of a contact sheet, "" where there is none.
+        shots: method -> view ("whole", "detail") -> URL of the file, key in it, width and height.
+        scores: method -> metric -> value, None where it is not finite.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Album:
         """Write the light (H, W, 3), 1 = white, that each method has made of image `name`.
 
         Of images of more than 1.5 Mpx a page shows a reduced one, and the detail with the most texture as it
-        is. `sheet`: the name of a picture in the folder.
+        is. `sheet`: the URL of a picture, from the folder.
 
         Raises:
             UserError: a file cannot be written.

@@ -1,1 +1,1 @@
-"""What judges pictures: metrics, baselines, tables of scores and pages of contact sheets."""
+"""What judges pictures: metrics, baselines, tables of scores, and pages to look at."""

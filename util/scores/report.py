@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Report:
         """
         path = self.folder / f"{name}.png"
         write_png8(path, contact_sheet(list(sheet.values()), list(sheet), columns))
-        self.album.add(name, lights, scores, sheet=path.name)
+        self.album.add(name, lights, scores, sheet=quote(path.name))
         return path
 
     def write(self, title: str, facts: dict[str, Any], means: dict[str, dict[str, float]]) -> Path:
