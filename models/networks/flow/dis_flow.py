@@ -55,7 +55,8 @@ def chained_flow(
         noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
         views = {k: _view(light[k], white) for k in (last, i)}
         step = proven(dis_between(views[last], views[i]), views[last], views[i])
-        step = consistent(step, dis_between(views[i], views[last]))
+        if step.any():
+            step = consistent(step, dis_between(views[i], views[last]))
         step = followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
         step = torch.from_numpy(step).permute(2, 0, 1)
         flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
@@ -92,24 +93,28 @@ def dis_between(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
 
 def proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     """The flow (H, W, 2) where views (H, W) agree better along it than without, 0 elsewhere."""
-    moved = _sampled(support, flow)
-    along, without = (
-        cv2.GaussianBlur((reference.astype(np.float32) - view) ** 2, (0, 0), REACH)
-        for view in (moved, support)
-    )
-    return np.where((along < IMPROVEMENT * without)[..., None], flow, np.float32(0))
+    along, without = (cv2.absdiff(reference, view) for view in (_sampled(support, flow), support))
+    squares = (cv2.multiply(view, view, dtype=cv2.CV_32F) for view in (along, without))
+    along, without = (cv2.GaussianBlur(square, (0, 0), REACH) for square in squares)
+    return _where(along < IMPROVEMENT * without, flow)
 
 
 def consistent(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     """The flow (H, W, 2) where the other frame's flow `back` leads to where it began, 0 elsewhere."""
-    miss = np.linalg.norm(flow + _sampled(back, flow), axis=2, keepdims=True)
-    return np.where(miss < CONSISTENT, flow, np.float32(0))
+    miss = flow + _sampled(back, flow)
+    return _where(cv2.magnitude(*cv2.split(miss)) < CONSISTENT, flow)
+
+
+def _where(known: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """The flow (H, W, 2) where it is known, (H, W), 0 elsewhere."""
+    return cv2.copyTo(flow, known.view(np.uint8), np.zeros_like(flow))
 
 
 def _sampled(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """An image (H, W, ...) along a flow (H, W, 2), bilinearly."""
-    rows, columns = np.indices(flow.shape[:2], np.float32)
-    x, y = columns + flow[..., 0], rows + flow[..., 1]
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -120,15 +125,15 @@ def followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
     """
     view = view.astype(np.float32)
     mean, square = (cv2.GaussianBlur(image, (0, 0), REACH) for image in (view, view * view))
-    texture = np.maximum(square - mean**2 - noise, 0)[..., None] + np.float32(1e-3)
-    around = _wide_mean(np.concatenate([flow * texture, texture], axis=2))
-    around = around[..., :2] / around[..., 2:]
+    texture = np.maximum(square - mean**2 - noise, 0) + np.float32(1e-3)
     stiffness = STIFFNESS * noise
-    return (flow * texture + stiffness * around) / (texture + stiffness)
+    pull, weight = stiffness / _wide_mean(texture), texture + stiffness
+    textured = [part * texture for part in cv2.split(flow)]
+    return cv2.merge([(part + pull * _wide_mean(part)) / weight for part in textured])
 
 
 def _wide_mean(image: np.ndarray) -> np.ndarray:
-    """Gaussian mean of (H, W, C) over SURROUNDINGS, taken at a quarter of the size."""
-    height, width = image.shape[:2]
+    """Gaussian mean of (H, W) over SURROUNDINGS, taken at a quarter of the size."""
+    height, width = image.shape
     small = cv2.resize(image, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
     return cv2.resize(cv2.GaussianBlur(small, (0, 0), SURROUNDINGS / 4), (width, height))
