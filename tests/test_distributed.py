@@ -18,12 +18,16 @@ STEPS = (*STEPS, "--lr_policy", "step", "--save_latest_freq", 1000)
 LATEST = "TMRNet_model_latest.pth"
 
 
-def torchrun(*words: object, processes: int = 2) -> subprocess.Popen:
+def torchrun(*words: object, processes: int = 2, restarts: int = 0) -> subprocess.Popen:
     """Start train.py under torchrun."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc_per_node={processes}", "train.py", *map(str, words)]
+    command = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    return start(*command, f"--max_restarts={restarts}", "train.py", *words)
+
+
+def start(*words: object) -> subprocess.Popen:
+    """Start Python with these words, and read what it says."""
     return subprocess.Popen(
-        command,
+        [sys.executable, *map(str, words)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -78,14 +82,11 @@ def test_two_processes(common, single, tmp_path):
     """Two processes with half a batch each, in two passes, stopped by SIGTERM, resumed by one process."""
     words = (*common, *STEPS, "--accumulate", 2, "--checkpoints_dir", tmp_path, "--name", "run")
     program = torchrun(*words)
-    end = time.monotonic() + PATIENCE
-    while not log_rows(tmp_path / "run") and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for_step(tmp_path / "run", 1)
     for process in children(program.pid):
         os.kill(process, signal.SIGTERM)
-    _, out, err = wait(program)
-    assert "go on with: python train.py @" in out, err
-    assert out.count("go on with") == 1
+    _, _, err = wait(program)
+    assert len(re.findall(r"^stopped by SIGTERM: .*go on with: python train.py @", err, re.M)) == 1, err
     state = torch.load(tmp_path / "run" / "train_state.pth", weights_only=True)["progress"]
     assert 1 <= 4 * (state["epoch"] - 1) + state["iteration"] < 8
     assert re.search(r"exitcode  : 143", err), err
@@ -108,6 +109,51 @@ def test_fewer_frames(common, single, tmp_path):
     moved = {name for name, value in start.items() if not torch.equal(end[name], value)}
     assert any(name.startswith("backbone.backward_rec_3") for name in moved)
     assert not any(name.startswith("backbone.backward_rec_4") for name in moved)
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_told_and_replaced(common, tmp_path):
+    """Bit-equal to a run that nothing disturbed; the process that is left says who is gone, and saves."""
+    words = (*common, *STEPS, "--batch_size", 4, "--val_freq", 0, "--checkpoints_dir", tmp_path, "--name")
+    code = "import sys; from util.launch import launch; launch(2, sys.argv[1:])"
+    undisturbed = start("-c", code, "train.py", *words, "one")
+    status, _, err = wait(undisturbed)
+    assert (status, err) == (0, "")
+    program = torchrun(*words, "two", "--resume", "auto", restarts=3)
+    wait_for_step(tmp_path / "two", 2)
+    os.kill(children(program.pid)[1], signal.SIGKILL)
+    status, _, err = wait(program)
+    assert status == 0, err
+    ours = [
+        line for line in err.splitlines() if not re.match(r"[WE]\d{4} .*torch/distributed/elastic/", line)
+    ]
+    pattern = "error: process 1 of 2 is gone, perhaps killed for memory; saved after .* go on with: python .*"
+    assert [bool(re.fullmatch(pattern, line)) for line in ours] == [True], err
+    assert largest_difference(tmp_path / "one" / LATEST, tmp_path / "two" / LATEST) == 0
+    rows = [[row["step"] for row in log_rows(tmp_path / name, "train")] for name in ("one", "two")]
+    assert rows == [list(range(1, 9))] * 2
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_line(common, tmp_path):
+    """That of both processes; that of the first, for which the second waits, without torchrun's report."""
+    words = (*common, *STEPS, "--checkpoints_dir", tmp_path, "--name", "run")
+    status, _, err = wait(torchrun(*words, "--niter", 0))
+    assert status == 1
+    assert [line for line in err.splitlines() if line.startswith("error:")] == err.splitlines()[:1]
+    assert re.search(r"traceback : error: argument --niter.* above 0, not '0'\n=+\n$", err)
+    (tmp_path / "run" / "opt_train.args").mkdir(parents=True)  # which the first writes
+    code = "import sys; from util.launch import launch; launch(2, sys.argv[1:])"
+    status, _, err = wait(start("-c", code, "train.py", *words))
+    assert (status, len(err.splitlines())) == (2, 1), err
+    assert "opt_train.args" in err
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    """Return when the log tells of this step."""
+    end = time.monotonic() + PATIENCE
+    while not any(row["step"] >= step for row in log_rows(folder)) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def children(pid: int) -> list[int]:

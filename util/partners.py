@@ -37,7 +37,7 @@ def is_first_to_tell(line: str) -> bool:
     except OSError:
         return True
     with suppress(OSError):
-        report = {"message": line, "extraInfo": {"py_callstack": "", "timestamp": str(int(time.time()))}}
+        report = {"message": line, "extraInfo": {"py_callstack": line, "timestamp": str(int(time.time()))}}
         Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps({"message": report}))
     return True
 

@@ -199,9 +199,7 @@ def make_dataset(
     return Made(written, sorted(cut), missing, unfinished)
 
 
-def _count(
-    results: Iterable[tuple[Job, bool]], plan: Plan, settings: Settings
-) -> tuple[int, list[Path]]:
+def _count(results: Iterable[tuple[Job, bool]], plan: Plan, settings: Settings) -> tuple[int, list[Path]]:
     """How many samples were written, and which were left out.
 
     A set that is finished becomes one in shards when it grows, and not before: samples that are left out for
