@@ -154,6 +154,8 @@ def _next(batches: Iterator) -> dict | list | None:
         with _DEATHS.told():
             return next(batches, None)
     except RuntimeError as error:
+        if str(error).startswith("Too many open files"):
+            raise ResourceError("too many open files: give fewer --workers, or raise ulimit -n") from None
         if not str(error).startswith("DataLoader worker (pid"):
             raise
         cause = str(error).partition("killed by signal: ")[2].partition(".")[0]
