@@ -8,10 +8,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from data.simulate.denoising_sets import _write
+from util import checkpoint
 from util.errors import UserError
-from util.files import complete_or_absent, regular, remove_partial, write_atomically
+from util.files import complete_or_absent, regular, remove_partial, save_array, write_atomically
+from util.imaging.images import write_png16, write_tiff16
+from util.imaging.radiance import write_radiance
+from util.json_record import read_json
 
 
 @pytest.fixture
@@ -81,6 +88,57 @@ def test_a_cause_that_a_library_swallows_is_asked_for(tmp_path: Path) -> None:
             temporary.write_bytes(bytes(2000))
     assert str(caught.value) == f"cannot write {tmp_path}/scene/frame.npy: File too large"
     assert not list(tmp_path.iterdir())
+
+
+WRITERS = {
+    "state.pth": lambda path: checkpoint.save(path, {"weights": torch.ones(500)}),
+    "light.exr": lambda path: write_radiance(path, NOISE.astype(np.float32)),
+    "light.hdr": lambda path: write_radiance(path, NOISE.astype(np.float32)),
+    "light.dng": lambda path: write_radiance(path, NOISE.astype(np.float32)),
+    "picture.png": lambda path: write_png16(path, NOISE),
+    "picture.tif": lambda path: write_tiff16(path, NOISE),
+    "array.npy": lambda path: _save(path, NOISE[:10]),
+    "bursts.npz": lambda path: _write(path, {"noisy": NOISE}),
+}
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with write_atomically(path) as temporary:
+        save_array(temporary, array)
+
+
+NOISE = np.random.default_rng(0).integers(0, 65535, (20, 30, 3), dtype=np.uint16)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_library_fails_with_the_cause(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        WRITERS[name](tmp_path / name)
+    assert str(caught.value) == f"cannot write {tmp_path}/{name}: File too large"
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_of_others_while_a_state_is_written_are_theirs(tmp_path: Path, monkeypatch) -> None:
+    """A loader's process that dies is told of by an error wherever the main process is."""
+
+    def save(*_: object) -> None:
+        raise RuntimeError("DataLoader worker is killed")
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(RuntimeError, match="DataLoader worker is killed"):
+        checkpoint.save(tmp_path / "state.pth", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_that_cannot_be_read_is_not_called_damaged(tmp_path: Path) -> None:
+    for name, content in (("deep", "[" * 100_000), ("cut", '{"a": '), ("binary", "\0")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(UserError, match=f"{name} is damaged: remove it"):
+            read_json(tmp_path / name, "remove it")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match=r"^cannot read .*loop: Too many levels of symbolic links$"):
+        read_json(tmp_path / "loop", "remove it")
 
 
 def test_a_cause_that_stays_unknown_is_the_librarys_with_the_final_path(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from options.run_folder import is_run, set_aside
+from options.run_folder import is_run, owned, set_aside
 from tests.programs import largest_difference, log_rows, run, succeed
 from tests.test_distributed import torchrun, wait
+from tests.test_locks import holder
+from util.device import Place
 from util.errors import UserError
 
 SHORT = ("--niter", 1, "--epoch_iters", 2, "--val_freq", 0, "--lr", 1e-3)
@@ -133,6 +135,23 @@ def test_data_in_the_folder(tmp_path) -> None:
     with pytest.raises(UserError, match=r"--cache_dir .* is in the folder of an earlier run"):
         set_aside(opt, folder)
     assert folder.is_dir()
+
+
+def test_one_training_of_a_name(tmp_path) -> None:
+    """A second one is refused; then what a killed one left goes, and other ranks do not ask."""
+    opt, device = argparse.Namespace(checkpoints_dir=str(tmp_path), name="run"), torch.device("cpu")
+    left = tmp_path / "run" / ".train_state.999999999.partial.pth"
+    left.parent.mkdir()
+    left.touch()
+    process, _ = holder(tmp_path / "run")
+    refusal = pytest.raises(UserError, match="wait until that training has ended, or give another --name")
+    with refusal, owned(opt, Place(device)):
+        pass
+    with owned(opt, Place(device, rank=1, world=2)):
+        assert left.exists()
+    process.communicate("")
+    with owned(opt, Place(device)):
+        assert not left.exists() and not is_run(tmp_path / "run")
 
 
 @pytest.mark.slow

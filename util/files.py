@@ -4,6 +4,7 @@ What stands in the way is told with the path that was asked for; `util.locks` ke
 """
 
 import errno
+import io
 import os
 import platform
 import re
@@ -13,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import numpy as np
 
 from util.errors import UserError
 
@@ -65,6 +68,27 @@ def write_atomically(path: str | Path, parents: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is not there, or what hindered writing hinders this too
             temporary.unlink()
+
+
+class WholeFile(io.BufferedWriter):
+    """A new file for NumPy and tifffile, to be used as a context: what is not written is an error.
+
+    They would write to a descriptor by means of C, and pass over that a full disk does not take the last
+    4096 bytes (`ndarray.tofile` of NumPy 2.4.6). This file has none, so that they write to it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+
+    def fileno(self) -> int:
+        """It has no descriptor, as says `io.UnsupportedOperation`."""
+        raise io.UnsupportedOperation("fileno")
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as `numpy.save` does, or fail; OSError where the file cannot be written."""
+    with WholeFile(path) as file:
+        np.save(file, array)
 
 
 @contextmanager

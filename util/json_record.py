@@ -12,11 +12,13 @@ def read_json(path: Path, advice: str) -> object:
     """What a JSON file holds.
 
     Raises:
-        UserError: it cannot be read; the message ends with the `advice`.
+        UserError: it cannot be read, or is damaged; then the message ends with the `advice`.
     """
     try:
         return json.loads(regular(path).read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {advice}") from error
 
 

@@ -15,7 +15,7 @@ from data.merging.scenes import STEP, Bracket
 from data.reading.exposures import find_list
 from data.reading.raw import RawImage, normalise, read_alike, read_raw
 from util.errors import UserError
-from util.files import complete_or_absent, write_atomically
+from util.files import complete_or_absent, save_array, write_atomically
 from util.imaging.bayer import unpack
 from util.imaging.demosaic import menon
 from util.json_record import as_json
@@ -80,7 +80,7 @@ def prepare_scene(job: Job) -> Outcome:
         for number in job.missing():
             image = read_raw(job.bracket.files[number]).from_red()
             with write_atomically(job.place / frame_name(number)) as temporary:
-                np.save(temporary, image.planes)
+                save_array(temporary, image.planes)
         return Outcome([], facts.is_left_out)
     (job.place / SCENE).unlink(missing_ok=True)  # first: without it, the rest counts for nothing
     shutil.rmtree(job.place, ignore_errors=True)
@@ -186,10 +186,10 @@ def _facts(job: Job, merged: Merged, moved: float) -> Facts:
 def _write_arrays(folder: Path, job: Job, merged: Merged) -> None:
     truth, is_known = merged.merge.radiance(), merged.merge.is_known()
     truth, is_known = binned(truth, is_known) if job.is_binned else demosaiced(truth, is_known)
-    np.save(folder / TRUTH, truth)
-    np.save(folder / VALID, is_known[..., None].astype(np.uint8))
+    save_array(folder / TRUTH, truth)
+    save_array(folder / VALID, is_known[..., None].astype(np.uint8))
     for number, planes in merged.kept.items():
-        np.save(folder / frame_name(number), planes)
+        save_array(folder / frame_name(number), planes)
 
 
 def binned(planes: np.ndarray, is_known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -128,7 +128,7 @@ class BlockCache:
                     for column, block in enumerate(blocks[name]):
                         part = strip[..., column * side : (column + 1) * side, :]
                         block[..., : part.shape[-3], : part.shape[-2], :] = part
-                blocks.tofile(file)
+                file.write(blocks.view(np.uint8))  # tofile passes over a disk that is full at its end
 
 
 def _state(sources: list[Path]) -> bytes:

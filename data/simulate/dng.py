@@ -12,7 +12,7 @@ import tifffile
 from data.simulate.camera import SRGB_TO_XYZ, Camera
 from data.simulate.noise import WHITE_LEVEL
 from data.simulate.sampling import EXPOSURES, Sample
-from util.files import write_atomically
+from util.files import WholeFile, save_array, write_atomically
 from util.imaging import dng_tags
 from util.imaging.bayer import PLANES, pack, unpack
 from util.imaging.dng_tags import COLOUR_FILTER_ARRAY, DAYLIGHT, DOUBLE, SHORT, Tag, rationals
@@ -60,9 +60,9 @@ def write_dng(
         *([(51041, DOUBLE, 2, noise, True)] if noise else []),  # NoiseProfile
     ]
     replaced = {tag[0] for tag in extra}
-    with write_atomically(path) as temporary:
+    with write_atomically(path) as temporary, WholeFile(temporary) as file:
         tifffile.imwrite(
-            temporary,
+            file,
             mosaic,
             photometric=COLOUR_FILTER_ARRAY,
             metadata=None,
@@ -103,7 +103,7 @@ def write_real_sample(folder: Path, sample: Sample, black: int = 64) -> None:
             noise=noise,
         )
     (folder / "exposure.txt").write_text("".join(f"{exposure}\n" for exposure in EXPOSURES))
-    np.save(folder / "raw_gt.npy", np.ascontiguousarray(_as_grbg(sample.gt).transpose(1, 2, 0)))
+    save_array(folder / "raw_gt.npy", np.ascontiguousarray(_as_grbg(sample.gt).transpose(1, 2, 0)))
 
 
 def _as_grbg(planes: np.ndarray) -> np.ndarray:

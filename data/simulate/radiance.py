@@ -13,7 +13,7 @@ from data.reading import raw
 from data.reading.dng_pixels import is_float
 from data.simulate.reading import CODED, RADIANCE, Pictures
 from util.errors import UserError
-from util.files import remove_partial, write_atomically
+from util.files import remove_partial, save_array, write_atomically
 
 SUFFIXES = frozenset({*RADIANCE, *CODED}) | raw.SUFFIXES
 SPLITS = {"train": "Train", "val": "Test", "test": "Test"}
@@ -142,5 +142,5 @@ class Shelf:
             light = prepared(path)
             remove_partial(self.folder, depth=1)
             with write_atomically(copy) as temporary:
-                np.save(temporary, light)
+                save_array(temporary, light)
         return np.load(copy, mmap_mode="r")

@@ -20,7 +20,7 @@ from data.simulate.settings import LDR, LOW_LIGHT, OF_PHOTOGRAPHS, SVE, SVE_SHOT
 from data.simulate.shards import FOLDER as SHARDS
 from data.simulate.sve_sets import RowShot, StillBracket
 from util.errors import UserError
-from util.files import complete_or_absent, remove_partial, write_atomically
+from util.files import complete_or_absent, remove_partial, save_array, write_atomically
 from util.imaging.demosaic import menon
 from util.imaging.images import write_png8, write_png16, write_tiff16
 from util.imaging.radiance import write_radiance
@@ -108,9 +108,9 @@ def _write_arrays(folder: Path, sample: Sample) -> None:
         inputs = folder if factor == 1 else folder / f"x{factor}"
         inputs.mkdir()
         for exposure, frame in zip(EXPOSURES, frames, strict=True):
-            np.save(inputs / f"raw_{exposure}.npy", frame)
-    np.save(folder / "raw_gt.npy", sample.gt)
-    np.save(folder / "alignratio.npy", np.float32(sample.scene_max))
+            save_array(inputs / f"raw_{exposure}.npy", frame)
+    save_array(folder / "raw_gt.npy", sample.gt)
+    save_array(folder / "alignratio.npy", np.float32(sample.scene_max))
     _save_object(folder / "metadata.npy", sample.camera.metadata())
 
 

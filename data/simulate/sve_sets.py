@@ -13,6 +13,7 @@ from data.simulate.camera import Camera, balanced
 from data.simulate.dng import colour_tags, write_dng
 from data.simulate.row_shots import BLACK, ISO, WHITE, RowSensor, ShotRows, write_row_shot
 from data.simulate.sampling import Scene, as_array
+from util.files import save_array
 
 FRAMES = 7
 REFERENCE = 5  # number, from 0, of the frame that light of 1 saturates: the longer one that shots are made of
@@ -56,7 +57,7 @@ class RowShot:
         write_row_shot(
             folder / "shot.dng", self.radiance, **self.rows._asdict(), seed=self.noise, camera=self.camera
         )
-        np.save(folder / "truth.npy", self.radiance)
+        save_array(folder / "truth.npy", self.radiance)
 
 
 def take_still_bracket(scene: Scene, camera: Camera, rng: np.random.Generator) -> StillBracket:

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from util.errors import UserError
-from util.files import regular, write_atomically
+from util.files import WholeFile, regular, write_atomically
 from util.imaging.picture_colours import JPEG, PNG, Picture, by_engine, claimed_size, named_space, profiled
 from util.imaging.tiff_pictures import STARTS, read_coded_tiff
 from util.library_lines import lines_of_libraries
@@ -50,8 +50,8 @@ def write_tiff16(path: str | Path, rgb: np.ndarray) -> None:
     """Write uint16 RGB (H, W, 3) as an uncompressed TIFF; UserError where the file cannot be written."""
     if rgb.dtype != np.uint16:
         raise TypeError(f"{path}: the picture must be uint16, not {rgb.dtype}")
-    with write_atomically(path) as temporary:
-        tifffile.imwrite(temporary, rgb, photometric="rgb", metadata=None, software=False)
+    with write_atomically(path) as temporary, WholeFile(temporary) as file:
+        tifffile.imwrite(file, rgb, photometric="rgb", metadata=None, software=False)
 
 
 def read_picture(path: str | Path, upright: bool = False) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from util.files import WholeFile
 from util.imaging.bayer import PLANES, unpack
 from util.imaging.camera_colour import XYZ_TO_SRGB
 from util.imaging.dng_tags import (
@@ -65,14 +66,15 @@ def _write(path: Path, values: np.ndarray, photometric: int, tags: Sequence[Tag]
     stops = math.frexp(float(values.max()))[1]
     values = np.ldexp(values, -stops)
     baseline = (50730, *rationals([stops], SRATIONAL), True)
-    tifffile.imwrite(
-        path,
-        values.astype(_kind(values)),
-        photometric=photometric,
-        metadata=None,
-        software=False,
-        extratags=[*file_tags(CAMERA, 0, 1, (1, 4)), baseline, *tags],
-    )
+    with WholeFile(path) as file:
+        tifffile.imwrite(
+            file,
+            values.astype(_kind(values)),
+            photometric=photometric,
+            metadata=None,
+            software=False,
+            extratags=[*file_tags(CAMERA, 0, 1, (1, 4)), baseline, *tags],
+        )
 
 
 def _kind(values: np.ndarray) -> type:
