@@ -1,6 +1,7 @@
 """Options that training and testing share, and how the parser grows with the names on the command line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from util.errors import UserError
 from util.parser import Parser, amount, boolean, positive, whole
 from util.tiling import SMALLEST_TILE
 
+PER_CORE = 4  # loader processes, at most
 # Options of the published programs that decide nothing here (most were read nowhere there either).
 PUBLISHED_ONLY = {
     "channels": "the data set says how many planes there are",
@@ -112,9 +114,8 @@ class BaseOptions:
         chosen = first.parse_known_args(sources.command_line(first))[0]
         if "," in (chosen.dataset_name or ""):
             raise UserError(f"--dataset_name {chosen.dataset_name}: one data set at a time, but in test.py")
-        chosen.dataset_name = chosen.dataset_name or models.model_class(chosen.model).default_dataset(
-            self.is_train
-        )
+        if chosen.dataset_name is None:
+            chosen.dataset_name = models.model_class(chosen.model).default_dataset(self.is_train)
         return chosen
 
     def own_words(self, arguments: list[str]) -> list[str]:
@@ -149,7 +150,8 @@ class BaseOptions:
         decided["dataset_name"] = {"dataroot", "frame_num"} | self.of_data
         if chosen.load_path or chosen.load_iter:  # not the data set's choice for who has no weights
             parser.set_defaults(net=trained_net)
-        decided["net"] = {"size"} | self._add_network_options(parser, chosen.net or parser.get_default("net"))
+        net = parser.get_default("net") if chosen.net is None else chosen.net
+        decided["net"] = {"size"} | self._add_network_options(parser, net)
         own = (
             models.model_class(chosen.model).without_effect
             | data.dataset_class(chosen.dataset_name).without_effect
@@ -191,6 +193,8 @@ class BaseOptions:
         opt = parser.parse_strictly(sources.command_line(parser))
         opt.is_train, opt.of_data = self.is_train, sorted(self.of_data)
         published.settle(opt)
+        check_name(opt.name)
+        opt.workers = _at_most_for_cores(opt.workers)
         if opt.dataroot is None:
             parser.error("the following arguments are required: --dataroot")
         check_pair(opt, models.model_class(opt.model), data.dataset_class(opt.dataset_name).asked(opt))
@@ -205,6 +209,23 @@ class BaseOptions:
 
     def tell(self, record: Settings) -> None:
         """Say what was taken from the record of a run."""
+
+
+def check_name(name: str) -> None:
+    """Refuse the name of a run whose folder would not be in that of all runs."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or not name.isprintable():
+        raise UserError(
+            f"--name {name!r}: expected the name of a folder in CHECKPOINTS_DIR, such as mine or a/b"
+        )
+
+
+def _at_most_for_cores(workers: int) -> int:
+    """As many loader processes, unless they would only take each other's time and the memory."""
+    most = max(8, PER_CORE * len(os.sched_getaffinity(0)))
+    if workers > most:
+        print(f"note: -j {workers}: {most} processes load, {PER_CORE} for each core", file=sys.stderr)
+    return min(workers, most)
 
 
 def _first_look(parser: Parser) -> Parser:

@@ -3,8 +3,10 @@
 import data
 import models
 from models import networks
-from util.parser import Parser, boolean, positive, whole
+from util.parser import Parser, boolean, positive, up_to, whole
 from util.tiling import USUAL_TILE
+
+LARGEST_SEED = 2**64 - 1  # that PyTorch takes
 
 
 def network_name(text: str) -> str:
@@ -82,7 +84,12 @@ def add_place(parser: Parser) -> None:
         "--channels_last", type=boolean, default=True, help="channels-last convolutions (faster)"
     )
     group.add_argument("--compile", type=boolean, default=False, help="compile the network (torch.compile)")
-    group.add_argument("--seed", type=whole, default=0, help="of weights, data order, crops and augmentation")
+    group.add_argument(
+        "--seed",
+        type=up_to(LARGEST_SEED, 0),
+        default=0,
+        help="of weights, data order, crops and augmentation",
+    )
 
 
 def add_restoring(parser: Parser) -> None:

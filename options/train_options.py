@@ -9,11 +9,13 @@ import data
 import models
 from options.base_options import BaseOptions
 from util.errors import UserError
-from util.parser import Parser, amount, boolean, fraction, iterations, positive, whole, whole_numbers
-from util.progress import FILE
+from util.parser import Parser, amount, boolean, fraction, iterations, positive, up_to, whole, whole_numbers
+from util.progress import FILE, MOST_EPOCHS
 from util.schedule import FLOOR, POLICIES
 
 AUTO = "auto"
+LARGEST_PATCH = 8192  # packed px: no frame is larger
+MOST_SAMPLES, MOST_STEPS = 2**16, 2**24  # of a step, and of an epoch, whose order is drawn at once
 TARGETS = {  # what users call the keys of a sample
     "gt": "ground truth",
     "color_label": "a colour component",
@@ -96,7 +98,7 @@ def add_steps(parser: Parser) -> None:
     group = parser.add_argument_group("steps")
     group.add_argument(
         *("--batch_size", "--batchSize", "-b"),
-        type=positive,
+        type=up_to(MOST_SAMPLES),
         default=8,
         help="samples per step, over all processes",
     )
@@ -104,16 +106,21 @@ def add_steps(parser: Parser) -> None:
         "--accumulate", type=positive, default=1, help="passes that a step's batch is split into"
     )
     group.add_argument(
-        "--patch_size", type=positive, default=128, help="side of a training patch in packed px of the input"
+        "--patch_size",
+        type=up_to(LARGEST_PATCH),
+        default=128,
+        help="side of a training patch in packed px of the input",
     )
-    group.add_argument("--epoch_iters", type=positive, default=500, help="steps per epoch")
+    group.add_argument("--epoch_iters", type=up_to(MOST_STEPS), default=500, help="steps per epoch")
     group.add_argument(
         *("--niter", "--epoch"),
-        type=positive,
+        type=up_to(MOST_EPOCHS),
         default=400,
         help="epochs at the starting learning rate or of the cosine",
     )
-    group.add_argument("--niter_decay", type=whole, default=0, help="further epochs of linear decay to zero")
+    group.add_argument(
+        "--niter_decay", type=up_to(MOST_EPOCHS, 0), default=0, help="further epochs of linear decay to zero"
+    )
     group.add_argument(
         "--skip_damaged", type=boolean, default=False, help="leave out samples that cannot be read"
     )

@@ -16,7 +16,7 @@ from util.errors import UserError
 from util.provenance import provenance
 
 FILE = "train_state.pth"
-MOST_EPOCHS = 10**6  # of any run: --niter and --niter_decay admit no more
+MOST_EPOCHS = 10**6  # that --niter and --niter_decay admit, each
 MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
 
 
@@ -118,7 +118,7 @@ def _is_position(value: object) -> bool:
     if not all(type(count) is int for count in (epoch, iteration, skipped)):
         return False
     known = isinstance(scores, list) and all(type(score) in (int, float) for score in scores)
-    return known and 1 <= epoch <= MOST_EPOCHS + 1 and iteration >= 0 and 0 <= skipped < MAX_SKIPPED
+    return known and 1 <= epoch <= 2 * MOST_EPOCHS + 1 and iteration >= 0 and 0 <= skipped < MAX_SKIPPED
 
 
 class Rescue:
