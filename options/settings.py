@@ -6,6 +6,7 @@ from typing import NamedTuple
 import yaml
 
 from util.errors import UserError
+from util.files import regular
 from util.parser import Parser
 
 Settings = dict[str, str | list[str]]  # name of an option -> what the command line would take for it
@@ -21,13 +22,15 @@ def read_config(path: Path) -> Settings:
     try:
         # All values are text, as on the command line: "yes" and 007 stay what they are, and nothing is made
         # of a tag.
-        content = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
+        content = yaml.load(regular(path).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except FileNotFoundError:
         raise UserError(f"--config {path}: no such file") from None
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"--config {path}: not a text file") from None
+    except RecursionError:
+        raise UserError(f"--config {path}: expected options, a line each, not lists in lists") from None
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = f", line {mark.line + 1}" if mark else ""

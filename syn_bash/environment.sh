@@ -2,7 +2,7 @@
 # PYTHON names the interpreter to make it with (3.11 or later).
 # Relative paths in the variables that scripts take are from where the script was called.
 set -euo pipefail
-for variable in DATAROOT HDR CACHE_DIR PWCNET SPYNET VGG; do
+for variable in DATAROOT HDR SOURCE PREPARED CACHE_DIR START PWCNET SPYNET VGG; do
     case ${!variable:-} in
         "" | /*) ;;
         *) printf -v "$variable" '%s/%s' "$PWD" "${!variable}" ;;
