@@ -24,12 +24,18 @@ def owned(opt: argparse.Namespace, place: Place) -> Iterator[None]:
     """Be the only training of this name; what a killed one left unfinished is removed.
 
     Raises:
-        UserError: another process trains under this name.
+        UserError: another process trains under this name; or its folder cannot be looked at.
     """
+    folder = Path(opt.checkpoints_dir) / opt.name
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # a name that is too long, links in a circle, no permission
+        raise UserError(f"cannot use {folder}: {error.strerror}") from None
     if not place.is_main:
         yield
         return
-    folder = Path(opt.checkpoints_dir) / opt.name
     with locked(folder, "wait until that training has ended, or give another --name"):
         remove_partial(folder, depth=2)
         yield

@@ -154,6 +154,15 @@ def test_one_training_of_a_name(tmp_path) -> None:
         assert not left.exists() and not is_run(tmp_path / "run")
 
 
+def test_folder_that_cannot_be_used(tmp_path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name, cause in (("loop", "Too many levels of symbolic links"), ("n" * 300, "File name too long")):
+        opt = argparse.Namespace(checkpoints_dir=str(tmp_path), name=name)
+        refusal = pytest.raises(UserError, match=f"^cannot use {tmp_path}/{name}: {cause}")
+        with refusal, owned(opt, Place(torch.device("cpu"))):
+            pass
+
+
 @pytest.mark.slow
 def test_two_processes(train, common, tmp_path) -> None:
     """One of them moves the run, once, after both have read its weights."""
