@@ -14,7 +14,7 @@ import numpy as np
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = (1200, 800)  # px of the window
-PATIENCE = 30  # s
+PATIENCE = 60  # s
 CODES = {"+": "Equal", ",": "Comma", ".": "Period", "-": "Minus"}
 START = (
     "exec {program} --headless=new --no-sandbox --disable-gpu-sandbox --remote-debugging-pipe {more} "
@@ -49,6 +49,7 @@ class Browser:
         os.close(answers)
         self.number, self.session, self.buffer = 0, None, b""
         self.errors: list[str] = []  # of scripts
+        self.loaded = False
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
@@ -73,8 +74,6 @@ class Browser:
         os.write(self.to, json.dumps(command).encode() + b"\0")
         while True:
             message = self._read()
-            if message.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(json.dumps(message["params"]["exceptionDetails"]))
             if message.get("id") == self.number:
                 assert "error" not in message, message
                 return message["result"]
@@ -85,7 +84,11 @@ class Browser:
             assert part, "the browser has ended"
             self.buffer += part
         text, _, self.buffer = self.buffer.partition(b"\0")
-        return json.loads(text)
+        message = json.loads(text)
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(message["params"]["exceptionDetails"]))
+        self.loaded |= message.get("method") == "Page.loadEventFired"
+        return message
 
     def run(self, script: str) -> Any:
         """The value of an expression, or of what it promises."""
@@ -95,10 +98,10 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Open a page from the disk, and wait until its scripts have run."""
+        self.loaded = False
         self.call("Page.navigate", url=page.resolve().as_uri())
-        self.wait(
-            f"location.href == {json.dumps(page.resolve().as_uri())} && document.readyState == 'complete'"
-        )
+        while not self.loaded:  # what is asked before is lost with the page that was there
+            self._read()
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true."""
@@ -111,8 +114,9 @@ class Browser:
         assert self.run(script), f"in vain: {condition}"
 
     def settle(self) -> None:
-        """Wait until nothing is read or drawn."""
-        self.run("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 60)))")
+        """Wait until nothing is read, and what is drawn can be seen."""
+        self.wait("!document.querySelector('[aria-busy=true]')")
+        self.run("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
 
     def press(self, key: str, shift: bool = False) -> None:
         """Press a key, of the page or of the element that has the focus."""

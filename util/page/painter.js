@@ -9,8 +9,6 @@ function codeOf(light, curve) {
   return srgbCode(curve === 1 ? Math.min(light, 1) : light / (1 + light));
 }
 
-function heatOf(x) { return [3 * x, 3 * x - 1, 3 * x - 2].map((part) => 255 * Math.min(Math.max(part, 0), 1)); }
-
 function pixelAt(image, u, v) {
   const x = Math.floor(u * image.width), y = Math.floor(v * image.height);
   return x < 0 || y < 0 || x >= image.width || y >= image.height ? -1 : 3 * (y * image.width + x);
@@ -25,13 +23,18 @@ class PlainPainter {
   paint(images, look) {
     const { width, height } = this.context.canvas;
     const picture = this.context.createImageData(width, height);
-    const [left, top, wide, high] = look.place;
+    new Uint32Array(picture.data.buffer).fill(0xff0b0b0b);
     this.prepare(look);
-    for (let y = 0, to = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, to += 4) {
-        const u = (x + 0.5 - left) / wide, v = (y + 0.5 - top) / high;
-        picture.data.set(this.colour(images, x + 0.5 < look.divider ? 0 : 1, u, v, look), to);
-        picture.data[to + 3] = 255;
+    const columns = images.map((image) => placesOf(image.width, width, look.place[0], look.place[2]));
+    const rows = images.map((image) => placesOf(image.height, height, look.place[1], look.place[3]));
+    const draw = look.error ? this.error : this.light;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const side = x < look.divider ? 0 : 1;
+        if (rows[side][y] < 0 || columns[side][x] < 0) continue;
+        const from = 3 * (rows[side][y] * images[side].width + columns[side][x]);
+        const there = 3 * (rows[2][y] * images[2].width + columns[2][x]);
+        draw.call(this, picture.data, 4 * (y * width + x), images[side].codes, from, images[2].codes, there, look.gain);
       }
     }
     this.context.putImageData(picture, 0, 0);
@@ -44,15 +47,23 @@ class PlainPainter {
     this.codes = Float32Array.from({ length: 32768 }, (_, code) => codeOf(numberOf(code) * 2 ** look.exposure, look.curve));
   }
 
-  colour(images, side, u, v, look) {
-    const from = pixelAt(images[side], u, v);
-    if (from < 0) return [11, 11, 11];
-    const shown = [0, 1, 2].map((part) => this.codes[images[side].codes[from + part]]);
-    if (!look.error) return shown.map((code) => 255 * code);
-    const truth = pixelAt(images[2], u, v);
-    const steps = shown.map((code, part) => Math.abs(code - this.codes[images[2].codes[truth + part]]));
-    return heatOf(look.gain * (steps[0] + steps[1] + steps[2]) / 3);
+  light(data, to, image, from) {
+    for (let part = 0; part < 3; part++) data[to + part] = 255 * this.codes[image[from + part]];
   }
+
+  error(data, to, image, from, truth, there, gain) {
+    let sum = 0;
+    for (let part = 0; part < 3; part++) sum += Math.abs(this.codes[image[from + part]] - this.codes[truth[there + part]]);
+    for (let part = 0; part < 3; part++) data[to + part] = 255 * (gain * sum - part); // cut to 0..255
+  }
+}
+
+// Which of so many px of an image stands at each px of a canvas; -1 beside it.
+function placesOf(count, length, start, size) {
+  return Int32Array.from({ length }, (_, px) => {
+    const share = (px + 0.5 - start) / size;
+    return share >= 0 && share < 1 ? Math.floor(share * count) : -1;
+  });
 }
 
 function createPainter(canvas) {

@@ -11,7 +11,7 @@ from util.imaging.tonemap import inverse_mu_law, srgb_decode
 
 WHOLE = 1_500_000  # px that a page shows of a picture at most
 LEVEL = 1  # of zlib: 4 takes three times as long and saves 3 %
-LARGEST = 65504.0  # of a half float
+LARGEST = 65408.0  # of a half float whose last two bits are 0
 
 
 class Light(NamedTuple):
@@ -43,12 +43,14 @@ def shrunk(light: np.ndarray, pixels: int = WHOLE) -> np.ndarray:
 
 
 def pack(light: np.ndarray) -> Light:
-    """Light (H, W, 3) as base64 of zlib of half floats.
+    """Light (H, W, 3) as base64 of zlib of half floats, whose last two bits are rounded to 0.
 
-    Each code is stored as its difference to that of the px to its left, modulo 2^16, first the upper bytes
-    of all, then the lower ones: what is smooth packs well so.
+    Nobody sees these bits, a thirtieth of a step of 8 bits after the mu-law, but they take a fifth of the
+    room. Each code is stored as its difference to that of the px to its left, modulo 2^16, first the upper
+    bytes of all, then the lower ones: what is smooth packs well so.
     """
     codes = np.clip(np.nan_to_num(light), 0, LARGEST).astype(np.float16).view(np.uint16)
+    codes = (codes + 2) & 0xFFFC
     steps = codes.copy()
     steps[:, 1:] -= codes[:, :-1]
     planes = (steps >> 8).astype(np.uint8).tobytes() + (steps & 255).astype(np.uint8).tobytes()

@@ -36,6 +36,7 @@ class Viewer {
   async show() {
     const order = this.order = Symbol('the latest wish');
     this.changed();
+    this.canvas.ariaBusy = true;
     const wanted = [this.a, this.look.wipe ? this.b : this.a, this.look.error ? TRUTH : this.a];
     const late = setTimeout(() => { if (order === this.order) byId('note').textContent = 'reading ...'; }, 200);
     let images = [], note = '';
@@ -46,6 +47,7 @@ class Viewer {
     }
     clearTimeout(late);
     if (order !== this.order) return;
+    this.canvas.ariaBusy = false;
     byId('note').textContent = note;
     this.images = images;
     this.canvas.style.visibility = note ? 'hidden' : '';
