@@ -17,9 +17,9 @@ from data.simulate.warp import mean
 from util.imaging.tonemap import srgb_decode, srgb_encode
 
 RATIOS = (2, 4, 8)  # of neighbouring exposures
-RATIO_SHARES = (0.2, 0.6, 0.2)
+RATIO_SHARES = (0.175, 0.65, 0.175)
 MOST_FRAMES = {2: 7, 4: 5, 8: 4}
-AS_PUBLISHED = 0.7  # share of the brackets of ratio 4 that are five frames without pauses
+AS_PUBLISHED = 0.8
 SHORTEST = (1 / 16, 1.0)  # exposure of the first frame, relative to that of the published third one
 LONGEST = 16.0  # the same of the last frame, at most
 POSES = 32  # of the camera, at most, whose mean an exposure is

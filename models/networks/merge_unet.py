@@ -20,8 +20,12 @@ from models.networks.parts.padding import cut, mirrored
 
 MU = 5000.0
 RGGB = (0, 1, 1, 2)  # RGB frames are shown as planes R, G, G, B
+OF_MERGE = 4 + 4  # maps of the merge: see `MergeUNet.maps`
+DETAIL = 5  # px, side of the mean that is taken off the merge to show its detail
 OF_FRAME = 4 + 4 + 1 + 1  # maps of an aligned frame: see `MergeUNet.maps`
 DEVIATIONS = 8.0  # of noise: beyond, a difference is no noise, however large it is
+ERROR = 0.03  # coded: of the merge, about, and so the unit of what is learnt of it and added to it
+LARGEST = 4.0  # difference in this unit that is shown
 UNKNOWN = 1e4  # variance of a frame that is not there, on a scale where 1 is white
 BRIGHTEST = 1.1  # coded
 CALM = (-3.0, 1.0)  # range of the logarithm (to the base e, divided by 4) of a coded deviation
@@ -79,7 +83,7 @@ class MergeUNet(nn.Module):
         self.merge = ExposureMerge(1, reference, shot_noise, read_noise)
         self.slots = slots
         widths = [mid_channels * 2**level for level in range(len(self.BLOCKS))]
-        self.first = nn.Conv2d(4 + OF_FRAME * slots, mid_channels, 3, padding=1)
+        self.first = nn.Conv2d(OF_MERGE + OF_FRAME * slots, mid_channels, 3, padding=1)
         self.levels_down, self.levels_up, self.down, self.up = (nn.ModuleList() for _ in range(4))
         for level, width in enumerate(widths):
             descending, ascending = self.BLOCKS[level]
@@ -89,8 +93,10 @@ class MergeUNet(nn.Module):
                 self.down.append(nn.Conv2d(width, 2 * width, 2, 2))
                 self.up.append(nn.Conv2d(2 * width, 4 * width, 1))
         self.last = nn.Conv2d(mid_channels, 4, 3, padding=1)
-        for convolution in (self.first, *self.down, *self.up):
-            nn.init.kaiming_normal_(convolution.weight)
+        for block in self.modules():
+            if isinstance(block, ResBlock):  # whose calm beginning, for deep stacks, is a slow one here
+                block.conv1.reset_parameters()
+                block.conv2.reset_parameters()
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
@@ -131,7 +137,7 @@ class MergeUNet(nn.Module):
         restored = decoded(coded(parts.merge * unit) + added.float()) / unit
         if frames.shape[2] == 3:
             restored = torch.stack((restored[:, 0], restored[:, 1:3].mean(1), restored[:, 3]), dim=1)
-        return restored if self.training else restored.clamp(min=0)
+        return restored
 
     @torch.no_grad()
     def aligned(
@@ -142,6 +148,9 @@ class MergeUNet(nn.Module):
         **known: torch.Tensor,
     ) -> Aligned:
         """What frames (N, T, C, H, W), divided by their exposures (N, T), are shown as; see `forward`."""
+        if frames.is_meta:  # costs are counted so: flow takes no multiply-adds that a network would
+            slots = frames.new_empty(len(frames), self.slots, 4, *frames.shape[-2:])
+            return Aligned(slots, slots[:, :, :1], slots[:, 0], slots[:, :, :2, 0, 0])
         frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
         known = known or self.whole_frame(frames, exposure)
         merged = self.merge(frames, exposure, window, **known)
@@ -174,7 +183,7 @@ class MergeUNet(nn.Module):
         lacking = self.slots - len(light)
         light += [merged] * lacking
         trust += [torch.zeros_like(trust[0])] * lacking
-        laws += [law.new_tensor((0.0, UNKNOWN / float(exposure.amin()) ** 2))] * lacking
+        laws += [torch.stack((torch.zeros_like(law[0, 0]), UNKNOWN / exposure.amin() ** 2))] * lacking
         return torch.stack(light), torch.stack(trust), torch.stack(laws)
 
     def exposures_of(self, exposure: torch.Tensor) -> torch.Tensor:
@@ -184,17 +193,19 @@ class MergeUNet(nn.Module):
         return torch.cat((means, means[-1:].expand(self.slots - len(means))))
 
     def maps(self, parts: Aligned, unit: torch.Tensor) -> torch.Tensor:
-        """What the network sees, (N, 4 + OF_FRAME slots, H, W).
+        """What the network sees, (N, OF_MERGE + OF_FRAME slots, H, W).
 
-        The merge in the mu-law domain; and of each slot, relative to the merge: the difference in that domain
-        and in deviations of noise, where it is trusted, the trust, and how large the noise is in that domain.
+        The merge in the mu-law domain, and its detail; and of each slot, relative to the merge: the difference
+        in that domain and in deviations of noise, where it is trusted, the trust, and how large the noise is
+        in that domain.
 
         Args:
             unit: (N, 1, 1, 1), by which light is multiplied so that 1 is the white of the shortest frame.
         """
         base = coded(parts.merge * unit)
         slope = MU / math.log1p(MU) / (1 + MU * (parts.merge * unit).clamp(min=0))
-        maps = [base]
+        around = F.avg_pool2d(F.pad(base, (DETAIL // 2,) * 4, mode="replicate"), DETAIL, 1)
+        maps = [base, shown(base - around)]
         for frame, trust, law in zip(
             *(part.unbind(1) for part in parts if part is not parts.merge), strict=True
         ):
@@ -202,7 +213,8 @@ class MergeUNet(nn.Module):
             deviation = (shot * parts.merge.clamp(min=0) + read).sqrt()
             relative = ((frame - parts.merge) / deviation).clamp(-DEVIATIONS, DEVIATIONS) / 4
             noise = (deviation * unit * slope).mean(1, keepdim=True).log() / 4
-            maps += [trust * (coded(frame * unit) - base), trust * relative, trust, noise.clamp(*CALM)]
+            difference = shown(trust * (coded(frame * unit) - base))
+            maps += [difference, trust * relative, trust, noise.clamp(*CALM)]
         return torch.cat(maps, dim=1)
 
     def _added(self, maps: torch.Tensor) -> torch.Tensor:
@@ -213,7 +225,7 @@ class MergeUNet(nn.Module):
             x = level(down(x))
         for up, level in zip(reversed(self.up), reversed(self.levels_up), strict=True):
             x = level(F.pixel_shuffle(up(x), 2) + skips.pop())
-        return self.last(x)
+        return ERROR * self.last(x)
 
     def _margins(
         self, size: tuple[int, int], window: tuple[int, int, int, int] | None
@@ -231,7 +243,15 @@ def coded(light: torch.Tensor) -> torch.Tensor:
     return torch.log1p(MU * light.abs()) / math.log1p(MU) * light.sign()
 
 
+def shown(difference: torch.Tensor) -> torch.Tensor:
+    """A coded difference in units of ERROR: what is learnt from must not be tiny beside the rest."""
+    return (difference / ERROR).clamp(-LARGEST, LARGEST)
+
+
 def decoded(code: torch.Tensor) -> torch.Tensor:
-    """The light of a code; no more than about twice the white of the shortest frame."""
-    code = code.clamp(-BRIGHTEST, BRIGHTEST)
-    return torch.expm1(code.abs() * math.log1p(MU)) / MU * code.sign()
+    """The light of a code, from 0 to about twice the white of the shortest frame.
+
+    Codes outside have the gradient of the code too: else a px that was made too dark would stay so.
+    """
+    limited = code + (code.clamp(0, BRIGHTEST) - code).detach()
+    return torch.expm1(limited * math.log1p(MU)) / MU
