@@ -75,9 +75,15 @@ def test_brightness_and_unit_of_exposure_do_not_matter(network):
     )
 
 
-def test_codes_are_odd_and_can_be_decoded():
-    light = torch.linspace(-1, 1, 101)
+def test_codes_can_be_decoded_and_those_outside_keep_a_gradient():
+    light = torch.linspace(0, 1, 101)
     torch.testing.assert_close(decoded(coded(light)), light, rtol=1e-4, atol=1e-6)
+    assert torch.equal(coded(-light), -coded(light))
+    code = torch.tensor([-0.1, 0.5, 1.3], requires_grad=True)
+    restored = decoded(code)
+    assert restored[0] == 0 and restored[2] < 2.5
+    restored.sum().backward()
+    assert (code.grad > 0).all()
 
 
 @pytest.mark.parametrize("developed", [False, True])

@@ -195,9 +195,8 @@ class MergeUNet(nn.Module):
     def maps(self, parts: Aligned, unit: torch.Tensor) -> torch.Tensor:
         """What the network sees, (N, OF_MERGE + OF_FRAME slots, H, W).
 
-        The merge in the mu-law domain, and its detail; and of each slot, relative to the merge: the difference
-        in that domain and in deviations of noise, where it is trusted, the trust, and how large the noise is
-        in that domain.
+        The merge in the mu-law domain, and its detail; and of each slot, against the merge: the difference in
+        that domain and in deviations of noise, where it is trusted, the trust, and how large the noise is.
 
         Args:
             unit: (N, 1, 1, 1), by which light is multiplied so that 1 is the white of the shortest frame.
