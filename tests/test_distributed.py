@@ -86,7 +86,7 @@ def test_two_processes(common, single, tmp_path):
     for process in children(program.pid):
         os.kill(process, signal.SIGTERM)
     _, _, err = wait(program)
-    assert len(re.findall(r"^stopped by SIGTERM: .*go on with: python train.py @", err, re.M)) == 1, err
+    assert len(re.findall(r"^stopped by SIGTERM; .*go on with: python train.py @", err, re.M)) == 1, err
     state = torch.load(tmp_path / "run" / "train_state.pth", weights_only=True)["progress"]
     assert 1 <= 4 * (state["epoch"] - 1) + state["iteration"] < 8
     assert re.search(r"exitcode  : 143", err), err
