@@ -52,10 +52,21 @@ def build_network(
         numbers = sum(value.numel() for value in state.values())
         most, held = 2 * numbers + 2**24, f"go with its weights, which are {numbers:,}"
     try:
-        with _limited(most, f"{origin} would have more parameters than {held}"):
-            return create_network(opt.net, **arguments)
+        if _is_large(opt.net, arguments):
+            with torch.device("meta"), _limited(most, f"{origin} would have more parameters than {held}"):
+                create_network(opt.net, **arguments)
+        return create_network(opt.net, **arguments)
     except (ValueError, TypeError, RuntimeError) as error:  # the last of tensors beyond all memory
         raise UserError(f"{origin} cannot be built for --model {opt.model}: {error}") from None
+
+
+def _is_large(name: str, arguments: dict[str, Any]) -> bool:
+    """Whether a number in the arguments is above that of the published network."""
+    parameters = inspect.signature(network_class(name)).parameters
+    published = {key: max(_numbers(value.default), default=0) for key, value in parameters.items()}
+    return any(
+        number > published.get(key, number) for key in arguments for number in _numbers(arguments[key])
+    )
 
 
 def network_arguments(opt: argparse.Namespace, task: dict[str, int]) -> dict[str, Any]:
@@ -128,10 +139,7 @@ def _numbers(value: object) -> list[float]:
 
 @contextmanager
 def _limited(most: int, message: str) -> Iterator[None]:
-    """UserError once modules made in this context have more than `most` values.
-
-    Parameters are counted before they are initialised: until then the system has lent them no memory.
-    """
+    """UserError once modules made in this context have more than `most` values."""
     count = 0
 
     def add(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:

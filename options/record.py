@@ -21,14 +21,19 @@ def write_options(opt: argparse.Namespace, folder: Path, made: Mapping[str, obje
     chosen = {key: value for key, value in sorted(vars(opt).items()) if key not in NOT_RECORDED}
     shown = chosen | dict(made or {})
     width = max(map(len, shown))
-    with write_atomically(folder / TO_READ) as temporary:
-        lines = [f"{key:>{width}}: {_in_one_line(value)}\n" for key, value in shown.items()]
+    _write(folder / TO_READ, [f"{key:>{width}}: {_in_one_line(value)}\n" for key, value in shown.items()])
+    _write(folder / FILE, _lines({key: _words(value) for key, value in chosen.items()}))
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    with write_atomically(path) as temporary:
         temporary.write_text("".join(lines), **ENCODING)
-    with write_atomically(folder / FILE) as temporary:
-        lines = [
-            f"--{key}={shlex.quote(str(word))}\n" for key, value in chosen.items() for word in _words(value)
-        ]
-        temporary.write_text("".join(lines), **ENCODING)
+
+
+def _lines(options: Mapping[str, object]) -> list[str]:
+    """A line for each value of each option."""
+    values = {key: value if isinstance(value, list) else [value] for key, value in options.items()}
+    return [f"--{key}={shlex.quote(str(part))}\n" for key, parts in values.items() for part in parts]
 
 
 def _in_one_line(value: object) -> object:
@@ -69,18 +74,14 @@ def read_options(path: Path) -> Settings:
 
 def rename(folder: Path, name: str) -> None:
     """Make the record in a run's folder, if there is one, that of a run of this name."""
-    labels = (
-        (FILE, "--name=", shlex.quote(name)),
-        (FILE, "--name ", shlex.quote(name)),  # as it was written before
-        (TO_READ, "name: ", name),
-    )
-    for file, label, value in labels:
-        path = folder / file
-        if path.is_file():
-            lines = path.read_text(**ENCODING).splitlines(keepends=True)
-            renamed = (
-                f"{line[: line.index(label)]}{label}{value}\n" if line.lstrip().startswith(label) else line
-                for line in lines
-            )
-            with write_atomically(path) as temporary:
-                temporary.write_text("".join(renamed), **ENCODING)
+    if (folder / FILE).is_file():
+        options = read_options(folder / FILE) | {"name": name}
+        _write(folder / FILE, _lines(options))
+    if (folder / TO_READ).is_file():
+        lines = (folder / TO_READ).read_text(**ENCODING).splitlines(keepends=True)
+        label = "name: "
+        renamed = [
+            f"{line[: line.index(label)]}{label}{name}\n" if line.lstrip().startswith(label) else line
+            for line in lines
+        ]
+        _write(folder / TO_READ, renamed)

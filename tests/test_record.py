@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from options.record import read_options, rename, write_options
+from options.record import FILE, TO_READ, read_options, rename, write_options
 from options.test_options import TestOptions
+from options.train_options import TrainOptions
 from tests.made_footage import scene
 from tests.programs import ROOT, log_rows, run, succeed
 from util import provenance
@@ -46,6 +47,54 @@ def test_numbers_of_one_option_are_recorded_as_a_list(tmp_path: Path) -> None:
     assert found == {"name": "x", "full_well": "3000.0,30000.0", "load_iter": "4,5"}
 
 
+ODD = [
+    "-x",
+    "--lr",
+    "two words",
+    "it's",
+    'a "b"',
+    "a\nb\r\n\x0b--name z",
+    "#",
+    "a # b",
+    "@x",
+    "",
+    "ß\u2028",
+    "=",
+    "\\",
+]
+ODD += ["$HOME `x` *", "-", "\udce9.raw"]
+
+
+def test_values_of_any_kind_are_read_back(tmp_path: Path) -> None:
+    """As @FILE too, and after a run was moved aside; the list to read has a line for each."""
+    for number, value in enumerate(ODD):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_options(Namespace(name="run", cache_dir=value, dataroot=value, seed=3), folder)
+        rename(folder, "it's")
+        assert read_options(folder / FILE) == {
+            "name": "it's",
+            "cache_dir": value,
+            "dataroot": value,
+            "seed": "3",
+        }
+        opt = TrainOptions().parse([f"@{folder / FILE}"])
+        assert (opt.name, opt.cache_dir, opt.dataroot, opt.seed) == ("it's", value, value, 3)
+        lines = (folder / TO_READ).read_bytes().splitlines()
+        assert [line.split(b":")[0].strip() for line in lines] == [
+            b"cache_dir",
+            b"dataroot",
+            b"name",
+            b"seed",
+        ]
+
+
+def test_records_as_they_were_written_before(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(RECORD)
+    rename(tmp_path, "new")
+    assert read_options(tmp_path / FILE)["name"] == "new"
+
+
 def test_options_that_may_be_repeated_are_recorded_as_they_were_given(tmp_path: Path, common) -> None:
     for name in ("first, one", "second"):
         write_radiance(tmp_path / f"{name}.exr", scene()[:200, :260])
@@ -55,7 +104,7 @@ def test_options_that_may_be_repeated_are_recorded_as_they_were_given(tmp_path: 
     succeed("train.py", *words, *sources)
     record = tmp_path / "run" / "opt_train.args"
     lines = record.read_text()
-    assert lines.count("--source ") == 2
+    assert lines.count("--source=") == 2
     assert "load_iter" not in lines
     succeed("train.py", f"@{record}", "--resume", "True", "--niter", 2)
     assert len(log_rows(tmp_path / "run", "train")) == 2

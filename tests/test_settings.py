@@ -1,12 +1,15 @@
 """Files of settings, --config: what they say, what wins over them, and what is wrong with them."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from tests.programs import log_rows, run, succeed
+from tests.programs import ROOT, log_rows, run, succeed
 from util.errors import UserError
 
 TEXT = """
@@ -151,3 +154,82 @@ def test_one_file_for_both_programs(brackets, config, tmp_path) -> None:
     assert [row["step"] for row in log_rows(tmp_path / "run")] == [1, 2, 3, 4]
     result = succeed("test.py", *words, "--metrics", "psnr_mu")
     assert "psnr_mu" in result.out and result.err.count("note: ") == 1
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("--niter 3\n--cache_dir 'a\nb\n", r"words, line 2: No closing quotation: --cache_dir 'a"),
+        ("# it's\n--niter 3 \\", r"words, line 2: No escaped character: --niter 3"),
+        ("--niter 3\n--lr \0", r"words, line 2: not a text file"),
+        ("@words", r"files of options that name each other, more than 8 deep"),
+        ("@nowhere", r"cannot read nowhere: No such file"),
+    ],
+)
+def test_damaged_files_of_options(tmp_path, monkeypatch, text, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words").write_text(text)
+    with pytest.raises(UserError, match=message):
+        TrainOptions().parse(["--name", "a", "--dataroot", "/d", "@words"])
+
+
+def test_settings_nested_without_end(config) -> None:
+    with pytest.raises(UserError, match="expected options, a line each, not lists in lists"):
+        TrainOptions().parse(config("niter: " + 1100 * "["))
+
+
+LIMITS = [
+    (["--name="], "--name '': expected the name of a folder in CHECKPOINTS_DIR, such as mine or a/b"),
+    (["--name", "."], "--name '.': expected"),
+    (["--name", ".."], "--name '..': expected"),
+    (["--name", "/tmp/a"], "--name '/tmp/a': expected"),
+    (["--name", "a/../../b"], "--name 'a/../../b': expected"),
+    (["--name", "a\nb"], "--name 'a.nb': expected"),
+    (["--net", ""], "unknown network ''"),
+    (["--model", ""], "unknown model ''"),
+    (["--dataset_name", ""], "unknown dataset ''"),
+    (["--seed", str(2**64)], f"--seed: expected a whole number from 0 to {2**64 - 1}"),
+    (["--patch_size", "9000"], "--patch_size: expected a whole number from 1 to 8192"),
+    (["--batch_size", str(10**9)], "-b: expected a whole number from 1 to 65536"),
+    (["--niter", str(10**9)], "expected a whole number from 1 to 1000000"),
+    (["--niter_decay", str(10**9)], "--niter_decay: expected a whole number from 0 to 1000000"),
+    (["--epoch_iters", "9" * 5000], "--epoch_iters: expected a whole number from 1 to"),
+    (["--lr", "nan"], "--lr: expected a number, 0 or more, not 'nan'"),
+    (["--lr", "inf"], "--lr: expected a number, 0 or more, not 'inf'"),
+]
+
+
+@pytest.mark.parametrize("words, message", LIMITS)
+def test_limits(words, message) -> None:
+    with pytest.raises(UserError, match=message):
+        TrainOptions().parse(["--name", "a", "--dataroot", "/d", *words])
+
+
+def test_names_in_folders_and_the_largest_numbers() -> None:
+    words = ["--name", "a/b c", "--dataroot", "/d", "--seed", str(2**64 - 1), "--niter", "1000000"]
+    assert TrainOptions().parse(words).seed == 2**64 - 1
+
+
+def test_more_loaders_than_the_cores_bear(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    words = ["--name", "a", "--dataroot", "/d", "-j"]
+    assert TrainOptions().parse([*words, "12"]).workers == 12
+    assert capsys.readouterr().err == ""
+    assert TrainOptions().parse([*words, "13"]).workers == 12
+    assert capsys.readouterr().err == "note: -j 13: 12 processes load, 4 for each core\n"
+
+
+def test_paths_for_scripts_are_from_where_they_are_called(tmp_path) -> None:
+    """Sourced in a project folder whose environment is there."""
+    project, here = tmp_path / "project", tmp_path / "my work"
+    for folder in (project / "syn_bash", project / ".venv" / "bin", here):
+        folder.mkdir(parents=True)
+    shutil.copy(ROOT / "syn_bash" / "environment.sh", project / "syn_bash")
+    for name in ("requirements.txt", ".venv/requirements.txt", ".venv/bin/activate"):
+        (project / name).write_text("")
+    script = f'source "{project}/syn_bash/environment.sh"; echo "$PWD|$DATAROOT|$HDR|${{VGG:-none}}"'
+    variables = os.environ | {"DATAROOT": "a b", "HDR": "/hdr", "VGG": ""}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=here, env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{project}|{here}/a b|/hdr|none\n"

@@ -45,7 +45,9 @@ def up_to(most: int, least: int = 1) -> Callable[[str], int]:
 
     def bounded(text: str) -> int:
         if not (text.isdecimal() and len(text) <= LONGEST and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not '{text}'")
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {least} to {most}, not '{text[:40]}'"
+            )
         return int(text)
 
     return bounded
