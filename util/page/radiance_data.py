@@ -46,8 +46,8 @@ def pack(light: np.ndarray) -> Light:
     """Light (H, W, 3) as base64 of zlib of half floats, whose last two bits are rounded to 0.
 
     Nobody sees these bits, less than a tenth of a step of 8 bits after the mu-law, but they take a fifth of
-    the room. Each code is stored as its difference to that of the px to its left, modulo 2^16, first the upper
-    bytes of all, then the lower ones: what is smooth packs well so.
+    the room. Each code is stored as its difference to that of the px to its left, modulo 2^16, first the
+    upper bytes of all, then the lower ones: what is smooth packs well so.
     """
     codes = np.clip(np.nan_to_num(light), 0, LARGEST).astype(np.float16).view(np.uint16)
     codes = (codes + 2) & 0xFFFC
