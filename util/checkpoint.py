@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -96,7 +97,8 @@ def load(path: str | Path) -> dict[str, Any]:
 def _read(path: str | Path) -> Any:
     """What a file holds of tensors and plain values, or what PyTorch raises."""
     try:
-        return torch.load(regular(path), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of kinds of tensors that are refused afterwards
+            return torch.load(regular(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # damaged, or foreign classes
         content = read_published(path)
         if content is None:
