@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from util.imaging.tonemap import mu_law
+from util.imaging.tonemap import inverse_mu_law, mu_law
 
 MARGIN = 24  # px by which a result may be moved
 QUANTILES = 64  # steps of a free curve
@@ -20,15 +20,27 @@ def _grey(image: np.ndarray) -> np.ndarray:
 def registered(result: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A result of any size at the truth's, and a bool mask (H, W) of what it shows.
 
-    First by whole px, then by a shift and a turn with cubic interpolation, unless that strays.
+    First by whole px, then, where it comes closer so, by a shift and a turn with cubic interpolation.
     """
     wanted, given = _grey(truth), _grey(result)
     part = given[MARGIN:-MARGIN, MARGIN:-MARGIN]
     place = cv2.minMaxLoc(cv2.matchTemplate(wanted, part, cv2.TM_CCOEFF_NORMED))[3]
     whole = np.array([MARGIN - place[0], MARGIN - place[1], 0.0])
     fine = _fine(given, wanted, whole)
-    strayed = not np.isfinite(fine).all() or np.abs(fine - whole).max() > FARTHEST
-    return _moved(result, _matrix(whole if strayed else fine), wanted.shape)
+    poses = [whole] if np.abs(fine - whole).max() > FARTHEST else [whole, fine]
+    coded = mu_law(
+        np.clip(result, 0, None) / max(float(result.max()), 1e-9)
+    )  # lamps do not ring into the dark
+    moved = (_moved(coded, _matrix(pose), wanted.shape) for pose in poses)
+    light = [(inverse_mu_law(np.clip(image, 0, None)), shown) for image, shown in moved]
+    return min(light, key=lambda one: _error(*one, truth))
+
+
+def _error(image: np.ndarray, shown: np.ndarray, truth: np.ndarray) -> float:
+    """How far a moved result is from the truth after one gain, coded, without a margin."""
+    inner = (slice(MARGIN, -MARGIN),) * 2
+    coded = mu_law(np.clip(gained(image, truth, shown), 0, 1))
+    return float(np.square(coded - mu_law(truth))[inner].mean())
 
 
 def _matrix(pose: np.ndarray) -> np.ndarray:
@@ -49,8 +61,9 @@ def _fine(given: np.ndarray, wanted: np.ndarray, pose: np.ndarray) -> np.ndarray
         moved = _moved(given, _matrix(pose), wanted.shape)[0]
         along_y, along_x = (gradient[inner] for gradient in np.gradient(moved))
         turn = along_y * x - along_x * y
-        columns = np.stack([part.ravel() for part in (along_x, along_y, turn, moved[inner])], axis=1)
-        change = np.linalg.lstsq(columns, (wanted - moved)[inner].ravel(), rcond=None)[0][:3]  # and a gain
+        parts = (along_x, along_y, turn, moved[inner], np.ones_like(turn))  # gains are offsets of coded light
+        columns = np.stack([part.ravel() for part in parts], axis=1)
+        change = np.linalg.lstsq(columns, (wanted - moved)[inner].ravel(), rcond=None)[0][:3]
         pose = pose + np.clip(change, -1, 1)
     return pose
 
