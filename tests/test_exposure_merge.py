@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from models.networks import create_network
 from models.networks.exposure_merge import EXCESS, EXCESS_STEPS, ExposureMerge
+from models.networks.flow import dis_flow
 from models.networks.flow.dis_flow import chained_flow
 from tests.programs import run, succeed
 from util.scores.baselines import exposure_average
@@ -97,6 +98,18 @@ def test_excess_table() -> None:
         seen = float((normal + x).clamp(min=0).mean())
         assert EXCESS[round(seen * EXCESS_STEPS)] == pytest.approx(seen - x, abs=0.004)
     assert EXCESS[-1] < 1e-4 and EXCESS[0] == 0
+
+
+def test_a_flow_back_is_looked_for_only_where_there_is_one_to_confirm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+    monkeypatch.setattr(dis_flow, "dis_between", lambda *views: found.append(views) or still)
+    still = np.zeros((*SIZE, 2), np.float32)
+    light = scene().mean(0).expand(3, -1, -1)
+    exposure = torch.tensor([1.0, 2.0, 4.0])
+    assert not chained_flow(light, exposure, torch.full((3,), SHOT), torch.full((3,), READ)).any()
+    assert len(found) == 2
 
 
 def test_clipped_values_are_left_out() -> None:

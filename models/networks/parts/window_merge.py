@@ -13,6 +13,7 @@ from models.networks.parts.windows import CONSTANT, Windows, squared
 
 AGREEMENT = 1.5  # power of a difference, in variances of noise, that is put down to noise
 FOREIGN = 30.0  # power from which a difference is no error of the same light, and doubt grows faster
+ALL_OF_IT = 1 - 1e-6  # share of a window from which it counts as clipped all over
 SHRINKAGE = 2.0  # variances of the remaining noise that are taken off the power of each frequency
 
 
@@ -53,12 +54,40 @@ def merge_windows(grid: Windows, first: Evidence, *others: Evidence) -> torch.Te
 def _take(grid: Windows, strip: slice, state: torch.Tensor, variance: torch.Tensor, other: Evidence) -> None:
     """Merge the windows of one more frame in a strip into the state (2, C, n, FREQUENCIES), in place.
 
-    `variance` (C, n, FREQUENCIES) is that of the state.
+    `variance` (C, n, FREQUENCIES) is that of the state. Windows that are clipped all over tell nothing.
     """
-    difference = _difference(grid, strip, state, other)
-    share = None if other.lost is None else 1 - other.lost[strip].flatten()[:, None]
-    errors = other.errors[:, strip].flatten(0, 2)
-    expected = torch.addmm(variance.flatten(0, 1), errors, grid.errors).view(variance.shape)
+    windows, errors = grid.cut(other.light, strip), other.errors[:, strip].flatten(1, 2)
+    lost = None if other.lost is None else other.lost[strip].flatten()
+    if lost is None or not lost.any():
+        difference = grid.spectra(windows)
+        grid.subtract_shown(difference, state)
+        _update(grid, state, variance, difference, errors)
+        return
+    used = (lost < ALL_OF_IT).nonzero()[:, 0]
+    if len(used) == 0:
+        return
+    own_state, own_variance = state.index_select(2, used), variance.index_select(1, used)
+    rest = windows.index_select(1, used).mul_(grid.taper).sub_(grid.windows(own_state))
+    rest.mul_(grid.cut(other.valid, strip).index_select(1, used))
+    difference = grid.spectra(rest, tapered=False)
+    _update(grid, own_state, own_variance, difference, errors[:, used], 1 - lost[used, None])
+    state.index_copy_(2, used, own_state)
+    variance.index_copy_(1, used, own_variance)
+
+
+def _update(
+    grid: Windows,
+    state: torch.Tensor,
+    variance: torch.Tensor,
+    difference: torch.Tensor,
+    errors: torch.Tensor,
+    share: torch.Tensor | None = None,
+) -> None:
+    """Correct the state by a difference like it, as far as it is believed, in place.
+
+    `errors` (C, n, 2) are those of the frame, `share` (n, 1) is what of its windows is not clipped.
+    """
+    expected = torch.addmm(variance.flatten(0, 1), errors.flatten(0, 1), grid.errors).view(variance.shape)
     power = squared(difference).div_(expected).mean(0)
     if share is not None:
         power /= share.clamp(min=0.05)
@@ -72,19 +101,6 @@ def _take(grid: Windows, strip: slice, state: torch.Tensor, variance: torch.Tens
     state.addcmul_(gain, difference)
     grid.add_planes(state, least * slopes)
     variance.addcmul_(variance, gain if share is None else gain.mul_(share), value=-1)
-
-
-def _difference(grid: Windows, strip: slice, state: torch.Tensor, other: Evidence) -> torch.Tensor:
-    """Spectra of what a frame shows besides the state where it is not clipped, like the state."""
-    windows = grid.cut(other.light, strip)
-    difference = grid.spectra(windows)
-    grid.subtract_shown(difference, state)
-    if other.lost is not None:
-        cut_off = other.lost[strip].flatten().nonzero()[:, 0]
-        rest = windows[:, cut_off] * grid.taper - grid.windows(state[:, :, cut_off])
-        rest *= grid.cut(other.valid, strip)[:, cut_off]
-        difference[:, :, cut_off] = grid.spectra(rest, tapered=False)
-    return difference
 
 
 def _denoised(grid: Windows, spectra: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:

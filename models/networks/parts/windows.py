@@ -88,7 +88,7 @@ class Windows:
             for before, side, count in zip(self.before, size, self.counts, strict=True)
         ]
         self.taper = TAPER.flatten().to(device)
-        self.halves = (WAVE.square() / WAVE.square().sum()).view(2, HOP).T.to(device)
+        self.halves = (WAVE.square() / WAVE.square().sum()).view(2, HOP).to(device)
         self.there, self.back = THERE.to(device), BACK.to(device)
         self.tapered = self.there * self.taper[:, None]
         self.fit, self.planes = (matrix.to(device) for matrix in _planes())
@@ -118,8 +118,9 @@ class Windows:
     def mean(self, extended: torch.Tensor) -> torch.Tensor:
         """The mean of an extended image under the squared taper, (C, rows, columns)."""
         for _ in range(2):
-            parts = extended.unflatten(-1, (-1, HOP)) @ self.halves
-            extended = (parts[..., :-1, 0] + parts[..., 1:, 1]).mT.contiguous()
+            parts = extended.unflatten(-1, (-1, HOP))
+            first, second = (parts @ weights for weights in self.halves)
+            extended = (first[..., :-1] + second[..., 1:]).mT.contiguous()
         return extended
 
     def spectra(self, windows: torch.Tensor, tapered: bool = True) -> torch.Tensor:
