@@ -12,7 +12,7 @@ MOST = 400  # points of a curve
 
 
 class Curve(NamedTuple):
-    """Values over positions that rise, under a name; `dots` marks each of them."""
+    """Values over positions that rise, under a name or none; `dots` marks each of them."""
 
     name: str
     x: Sequence[float]
@@ -68,11 +68,11 @@ def _drawn(curve: Curve, points: Sequence[tuple[float, float]], number: int) -> 
     return [*lines, f"<text x='{x}' y='{y}' text-anchor='end' style='fill:{colour}'>{name}</text>"]
 
 
-def thinned(name: str, x: Sequence[float], y: Sequence[float]) -> Curve:
-    """A curve of at most 400 points, each the mean of those that it stands for."""
+def thinned(x: Sequence[float], y: Sequence[float]) -> Curve:
+    """A curve without a name of at most 400 points, each the mean of those that it stands for."""
     bins = min(MOST, len(x))
     means = [
         [float(part.mean()) for part in np.array_split(np.asarray(values, np.float64), bins)]
         for values in (x, y)
     ]
-    return Curve(name, *means, dots=bins < 40)
+    return Curve("", *means, dots=bins < 40)

@@ -69,7 +69,7 @@ def _curves(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
                 steps, values = points.setdefault(metric, ([], []))
                 steps.append(row["step"])
                 values.append(value)
-    return {metric: thinned(metric, *held) for metric, held in points.items()}
+    return {metric: thinned(*held) for metric, held in points.items()}
 
 
 def _ticks(steps: list[float]) -> list[int]:
