@@ -53,6 +53,7 @@ class MergeUNet(nn.Module):
     neighbours, and slots that are left over hold nothing.
 
     Args:
+        scale: 1, or a factor by which the result is enlarged.
         reference: number of the frame that the result shows; see ExposureMerge.
         mid_channels: width of the first level; each level is twice as wide.
         slots: frames that the network is shown.
@@ -63,7 +64,6 @@ class MergeUNet(nn.Module):
     """
 
     planes = (3, 4)
-    scales = (1,)
     usual_tile = 768
     settable = ("shot_noise", "read_noise")
     sizes: ClassVar[dict[str, dict[str, Any]]] = {"full": {}, "tiny": {"mid_channels": 8}}
@@ -73,6 +73,7 @@ class MergeUNet(nn.Module):
 
     def __init__(
         self,
+        scale: int = 1,
         reference: int = 0,
         mid_channels: int = 32,
         slots: int = 5,
@@ -81,7 +82,7 @@ class MergeUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.merge = ExposureMerge(1, reference, shot_noise, read_noise)
-        self.slots = slots
+        self.scale, self.slots = scale, slots
         widths = [mid_channels * 2**level for level in range(len(self.BLOCKS))]
         self.first = nn.Conv2d(OF_MERGE + OF_FRAME * slots, mid_channels, 3, padding=1)
         self.levels_down, self.levels_up, self.down, self.up = (nn.ModuleList() for _ in range(4))
@@ -92,7 +93,7 @@ class MergeUNet(nn.Module):
                 self.levels_up.append(nn.Sequential(*(ResBlock(width) for _ in range(ascending))))
                 self.down.append(nn.Conv2d(width, 2 * width, 2, 2))
                 self.up.append(nn.Conv2d(2 * width, 4 * width, 1))
-        self.last = nn.Conv2d(mid_channels, 4, 3, padding=1)
+        self.last = nn.Conv2d(mid_channels, 4 * scale**2, 3, padding=1)
         for block in self.modules():
             if isinstance(block, ResBlock):  # whose calm beginning, for deep stacks, is a slow one here
                 block.conv1.reset_parameters()
@@ -120,7 +121,7 @@ class MergeUNet(nn.Module):
         noise_law: torch.Tensor | None = None,
         **known: torch.Tensor,
     ) -> torch.Tensor:
-        """Frames (N, T, C, H, W), divided by their exposures (N, T) -> (N, C, H, W) on the same scale.
+        """Frames (N, T, C, H, W), divided by their exposures (N, T) -> (N, C, sH, sW) on the same scale.
 
         Args:
             window: (top, left, height, width) if `frames` is a tile of larger frames, all in px of `frames`.
@@ -133,8 +134,11 @@ class MergeUNet(nn.Module):
         else:
             parts = Aligned(frames, trust, merge, noise_law)
         margins = self._margins(frames.shape[-2:], window)
-        added = cut(self._added(mirrored(self.maps(parts, unit), margins)), margins, 1)
-        restored = decoded(coded(parts.merge * unit) + added.float()) / unit
+        added = cut(self._added(mirrored(self.maps(parts, unit), margins)), margins, self.scale)
+        merged = parts.merge
+        if self.scale > 1:
+            merged = F.interpolate(merged, scale_factor=self.scale, mode="bicubic", align_corners=False)
+        restored = decoded(coded(merged * unit) + added.float()) / unit
         if frames.shape[2] == 3:
             restored = torch.stack((restored[:, 0], restored[:, 1:3].mean(1), restored[:, 3]), dim=1)
         return restored
@@ -152,11 +156,12 @@ class MergeUNet(nn.Module):
             slots = frames.new_empty(len(frames), self.slots, 4, *frames.shape[-2:])
             return Aligned(slots, slots[:, :, :1], slots[:, 0], slots[:, :, :2, 0, 0])
         frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
-        known = known or self.whole_frame(frames, exposure)
-        merged = self.merge(frames, exposure, window, **known)
-        facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
-        samples = zip(frames, merged, known["flow"], *facts, strict=True)
-        frames, trust, law = (torch.stack(part) for part in zip(*map(self._shown, samples), strict=True))
+        with torch.autocast(frames.device.type, enabled=False):
+            known = known or self.whole_frame(frames, exposure)
+            merged = self.merge(frames, exposure, window, **known)
+            facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
+            samples = zip(frames, merged, known["flow"], *facts, strict=True)
+            frames, trust, law = (torch.stack(part) for part in zip(*map(self._shown, samples), strict=True))
         if frames.shape[2] == 3:
             frames, merged = frames[:, :, RGGB], merged[:, RGGB]
         return Aligned(frames, trust, merged, law)
@@ -224,7 +229,7 @@ class MergeUNet(nn.Module):
             x = level(down(x))
         for up, level in zip(reversed(self.up), reversed(self.levels_up), strict=True):
             x = level(F.pixel_shuffle(up(x), 2) + skips.pop())
-        return ERROR * self.last(x)
+        return ERROR * F.pixel_shuffle(self.last(x), self.scale)
 
     def _margins(
         self, size: tuple[int, int], window: tuple[int, int, int, int] | None
