@@ -14,9 +14,11 @@ from data.simulate.bracketing import draw_bracketing, take_pictures, take_raw
 from data.simulate.camera import draw_camera
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS
 from data.simulate.sources import find_sources
+from util.errors import UserError
 from util.parser import fraction
 
 FIRST_EXPOSURE = np.float32(1 / 16)  # of all brackets, on the scale of the target
+LARGEST_SIDE = 1200  # px of a photograph
 SHOWS_ANOTHER = 0.5  # share of the developed brackets of three and more frames that show their second one
 
 
@@ -30,6 +32,7 @@ class BracketsDataset(SimDataset):
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
         SimDataset.modify_commandline_options(parser, is_train)
         if is_train:
+            parser.set_defaults(net="merge_unet")
             parser.add_argument(
                 "--developed",
                 type=fraction,
@@ -80,4 +83,10 @@ class _File(Photograph):
 
 @lru_cache(maxsize=24)
 def _read(path: str) -> np.ndarray:
-    return cv2.imread(path, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
+    """A photograph, reduced to LARGEST_SIDE, which makes it sharp to the px and takes off its own noise."""
+    picture = cv2.imread(path, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise UserError(f"--source: cannot read {path}")
+    reduction = min(LARGEST_SIDE / max(picture.shape[:2]), 1)
+    picture = cv2.resize(picture, None, fx=reduction, fy=reduction, interpolation=cv2.INTER_AREA)
+    return picture[..., ::-1].astype(np.float32) / 255

@@ -30,6 +30,7 @@ class PreparedDataset(SynDataset):
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
         if is_train:
+            parser.set_defaults(net="merge_unet")
             parser.add_argument(
                 "--prepared", type=Path, required=True, help="folder that models.prepare wrote"
             )

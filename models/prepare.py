@@ -1,6 +1,6 @@
 """Aligns and merges training patches once, for networks that start from there.
 
-    python -m models.prepare --dataset_name brackets --net merge_unet --samples 2000 --out DIR --dataroot DIR
+    python -m models.prepare --dataset_name brackets --samples 2000 --out DIR --dataroot DIR
 
 What a network makes of frames before it learns (its `aligned`) takes longer than a step of its training.
 Here it is computed for random patches of a data set, in several processes (-j), and kept: `train.py
@@ -29,8 +29,9 @@ from models.networks.merge_unet import RGGB
 from options.train_options import TrainOptions
 from util.door import run
 from util.errors import UserError
-from util.files import write_atomically
+from util.files import remove_partial, write_atomically
 from util.json_record import as_json, read_json
+from util.locks import locked
 from util.parser import Parser, positive
 from util.stop import StopRequest
 from util.workers import do_all
@@ -46,7 +47,7 @@ class PrepareOptions(TrainOptions):
         group = parser.add_argument_group("preparation")
         group.add_argument("--out", type=Path, required=True, help="folder for the samples")
         group.add_argument("--samples", type=positive, default=2000, help="patches to prepare")
-        parser.set_defaults(dataset_name="brackets", net="merge_unet", patch_size=SIDE)
+        parser.set_defaults(patch_size=SIDE)
 
 
 def main() -> None:
@@ -56,6 +57,16 @@ def main() -> None:
     stop = StopRequest()
     dataset = data.create_dataset(opt, "train")
     facts = {"samples": opt.samples, "side": opt.patch_size, "made_of": made_of(opt, dataset)}
+    with locked(opt.out, "wait until it has ended, or give another folder to --out"):
+        remove_partial(opt.out, depth=1)
+        done, missing = prepare_all(opt, facts, stop)
+    print(f"{opt.out}: {done} samples prepared now, {opt.samples - missing} of {opt.samples} in all")
+    if stop:
+        raise stop.stopped("the same command goes on")
+
+
+def prepare_all(opt: argparse.Namespace, facts: dict, stop: StopRequest) -> tuple[int, int]:
+    """Prepare the samples that are not yet, or no longer; returns how many that were, and are missing."""
     made = _still_valid(opt.out, facts)
     numbers = [n for n in range(opt.samples) if not (made and sample_file(opt.out, n).exists())]
     todo = [(tuple(sys.argv[1:]), number) for number in numbers]
@@ -63,9 +74,7 @@ def main() -> None:
     results = do_all(prepare_sample, todo, max(opt.workers, 1), stop.__bool__)
     done = sum(1 for _ in tqdm(results, str(opt.out), len(todo), unit="sample", disable=None))
     _write_record(opt.out, facts, opt.samples - len(todo) + done)
-    print(f"{opt.out}: {done} samples prepared now, {opt.samples - len(todo) + done} of {opt.samples} in all")
-    if stop:
-        raise stop.stopped("the same command goes on")
+    return done, len(todo) - done
 
 
 def made_of(opt: argparse.Namespace, dataset: BaseDataset) -> str:
@@ -74,7 +83,8 @@ def made_of(opt: argparse.Namespace, dataset: BaseDataset) -> str:
     names = ("dataset_name", "net", "seed", "patch_size", "frame_num", *opt.of_data)
     digest.update(repr([(name, str(getattr(opt, name))) for name in names]).encode())
     roots = [Path(opt.dataroot), *(getattr(opt, "source", None) or [])]
-    for file in sorted(file for root in roots for file in (root, *root.rglob("*")) if file.is_file()):
+    files = {file for root in roots for file in (root, *root.rglob("*")) if file.is_file()}
+    for file in sorted(file for file in files if opt.out not in file.parents):
         facts = file.stat()
         digest.update(f"{file} {facts.st_size} {facts.st_mtime_ns}".encode())
     for kind in type(dataset).__mro__[:-1]:

@@ -9,9 +9,9 @@ dataroot=${DATAROOT:-datasets/demo} name=${NAME:-brackets_again} samples=${SAMPL
 prepared=${PREPARED:-datasets/prepared}
 
 [[ -e $dataroot ]] || python -m data.simulate --out "$dataroot"
-python -m models.prepare --dataset_name brackets --net merge_unet --dataroot "$dataroot" --out "$prepared" \
+python -m models.prepare --dataset_name brackets --dataroot "$dataroot" --out "$prepared" \
     --samples "$samples" --name "$name" --gpu_ids -1 -j 2 ${SOURCE:+--source "$SOURCE"}
 python train.py --name "$name" --model syn --dataset_name prepared --prepared "$prepared" --dataroot "$dataroot" \
-    --net merge_unet --batch_size 8 --patch_size 64 --lr 1e-3 --lr_policy cosine_warmup --weight_decay 0 \
+    --batch_size 8 --patch_size 64 --lr 1e-3 --lr_policy cosine_warmup --weight_decay 0 \
     --epoch_iters 250 --niter 60 --ema_decay 0.998 --grad_clip 1 --val_freq 5 --save_epoch_freq 60 --print_freq 50 \
     --gpu_ids -1 -j 1 --resume auto "$@"
