@@ -141,7 +141,7 @@ def test_a_mistake_is_one_line(common, tmp_path):
     status, _, err = wait(torchrun(*words, "--niter", 0))
     assert status == 1
     assert [line for line in err.splitlines() if line.startswith("error:")] == err.splitlines()[:1]
-    assert re.search(r"traceback : error: argument --niter.* above 0, not '0'\n=+\n$", err)
+    assert re.search(r"traceback : error: argument --niter.* from 1 to 1000000, not '0'\n=+\n$", err)
     (tmp_path / "run" / "opt_train.args").mkdir(parents=True)  # which the first writes
     code = "import sys; from util.launch import launch; launch(2, sys.argv[1:])"
     status, _, err = wait(start("-c", code, "train.py", *words))
