@@ -4,14 +4,13 @@ python -m data.simulate --out RAW --source PHOTOGRAPHS --split Test --layout rea
 python -m data.simulate --out LDR --source PHOTOGRAPHS --split Test --layout kalantari
 python -m tests.bench.classical --raw RAW/Test --ldr LDR/Test [--net exposure_merge] [--net FILE.pth]
 
-Needs what Debian calls hdrmerge, enfuse and hugin-tools, and `pip install imagecodecs` to read what HDRMerge
-writes; what is missing is named and left out. Each result is registered with the truth by itself and
+Needs what Debian calls hdrmerge, enfuse and hugin-tools, and `pip install imagecodecs` to read what they
+write; a program that is missing is named and left out. Each result is registered with the truth by itself and
 multiplied by one number. Fused pictures (Mertens, enfuse) are no radiance: all results of LDR frames are
 scored a second time after a free tone curve for each channel.
 """
 
 import argparse
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -131,9 +130,6 @@ def main() -> None:
     parser.add_argument("--net", action="append", help="name of a network, or file of weights")
     options = parser.parse_args()
     nets = options.net or ["exposure_merge"]
-    for tool in ("hdrmerge", "enfuse", "align_image_stack"):
-        if shutil.which(tool) is None:
-            print(f"{tool}: not installed")
     for title, root, prepare in (
         ("raw, PSNR-mu of packed planes (dB)", options.raw, raw_methods),
         ("LDR, PSNR-mu (dB)", options.ldr, ldr_methods),

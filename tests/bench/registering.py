@@ -50,10 +50,7 @@ def _matrix(pose: np.ndarray) -> np.ndarray:
 
 
 def _fine(given: np.ndarray, wanted: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """The pose at which the smoothed pictures are closest (Gauss-Newton, Lucas and Kanade 1981).
-
-    OpenCV's findTransformECC is not taken: in version 5.0 it stops up to a px away.
-    """
+    """The pose at which the smoothed pictures are closest (Gauss-Newton, Lucas and Kanade 1981)."""
     given, wanted = (cv2.GaussianBlur(picture, (0, 0), 2) for picture in (given, wanted))
     inner = (slice(MARGIN, -MARGIN),) * 2  # what was moved before may have a black margin
     y, x = np.mgrid[: wanted.shape[0], : wanted.shape[1]][(slice(None), *inner)]
