@@ -67,8 +67,10 @@ def main() -> None:
 
 def prepare_all(opt: argparse.Namespace, facts: dict, stop: StopRequest) -> tuple[int, int]:
     """Prepare the samples that are not yet, or no longer; returns how many that were, and are missing."""
-    made = _still_valid(opt.out, facts)
-    numbers = [n for n in range(opt.samples) if not (made and sample_file(opt.out, n).exists())]
+    if not _still_valid(opt.out, facts):
+        for number in range(opt.samples):  # before the record says that they are of now
+            sample_file(opt.out, number).unlink(missing_ok=True)
+    numbers = [number for number in range(opt.samples) if not sample_file(opt.out, number).exists()]
     todo = [(tuple(sys.argv[1:]), number) for number in numbers]
     _write_record(opt.out, facts, opt.samples - len(todo))
     results = do_all(prepare_sample, todo, max(opt.workers, 1), stop.__bool__)
@@ -84,7 +86,7 @@ def made_of(opt: argparse.Namespace, dataset: BaseDataset) -> str:
     digest.update(repr([(name, str(getattr(opt, name))) for name in names]).encode())
     roots = [Path(opt.dataroot), *(getattr(opt, "source", None) or [])]
     files = {file for root in roots for file in (root, *root.rglob("*")) if file.is_file()}
-    for file in sorted(file for file in files if opt.out not in file.parents):
+    for file in sorted(file for file in files if opt.out.resolve() not in file.resolve().parents):
         facts = file.stat()
         digest.update(f"{file} {facts.st_size} {facts.st_mtime_ns}".encode())
     for kind in type(dataset).__mro__[:-1]:

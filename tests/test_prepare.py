@@ -67,6 +67,19 @@ def test_samples_of_other_options_are_made_anew(made, monkeypatch, capsys):
     make(made, monkeypatch)
 
 
+def test_samples_of_other_options_do_not_survive_a_kill(made, monkeypatch, capsys):
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(prepare, "do_all", lambda *_args: raises())
+        make(made, patched, "--seed", "7")
+    make(made, monkeypatch, "--seed", "7")
+    assert "3 samples prepared now" in capsys.readouterr().out
+    make(made, monkeypatch)
+
+
+def raises():
+    raise RuntimeError("killed")
+
+
 def test_patches_are_pure_functions_of_their_draw_and_flipped_alike(made):
     dataset = opened(made, "--patch_size", "32")
     draws = [Draw(0, 1, 1, position, 0) for position in range(12)]
