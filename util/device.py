@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from util import partners
 from util.errors import ResourceError, UserError
@@ -128,8 +129,22 @@ def _join_torchrun(opt: argparse.Namespace) -> Place:
     if gpus:
         torch.cuda.set_device(device)
     patience = datetime.timedelta(hours=2)  # the others wait while the main process validates
-    dist.init_process_group("nccl" if gpus else "gloo", rank=rank, world_size=world, timeout=patience)
+    store = _fresh_store(rank, world, patience)
+    dist.init_process_group(
+        "nccl" if gpus else "gloo", store=store, rank=rank, world_size=world, timeout=patience
+    )
     return Place(device, rank, world)
+
+
+def _fresh_store(rank: int, world: int, patience: datetime.timedelta) -> dist.Store:
+    """Where the processes find each other's addresses.
+
+    torchrun keeps those of the processes that it ended when it starts others on one machine; of several
+    machines each counts its own restarts, so that there only torchrun itself can begin with none.
+    """
+    store, _, _ = next(rendezvous("env://", rank=rank, world_size=world, timeout=patience))
+    is_alone = os.environ.get("GROUP_WORLD_SIZE") == "1"
+    return dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"] if is_alone else "all", store)
 
 
 def any_process(flag: bool, place: Place) -> bool:
