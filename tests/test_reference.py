@@ -79,14 +79,14 @@ def test_what_fills_the_reference_is_not_merged_again() -> None:
     """Nor is it asked of the next frame, unless both are clipped."""
     valid = torch.ones(1, 9, 20)
     valid[..., 14:] = 0
-    seen, shorter = (Observed(*torch.full((3, 2, 9, 20), value), valid) for value in (0.25, 0.5))
     clipped = torch.zeros(2, 9, 20, dtype=torch.bool)
     clipped[0, 4, [5, 16]] = True
-    filled, rest, still = _filled(seen, shorter, clipped)
+    seen, shorter = (Observed(*torch.full((3, 2, 9, 20), value), valid, clipped) for value in (0.25, 0.5))
+    filled, rest = _filled(seen, shorter)
     assert int((filled.light == 0.5).sum()) == int((filled.variance == 0.5).sum()) == 18
     assert torch.all(filled.light[0, 3:6, 4:7] == 0.5) and torch.all(filled.light[1] == 0.25)
     assert torch.all(rest.valid[:, 3:6, 4:7] == 0) and int(rest.valid.sum()) == 9 * 14 - 9
-    assert int(still.sum()) == 9 and torch.all(still[0, 3:6, 15:18])
+    assert int(filled.clipped.sum()) == 9 and torch.all(filled.clipped[0, 3:6, 15:18])
 
 
 def test_a_reference_that_is_not_there() -> None:

@@ -9,7 +9,7 @@ frequency by frequency, and a blurred long frame still gives its low ones.
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from torch import nn
 
 from models.networks.flow.dis_flow import chained_flow
 from models.networks.parts.warp import warp
-from models.networks.parts.window_merge import evidence, merge_windows
+from models.networks.parts.window_merge import evidence, may_hold, merge_windows
 from models.networks.parts.windows import HIGH, SIDE, TAPER, THERE, Windows, squared
 
 CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
@@ -136,23 +136,30 @@ class ExposureMerge(nn.Module):
         grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)
         with torch.autocast(frames.device.type, enabled=False):
             samples = zip(frames, known["flow"], *facts, strict=True)
-            merged = torch.stack([self._merge(grid, *sample) for sample in samples])
+            merged = torch.stack([self.merged(grid, self.observed(*sample)) for sample in samples])
         if self.scale > 1:
             merged = F.interpolate(merged, scale_factor=self.scale, mode="bicubic", align_corners=False)
         return merged.clamp(min=0)
 
-    def _merge(
-        self, grid: Windows, frames: torch.Tensor, flow: torch.Tensor, *facts: torch.Tensor
-    ) -> torch.Tensor:
-        """One sample: frames (T, C, H, W), flow (T-1, 2, H, W), facts (T,) as of `_observed` -> (C, H, W)."""
+    def observed(
+        self, frames: torch.Tensor, flow: torch.Tensor, *facts: torch.Tensor
+    ) -> Iterator["Observed"]:
+        """One sample, frames (T, C, H, W) with flow (T-1, 2, H, W) and facts (T,): exposure, noise and black.
+
+        The reference comes first, then the others in their order.
+        """
         others = list(zip(frames, *facts, strict=True))
-        first = others.pop(self.reference)
-        seen, clipped = self._observed(*first), first[0] * first[1] >= CLIPPED
-        moved = (self._observed(*frame, motion) for frame, motion in zip(others, flow, strict=True))
-        shorter = list(itertools.islice(moved, self.reference))
+        yield self._observed(*others.pop(self.reference))
+        for frame, motion in zip(others, flow, strict=True):
+            yield self._observed(*frame, motion)
+
+    def merged(self, grid: Windows, observed: Iterator["Observed"]) -> torch.Tensor:
+        """The merge (C, H, W) of what `observed` gives, one after the other."""
+        seen = next(observed)
+        shorter = list(itertools.islice(observed, self.reference))
         for i in reversed(range(self.reference)):
-            seen, shorter[i], clipped = _filled(seen, shorter[i], clipped)
-        known = [evidence(grid, *each) for each in itertools.chain([seen], shorter, moved)]
+            seen, shorter[i] = _filled(seen, shorter[i])
+        known = [evidence(grid, *each[:4]) for each in itertools.chain([seen], shorter, observed)]
         return merge_windows(grid, *known)
 
     def _observed(
@@ -164,9 +171,10 @@ class ExposureMerge(nn.Module):
         flow: torch.Tensor | None = None,
     ) -> "Observed":
         """A frame (C, H, W), sampled along a flow (2, H, W), and what is known of its errors."""
-        clipped = _widened((frame * exposure >= CLIPPED).any(0, keepdim=True))
+        own = frame * exposure >= CLIPPED
+        clipped = _widened(own.any(0, keepdim=True))
         valid = frame.new_ones(1, 1, 1).expand(clipped.shape)
-        if clipped.any():
+        if may_hold(clipped):
             valid = clipped.float()
             valid = valid if flow is None else warp(valid[None], flow[None], "border")[0]
             valid = (1 - 4 * valid).clamp_(min=0)
@@ -180,6 +188,7 @@ class ExposureMerge(nn.Module):
             variance=level.mul_(self.shot_noise * noise).add_(read).div_(exposure**2),
             offset=torch.maximum(excess, offset).div_(exposure),
             valid=valid,
+            clipped=own,
         )
 
     def _levels(
@@ -228,26 +237,26 @@ class Observed(NamedTuple):
     variance: torch.Tensor  # of its noise
     offset: torch.Tensor  # by which it may be wrong as a whole: levels and tone curves are uncertain at black
     valid: torch.Tensor  # (1, H, W), 1 = not clipped
+    clipped: torch.Tensor  # (C, H, W), in the place of the frame itself
 
 
-def _filled(
-    seen: Observed, shorter: Observed, clipped: torch.Tensor
-) -> tuple[Observed, Observed, torch.Tensor]:
+def _filled(seen: Observed, shorter: Observed) -> tuple[Observed, Observed]:
     """The reference with the light of a shorter frame where it is clipped, at least its own.
 
-    `clipped` (C, H, W) says where. The shorter frame is returned without what was taken from it, which is not
-    to be merged again, and then where both are clipped.
+    What is returned as clipped is so in both. The shorter frame is returned without what was taken from it,
+    which is not to be merged again.
     """
-    around = _widened(clipped)
-    light = torch.where(clipped, torch.maximum(seen.light, shorter.light), shorter.light)
+    around = _widened(seen.clipped)
+    light = torch.where(seen.clipped, torch.maximum(seen.light, shorter.light), shorter.light)
     filled = Observed(
         light=torch.where(around, light, seen.light),
         variance=torch.where(around, shorter.variance, seen.variance),
         offset=torch.where(around, shorter.offset, seen.offset),
         valid=seen.valid,
+        clipped=around & (shorter.valid == 0),
     )
     rest = shorter._replace(valid=shorter.valid * ~around.any(0, keepdim=True))
-    return filled, rest, around & (shorter.valid == 0)
+    return filled, rest
 
 
 def _widened(mask: torch.Tensor) -> torch.Tensor:

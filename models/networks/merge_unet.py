@@ -17,6 +17,7 @@ from torch import nn
 from models.networks.exposure_merge import ExposureMerge
 from models.networks.parts.blocks import ResBlock
 from models.networks.parts.padding import cut, mirrored
+from models.networks.parts.windows import Windows
 
 MU = 5000.0
 RGGB = (0, 1, 1, 2)  # RGB frames are shown as planes R, G, G, B
@@ -158,22 +159,25 @@ class MergeUNet(nn.Module):
         frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
         with torch.autocast(frames.device.type, enabled=False):
             known = known or self.whole_frame(frames, exposure)
-            merged = self.merge(frames, exposure, window, **known)
             facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
-            samples = zip(frames, merged, known["flow"], *facts, strict=True)
-            frames, trust, law = (torch.stack(part) for part in zip(*map(self._shown, samples), strict=True))
+            grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)
+            samples = zip(frames, known["flow"], *facts, strict=True)
+            slots = [self._slots(grid, *sample) for sample in samples]
+        frames, trust, merged, law = (torch.stack(part) for part in zip(*slots, strict=True))
         if frames.shape[2] == 3:
             frames, merged = frames[:, :, RGGB], merged[:, RGGB]
         return Aligned(frames, trust, merged, law)
 
-    def _shown(self, sample: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """One sample, (frames (T, C, H, W), merge (C, H, W), flow (T-1, 2, H, W); exposure, noise and black
-        of the frames, (T,)) -> light (S, C, H, W), trust (S, 1, H, W) and law of noise (S, 2) of the slots.
+    def _slots(
+        self, grid: Windows, frames: torch.Tensor, flow: torch.Tensor, *facts: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """One sample, as of ExposureMerge.observed -> light (S, C, H, W) and trust (S, 1, H, W) of the slots,
+        the merge (C, H, W), and the law of noise of the slots (S, 2).
         """
-        frames, merged, flow, exposure, noise, black = sample
-        flows = list(flow)
-        flows.insert(self.merge.reference, None)
-        seen = [self.merge._observed(*one) for one in zip(frames, exposure, noise, black, flows, strict=True)]
+        seen = list(self.merge.observed(frames, flow, *facts))
+        merged = self.merge.merged(grid, iter(seen)).clamp(min=0)
+        seen.insert(self.merge.reference, seen.pop(0))  # from short to long again
+        exposure, noise, _ = facts
         law = torch.stack(
             (self.merge.shot_noise * noise / exposure, self.merge.read_noise * noise / exposure**2)
         )
@@ -189,7 +193,7 @@ class MergeUNet(nn.Module):
         light += [merged] * lacking
         trust += [torch.zeros_like(trust[0])] * lacking
         laws += [torch.stack((torch.zeros_like(law[0, 0]), UNKNOWN / exposure.amin() ** 2))] * lacking
-        return torch.stack(light), torch.stack(trust), torch.stack(laws)
+        return torch.stack(light), torch.stack(trust), merged, torch.stack(laws)
 
     def exposures_of(self, exposure: torch.Tensor) -> torch.Tensor:
         """The exposure of each slot, (S,), of frames with exposures (T,)."""

@@ -33,7 +33,12 @@ def evidence(grid: Windows, *images: torch.Tensor) -> Evidence:
     """
     light, variance, offset, valid = (grid.extended(image) for image in images)
     errors = torch.stack((grid.mean(variance), grid.mean(offset).square()), dim=-1)
-    return Evidence(light, valid, errors, grid.mean(1 - valid)[0] if valid.min() < 1 else None)
+    return Evidence(light, valid, errors, grid.mean(1 - valid)[0] if may_hold(valid < 1) else None)
+
+
+def may_hold(mask: torch.Tensor) -> bool:
+    """Whether anything is set in a mask; on a GPU it may be: to ask would be to wait for it."""
+    return mask.is_cuda or bool(mask.any())
 
 
 def merge_windows(grid: Windows, first: Evidence, *others: Evidence) -> torch.Tensor:
@@ -58,12 +63,13 @@ def _take(grid: Windows, strip: slice, state: torch.Tensor, variance: torch.Tens
     """
     windows, errors = grid.cut(other.light, strip), other.errors[:, strip].flatten(1, 2)
     lost = None if other.lost is None else other.lost[strip].flatten()
-    if lost is None or not lost.any():
+    if lost is None or not may_hold(lost > 0):
         difference = grid.spectra(windows)
         grid.subtract_shown(difference, state)
         _update(grid, state, variance, difference, errors)
         return
-    used = (lost < ALL_OF_IT).nonzero()[:, 0]
+    every = torch.arange(len(lost), device=lost.device)
+    used = every if lost.is_cuda else every[lost < ALL_OF_IT]
     if len(used) == 0:
         return
     own_state, own_variance = state.index_select(2, used), variance.index_select(1, used)

@@ -30,7 +30,9 @@ def _places() -> torch.Tensor:
 
 
 PLACES = _places()
-LOWEST = ((PLACES[:, 0] + 1) % SIDE <= 2) & (PLACES[:, 1] <= 1)  # of planes, (FREQUENCIES,)
+LOWEST = (((PLACES[:, 0] + 1) % SIDE <= 2) & (PLACES[:, 1] <= 1)).nonzero()[
+    :, 0
+]  # numbers of those of planes
 HIGH = torch.minimum(PLACES[:, 0], SIDE - PLACES[:, 0]) + PLACES[:, 1] > 0.6 * SIDE  # (FREQUENCIES,)
 TIMES = torch.where(torch.arange(FREQUENCIES) < PAIRED, 2.0, 1.0)  # that a frequency is in the whole spectrum
 
@@ -93,7 +95,7 @@ class Windows:
         self.tapered = self.there * self.taper[:, None]
         self.fit, self.planes = (matrix.to(device) for matrix in _planes())
         self.doubled, self.neighbours = _doubled().to(device), _neighbours().to(device)
-        self.lowest = LOWEST.nonzero()[:, 0].to(device)
+        self.lowest = LOWEST.to(device)
         constant = squared(self.planes[:, 0])  # power of what is the same everywhere
         self.errors = torch.stack((self.taper.square().sum().expand_as(constant), constant))
 
