@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
     from util.tiling import Tell
 
 CKPT = Path(__file__).resolve().parent / "ckpt"
-SMALL, DARK = CKPT / "small" / "TMRNet_model_small.pth", CKPT / "dark" / "UNet_model_dark.pth"
+BRACKETS = CKPT / "brackets" / "MergeUNet_model_brackets.pth"
+DARK = CKPT / "dark" / "UNet_model_dark.pth"
 ROWS = CKPT / "sve" / "SVEResidual_model_sve.pth"
 LIGHTER = "give a smaller --tile"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
@@ -93,9 +94,8 @@ def parse(words: list[str]) -> Request:
     FolderDataset.modify_commandline_options(parser, is_train=False)
     parser.epilog = (
         "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "
-        "--tile, ... Without --net and --load_path, five raw files of which each is exposed about four times "
-        "as long as the one before, and a single dark one, are restored by the small networks that come with "
-        "the project, all else by a classical merge, bursts too."
+        "--tile, ... Without --net and --load_path, brackets of raw files and single dark ones are restored "
+        "by the small networks that come with the project, all else by a classical merge, bursts too."
     )
     if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
         raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")
@@ -117,7 +117,9 @@ def weights_for(scene: Scene) -> Path | None:
         return None
     if scene.rows:
         return ROWS if scene.has_rows_of_training else None
-    return SMALL if scene.is_like_training else DARK if scene.light else None
+    if scene.light:
+        return DARK
+    return BRACKETS if scene.is_raw_bracket else None
 
 
 def chooses_network(words: list[str]) -> bool:

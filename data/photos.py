@@ -17,11 +17,6 @@ from data.row_exposure import LIMITS, ORDERS, RowExposure
 from data.scene_files import find_scenes, shot_files
 from util.errors import UserError
 
-LIKE_TRAINING = (
-    5,
-    3.0,
-    5.4,
-)  # raw frames, and the range of ratios of neighbours, that ckpt/small was made for
 ROWS_OF_TRAINING = RowExposure(), 7.2, 8.9  # pattern and mask, and the range of ratios, of ckpt/sve
 RGGB = {"white_balance": np.ones(3, np.float32), "cam2rgb": np.eye(3, dtype=np.float32), "cfa": "RGGB"}
 
@@ -77,16 +72,9 @@ class Scene:
         )
 
     @property
-    def is_like_training(self) -> bool:
-        """Whether the weights in ckpt/small know brackets like these."""
-        count, low, high = LIKE_TRAINING
-        ratios = self.exposure[1:] / self.exposure[:-1]
-        return (
-            self.is_raw
-            and not (self.burst or self.rows)
-            and len(self.frames) == count
-            and bool(((ratios > low) & (ratios < high)).all())
-        )
+    def is_raw_bracket(self) -> bool:
+        """Whether the frames are raw ones of different exposure, which the weights in ckpt/brackets know."""
+        return self.is_raw and not (self.burst or self.rows or self.light)
 
 
 def reading_options(**changes: Any) -> argparse.Namespace:

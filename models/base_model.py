@@ -27,7 +27,10 @@ from util.training_state import as_checkpoint, load_optimizer, load_scaler, weig
 
 LARGEST_WEIGHT = 1e6  # of a network that restores anything: those of trained ones are below 100
 # Weights that come with the project, by planes of a frame and value of white.
-SHIPPED = {(4, 16.0): "ckpt/small/TMRNet_model_small.pth", (4, 1.0): "ckpt/dark/UNet_model_dark.pth"}
+SHIPPED = {
+    (4, 16.0): "ckpt/brackets/MergeUNet_model_brackets.pth",
+    (4, 1.0): "ckpt/dark/UNet_model_dark.pth",
+}
 
 
 class BaseModel(Restoring):

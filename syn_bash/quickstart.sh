@@ -5,5 +5,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 DATA=datasets/demo
 
 python -m data.simulate --out $DATA --workers 2
-python test.py --name quickstart --model syn --dataset_name syn --dataroot $DATA --net tmrnet \
-    --load_path ckpt/small/TMRNet_model_small.pth --gpu_ids -1 -j 1 --baselines True --save_hdr exr
+python test.py --name quickstart --model syn --dataset_name syn --dataroot $DATA --net merge_unet \
+    --load_path ckpt/brackets/MergeUNet_model_brackets.pth --gpu_ids -1 -j 1 --baselines True --save_hdr exr
