@@ -1,6 +1,8 @@
 """The page of a training run: curves of its log, and the pictures of its validations."""
 
 import json
+import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from util.page.writer import Group, write_page
 from util.scores.method_scores import RESTORED
 
 NO_VALUES = ("kind", "step", "epoch", "lr", "seconds_per_step")  # of a line of the log
+KINDS = "val", "train"  # of the lines with values
+MOST_STEPS = 1 << 53  # below which floats are exact
 TICKS = 5
 
 
@@ -41,6 +45,42 @@ class ValidationPictures:
             self.album.save()
 
 
+def read_rows(log: Path) -> list[tuple[bytes, dict[str, Any]]]:
+    """The lines of a run's log, and what they say; damaged ones are dropped with a note on stderr.
+
+    Each has a `kind` and a `step`; the values of trainings and validations are finite numbers, or None.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    lines = log.read_bytes().splitlines(keepends=True)
+    rows = [(line, row) for line in lines if (row := _read_row(line)) is not None]
+    if damaged := len(lines) - len(rows):
+        print(f"note: {log}: {damaged} damaged lines are dropped", file=sys.stderr)
+    return rows
+
+
+def _read_row(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None where a crash, or something else, damaged it."""
+    try:
+        row = json.loads(line.decode()) if line.endswith(b"\n") else None
+        return row if _is_row(row) else None
+    except (ValueError, RecursionError, OverflowError):
+        return None
+
+
+def _is_row(row: object) -> bool:
+    if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
+        return False
+    if type(row.get("step")) is not int or not 0 <= row["step"] < MOST_STEPS:
+        return False
+    if row["kind"] not in KINDS:
+        return True
+    "".join(row).encode()  # names that are no text cannot stand on a page
+    values = [value for name, value in row.items() if name != "kind" and value is not None]
+    return all(type(value) in (int, float) and math.isfinite(value) for value in values)
+
+
 def write_run_page(log: Path) -> Path:
     """Write `index.html` beside the log of a run, of it and of its validations; returns its path.
 
@@ -48,10 +88,10 @@ def write_run_page(log: Path) -> Path:
         UserError: it cannot be written; the record of a validation is damaged.
     """
     folder = log.parent
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    rows = [row for _, row in read_rows(log)]
     plots = [
         svg_of(f"{metric} ({kind})", "step", [curve], _ticks(curve.x), "{:.4g}".format)
-        for kind in ("val", "train")
+        for kind in KINDS
         for metric, curve in _curves(rows, kind).items()
     ]
     epochs = [row["epoch"] for row in rows if row["kind"] == "val" and "epoch" in row]

@@ -97,9 +97,15 @@ class Viewer {
   // Left, top, width and height of the image on the canvas.
   place() {
     const { width, height } = this.canvas, image = this.images[0];
-    this.position ??= { wide: Math.min(width, height * image.width / image.height), x: 0.5, y: 0.5 };
+    this.position ??= { wide: this.whole(), x: 0.5, y: 0.5 };
     const { wide, x, y } = this.position, high = wide * image.height / image.width;
     return [Math.round(width / 2 - x * wide), Math.round(height / 2 - y * high), wide, high];
+  }
+
+  // The width at which all of the image can be seen.
+  whole() {
+    const { width, height } = this.canvas, image = this.images[0];
+    return Math.min(width, height * image.width / image.height);
   }
 
   fit() { this.position = null; this.paint(); }
@@ -151,7 +157,7 @@ class Viewer {
     });
     for (const end of ['pointerup', 'pointercancel']) this.canvas.addEventListener(end, () => { drag = null; });
     this.canvas.addEventListener('pointerleave', () => { byId('probe').textContent = ''; });
-    this.canvas.addEventListener('dblclick', () => (this.position ? this.fit() : this.actual()));
+    this.canvas.addEventListener('dblclick', () => (this.place()[2] === this.whole() ? this.actual() : this.fit()));
   }
 
   // Linear values under the pointer.

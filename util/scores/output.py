@@ -72,6 +72,8 @@ class Output:
             self.write_picture(file, view, restored, sheet)
             shown = pictures | self.inputs(view, frames, sheet)
             lights = {method: of_mu_law(picture) for method, picture in shown.items()}
+            if TRUTH in lights and self.kind == "picture":
+                lights[TRUTH] = with_black_border(lights[TRUTH], self.border)
             self.report.add(sample["name"][0], sheet, lights, scores, self.columns(sheet))
 
     def inputs(
@@ -126,3 +128,9 @@ class Output:
         if self.opt.save_imgs:
             page = self.report.write(title, facts, means)
             print(f"pictures: {self.pictures}\nto look at: {page}")
+
+
+def with_black_border(light: np.ndarray, border: int) -> np.ndarray:
+    """Light (H, W, 3) with so many px on each side black, as the results have it: they are not scored."""
+    inner = light[border : light.shape[0] - border, border : light.shape[1] - border]
+    return np.pad(inner, ((border, border), (border, border), (0, 0)))
