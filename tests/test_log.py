@@ -43,12 +43,31 @@ def test_damaged_lines_are_dropped_with_a_note(tmp_path: Path, capsys) -> None:
     whole = [b'{"kind": "train", "step": 1}\n', b'{"kind": "val", "step": 3}\n']
     damaged = [b"\xff\x00\n", b"[1]\n", b"{}\n", b'{"kind": "val", "step": "x"}\n', b'{"kind": "tr\n']
     damaged += [b"[" * 100_000 + b"\n", b'{"kind": "val", "step": null}\n', b'{"kind": "train", "step": 2']
+    damaged += [
+        b'{"kind": "train", "step": %s}\n' % step for step in (b"1" + b"0" * 400, b"-1", b"true", b"1.0")
+    ]
+    values = (b'"x"', b"[1, 2]", b"NaN", b"1e999", b"1" + b"0" * 400, b"true", b'1, "\\ud800": 1')
+    damaged += [b'{"kind": "train", "step": 1, "mu_l1": %s}\n' % value for value in values]
+    damaged += [b'{"kind": 1, "step": 1}\n', b'{"kind": "start", "step": 0, "dataroot": "\xed\xa0\x80"}\n']
+    damaged += [damaged.pop(7)]  # without its end
     (tmp_path / FILE).write_bytes(b"".join([whole[0], *damaged[:-1], whole[1], damaged[-1]]))
     assert has_steps(tmp_path)
     with Logger(tmp_path, OPT, Progress(epoch=2)):
         pass
     assert told(tmp_path) == [("train", 1), ("val", 3)]
     assert capsys.readouterr().err == f"note: {tmp_path}/{FILE}: {len(damaged)} damaged lines are dropped\n"
+
+
+def test_damage_during_a_run_is_not_on_its_page(tmp_path: Path, capsys) -> None:
+    """Large values are, and None; what else the log says does not end the run."""
+    with Logger(tmp_path, OPT, Progress()) as logger:
+        for step, value in enumerate((1e300, -1e300, math.nan, 2**53), start=1):
+            logger.log("train", step, loss=value)
+        logger.file.write(
+            b'{"kind": "train", "step": 1, "loss": "x"}\n{"kind": "other", "step": 1, "a": [1]}\n'
+        )
+    assert "loss (train)" in (tmp_path / "index.html").read_text()
+    assert capsys.readouterr().err == f"note: {tmp_path}/{FILE}: 1 damaged lines are dropped\n"
 
 
 def test_log_that_was_deleted_is_an_error(tmp_path: Path) -> None:

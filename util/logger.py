@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import json
 import math
 import os
 import sys
@@ -21,12 +20,11 @@ from tqdm import tqdm
 from util.errors import UserError
 from util.files import regular, write_atomically
 from util.json_record import as_json
-from util.page.training import write_run_page
+from util.page.training import read_rows, write_run_page
 from util.progress import Progress
 from util.provenance import provenance
 
 FILE = "log.jsonl"
-DAMAGED = "damaged", math.inf  # kind and step of a line that cannot be read
 START = "start"  # kind of the line with which a run, and each resumption, begins
 
 
@@ -35,15 +33,6 @@ def has_steps(folder: Path) -> bool:
     path = folder / FILE
     start = f'"kind": "{START}"'.encode()
     return path.is_file() and any(start not in line for line in path.read_bytes().splitlines())
-
-
-def _read_line(line: bytes) -> tuple[str, float]:
-    """Kind and step of a line; DAMAGED where it tells neither."""
-    try:
-        content = json.loads(line) if line.endswith(b"\n") else None
-        return str(content["kind"]), float(content["step"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return DAMAGED
 
 
 def write_whole(file: FileIO, content: bytes) -> None:
@@ -97,15 +86,11 @@ class Logger:
 
     def _forget_after(self, step: int, validates_again: bool) -> None:
         """Drop the lines of steps and validations to come, and lines that are damaged, by a crash or else."""
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        read = [_read_line(line) for line in lines]
         kept = [
             line
-            for line, (kind, made) in zip(lines, read, strict=True)
-            if made < step or (made == step and not (kind == "val" and validates_again))
+            for line, row in read_rows(self.path)
+            if row["step"] < step or (row["step"] == step and not (row["kind"] == "val" and validates_again))
         ]
-        if damaged := read.count(DAMAGED):
-            print(f"note: {self.path}: {damaged} damaged lines are dropped", file=sys.stderr)
         with write_atomically(self.path) as temporary:
             temporary.write_bytes(b"".join(kept))
 
