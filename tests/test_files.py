@@ -168,3 +168,24 @@ def test_left_of_killed_processes_goes(tmp_path: Path) -> None:
     os.utime(tmp_path / left[-1], (long_ago, long_ago))
     remove_partial(tmp_path, depth=2)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".*")} == set(kept)
+
+
+def test_long_names_are_written_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    """The temporary names of two long ones differ."""
+    for name in ("n" * 251 + ".npy", "é" * 125 + ".npy", "n" * 255):
+        with write_atomically(tmp_path / name) as temporary, write_atomically(tmp_path / name[1:]) as other:
+            assert temporary != other and (temporary.suffix == ".npy") == (Path(name).suffix == ".npy")
+            temporary.write_text(name)
+            other.write_text("")
+        assert (tmp_path / name).read_text() == name
+        (tmp_path / name).unlink()
+        with complete_or_absent(tmp_path / name) as partial:
+            partial.mkdir()
+        assert (tmp_path / name).is_dir()
+    for path in (Path("/"), Path()):
+        for writer in (write_atomically, complete_or_absent):
+            with (
+                pytest.raises(UserError, match=rf"^cannot write {path}: name a file or a folder"),
+                writer(path),
+            ):
+                pass

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from options.run_folder import is_run
 from util import locks
 from util.errors import UserError
 from util.locks import locked
@@ -93,6 +94,44 @@ def test_where_nothing_can_be_locked_work_goes_on(tmp_path: Path, capsys, monkey
         pass
     note = f"note: {tmp_path} has no locks (No locks available): start one process at a time there\n"
     assert capsys.readouterr().err == note
-    monkeypatch.setattr(locks, "fcntl", None)  # Windows
-    with locked(tmp_path / "run", ""):
+
+
+def test_lock_is_in_the_folder_where_it_cannot_be_beside(tmp_path: Path, capsys, monkeypatch) -> None:
+    """Below a folder of others, and at a mount point; the file of another user's lock is not passed by."""
+    folder, opened = tmp_path / "run", os.open
+
+    def open_inside(path: Path, *more: int) -> int:
+        if Path(path).parent == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *more)
+
+    folder.mkdir()
+    monkeypatch.setattr(locks.os, "open", open_inside)
+    with locked(folder, "", "1 of 2"):
+        assert {path.name for path in folder.iterdir()} == {".lock", ".1 of 2.lock"}
+        assert not is_run(folder)
+    assert not list(folder.iterdir()) and capsys.readouterr().err == ""
+    (tmp_path / ".run.lock").write_text("")
+    with locked(folder, ""):
+        assert not list(folder.iterdir())
+    note = f"note: {folder} has no locks (Permission denied): start one process at a time there\n"
+    assert capsys.readouterr().err == note
+    monkeypatch.undo()
+    monkeypatch.setattr(locks.Path, "is_mount", lambda path: path == folder)
+    with locked(folder, ""):
+        assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_long_names_and_none(tmp_path: Path) -> None:
+    for name in ("n" * 255, "é" * 127):
+        folder = tmp_path / name
+        with locked(folder, ""):
+            folder.mkdir()
+            (beside,) = (path for path in tmp_path.iterdir() if path.name.endswith(".lock"))
+            assert len(os.fsencode(beside.name)) > 240
+        assert not list(folder.iterdir())
+    with (
+        pytest.raises(UserError, match=r"^cannot write /: name a file or a folder in it$"),
+        locked(Path("/"), ""),
+    ):
         pass

@@ -4,6 +4,7 @@ What stands in the way is told with the path that was asked for; `util.locks` ke
 """
 
 import errno
+import hashlib
 import io
 import os
 import platform
@@ -27,6 +28,7 @@ NO_FILES = {
 }
 UNFINISHED = re.compile(r"\.(?P<process>\d+)(@(?P<machine>.+))?\.partial(\.[^.]*)?")  # how such names end
 ABANDONED = 3600.0  # s since the last change after which unfinished work of another machine counts as left
+LONGEST = 255  # bytes of a name, on the usual file systems
 PROBE = 1 << 20  # bytes that are written to find out what hinders writing
 
 
@@ -46,6 +48,23 @@ def regular(path: str | Path) -> Path:
     return path
 
 
+def hidden_beside(path: Path, ending: str, stem: str = "") -> Path:
+    """A hidden name beside a path: its name, or `stem` of it, and an ending; a long one is cut, but differs.
+
+    Raises:
+        UserError: the path has no name, as `/`.
+    """
+    stem = stem or path.name
+    if not stem:
+        raise UserError(f"cannot write {path}: name a file or a folder in it")
+    name = os.fsencode(stem)
+    room = LONGEST - len(os.fsencode(ending)) - 1
+    if len(name) > room:
+        digest = hashlib.sha256(name).hexdigest()[:8]
+        stem = name[: max(room - len(digest), 0)].decode(errors="ignore") + digest
+    return path.with_name(f".{stem}{ending}")
+
+
 @contextmanager
 def write_atomically(path: str | Path, parents: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it replaces `path` when the block ends well.
@@ -58,7 +77,7 @@ def write_atomically(path: str | Path, parents: bool = True) -> Iterator[Path]:
         UserError: the file cannot be written (disk full, no permission); what stood at `path` is untouched.
     """
     path = regular(path)
-    temporary = path.with_name(f".{path.stem}.{_this_process()}.partial{path.suffix}")
+    temporary = hidden_beside(path, f".{_this_process()}.partial{path.suffix}", path.stem)
     try:
         with _telling_of(path, temporary, temporary):
             if parents:
@@ -98,7 +117,7 @@ def complete_or_absent(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: it cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.{_this_process()}.partial")
+    partial = hidden_beside(folder, f".{_this_process()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with _telling_of(folder, partial, partial / "probe"):

@@ -155,7 +155,8 @@ def check_dataset(out: Path, settings: Settings) -> None:
     wanted, record = settings.record(), out / RECORD
     try:
         names = {entry.name for entry in out.iterdir()} if out.exists() else set()
-        begun = {RECORD, SHARDS} & names or all(name.startswith(f".{SHARDS}.") for name in names)
+        passing = {name for name in names if name.startswith(f".{SHARDS}.") or name.endswith(".lock")}
+        begun = {RECORD, SHARDS} & names or names == passing
     except NotADirectoryError as error:
         raise UserError(f"{out} is a file: give a folder to --out") from error
     except OSError as error:
