@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from util.errors import UserError
+from util.errors import ResourceError, UserError
 from util.library_lines import lines_of_libraries
 
 
@@ -35,12 +35,23 @@ def test_a_file_that_is_read_all_the_same_is_named_once(start: str, capfd) -> No
 
 
 def test_other_errors_and_silence_pass(capfd) -> None:
-    with pytest.raises(ValueError, match="no"), lines_of_libraries("c.png"):
+    with pytest.raises(ValueError, match=r"^no\b") as caught, lines_of_libraries("c.png"):
         write("line\n")
         raise ValueError("no")
+    assert caught.value.__notes__ == ["c.png: line"]
     with lines_of_libraries("c.png"):
         pass
     assert capfd.readouterr().err == ""
+
+
+def test_the_kind_and_the_notes_of_an_error_stay() -> None:
+    short, cause = ResourceError("out of memory"), MemoryError()
+    short.add_note("saved")
+    with pytest.raises(ResourceError, match=r"memory \(line\)\nsaved$") as caught, lines_of_libraries("h"):
+        write("line\n")
+        raise short from cause
+    assert (caught.value.status, caught.value.__notes__) == (1, ["saved"])
+    assert caught.value.__cause__ is cause
 
 
 def test_more_than_a_pipe_holds_does_not_wait() -> None:

@@ -26,9 +26,9 @@ _told: set[tuple[str, str]] = set()
 def lines_of_libraries(path: str | Path) -> Iterator[None]:
     """Keep away what libraries write to stderr in the block, in which the file at `path` is decoded.
 
-    A UserError of the block ends with the first of these lines. Where there is no error the file was read in
-    spite of them: a note on stderr names it, once. Lines of several threads at once cannot be told apart:
-    they go on to stderr as they are.
+    A UserError of the block ends with the first of these lines, another error gets it as a note. Where there
+    is no error the file was read in spite of them: a note on stderr names it, once. Lines of several threads
+    at once cannot be told apart: they go on to stderr as they are.
     """
     _STDERR.redirect()
     text = ""
@@ -37,9 +37,13 @@ def lines_of_libraries(path: str | Path) -> Iterator[None]:
             yield
         finally:
             text = _STDERR.restore()
-    except UserError as error:
-        line = _first_line(text, path)
-        raise (UserError(f"{error} ({line})") if line else error) from error.__cause__
+    except Exception as error:
+        if line := _first_line(text, path):
+            if isinstance(error, UserError):
+                error.args = (f"{error} ({line})",)
+            else:
+                error.add_note(f"{path}: {line}")
+        raise
     line = _first_line(text, path)
     if line and (str(path), line) not in _told:
         _told.add((str(path), line))
