@@ -193,7 +193,7 @@ class BaseOptions:
         opt = parser.parse_strictly(sources.command_line(parser))
         opt.is_train, opt.of_data = self.is_train, sorted(self.of_data)
         published.settle(opt)
-        check_name(opt.name)
+        opt.name = checked_name(opt.name)
         opt.workers = _at_most_for_cores(opt.workers)
         if opt.dataroot is None:
             parser.error("the following arguments are required: --dataroot")
@@ -211,18 +211,20 @@ class BaseOptions:
         """Say what was taken from the record of a run."""
 
 
-def check_name(name: str) -> None:
-    """Refuse the name of a run whose folder would not be in that of all runs."""
+def checked_name(name: str) -> str:
+    """The name of a run as its folder has it; UserError if that would not be in the folder of all runs."""
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts or not name.isprintable():
         raise UserError(
             f"--name {name!r}: expected the name of a folder in CHECKPOINTS_DIR, such as mine or a/b"
         )
+    return str(Path(name))
 
 
 def _at_most_for_cores(workers: int) -> int:
     """As many loader processes, unless they would only take each other's time and the memory."""
-    most = max(8, PER_CORE * len(os.sched_getaffinity(0)))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = max(8, PER_CORE * cores)
     if workers > most:
         print(f"note: -j {workers}: {most} processes load, {PER_CORE} for each core", file=sys.stderr)
     return min(workers, most)

@@ -3,7 +3,7 @@
 import data
 import models
 from models import networks
-from util.parser import Parser, boolean, positive, up_to, whole
+from util.parser import Parser, boolean, given, positive, up_to, whole
 from util.tiling import USUAL_TILE
 
 LARGEST_SEED = 2**64 - 1  # that PyTorch takes
@@ -18,7 +18,7 @@ def add_run(parser: Parser) -> None:
     """What the run is called, and where its options are."""
     group = parser.add_argument_group("run")
     group.add_argument("--name", required=True, help="name of the run; its files are in CHECKPOINTS_DIR/NAME")
-    group.add_argument("--checkpoints_dir", default="./ckpt", help="folder of all runs")
+    group.add_argument("--checkpoints_dir", type=given, default="./ckpt", help="folder of all runs")
     group.add_argument(
         "--config",
         metavar="FILE.yml",
@@ -31,7 +31,9 @@ def add_data(parser: Parser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument("--dataset_name", default="syn", help="data set: " + ", ".join(data.dataset_names()))
     group.add_argument(
-        "--dataroot", help="folder of the data set (required, but for data sets with a default)"
+        "--dataroot",
+        type=given,
+        help="folder of the data set (required, but for data sets with a default)",
     )
     group.add_argument(
         "--max_dataset_size", type=positive, help="use only the first so many samples; default: all"
@@ -65,6 +67,7 @@ def add_model(parser: Parser) -> None:
     group.add_argument(
         "--load_path",
         "--model_path",
+        type=given,
         help="file of the weights to start from, or to test; default: none in training, and in testing the "
         "run's own, by --load_iter",
     )

@@ -195,6 +195,11 @@ LIMITS = [
     (["--niter_decay", str(10**9)], "--niter_decay: expected a whole number from 0 to 1000000"),
     (["--epoch_iters", "9" * 5000], "--epoch_iters: expected a whole number from 1 to"),
     (["--lr", "nan"], "--lr: expected a number, 0 or more, not 'nan'"),
+    *((words, f"{words[0]}: -- is no value") for words in (["--lr=--"], ["--chop=--"], ["-j--"])),
+    *(
+        ([f"{name}="], f"{name}.*: expected a value, not ''")
+        for name in ("--load_path", "--dataroot", "--checkpoints_dir", "--load_iter")
+    ),
     (["--lr", "inf"], "--lr: expected a number, 0 or more, not 'inf'"),
 ]
 
@@ -210,6 +215,11 @@ def test_names_in_folders_and_the_largest_numbers() -> None:
     assert TrainOptions().parse(words).seed == 2**64 - 1
 
 
+@pytest.mark.parametrize("name", ["a/b", "a/b/", "a//b", "./a/./b"])
+def test_names_are_those_of_their_folders(name) -> None:
+    assert TrainOptions().parse(["--name", name, "--dataroot", "/d"]).name == "a/b"
+
+
 def test_more_loaders_than_the_cores_bear(monkeypatch, capsys) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
     words = ["--name", "a", "--dataroot", "/d", "-j"]
@@ -217,6 +227,9 @@ def test_more_loaders_than_the_cores_bear(monkeypatch, capsys) -> None:
     assert capsys.readouterr().err == ""
     assert TrainOptions().parse([*words, "13"]).workers == 12
     assert capsys.readouterr().err == "note: -j 13: 12 processes load, 4 for each core\n"
+    monkeypatch.delattr("os.sched_getaffinity")  # macOS
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert TrainOptions().parse([*words, "17"]).workers == 16
 
 
 def test_paths_for_scripts_are_from_where_they_are_called(tmp_path) -> None:

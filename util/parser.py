@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import NoReturn
 from util.errors import UserError
 from util.files import regular
 
+DASHES = re.compile(r"(--[^=]+=|-\w=?)--")  # as a value, of which argparse of Python 3.11 makes []
 LONGEST = 30  # digits: Python takes its time for millions of them
 DEEPEST = 8  # files of options that name each other
 
@@ -24,6 +26,13 @@ def boolean(text: str) -> bool:
     if text.lower() in ("false", "f", "0", "no", "n", "off"):
         return False
     raise argparse.ArgumentTypeError(f"expected True or False, not '{text}'")
+
+
+def given(text: str) -> str:
+    """A text that is not empty, as that of a variable of the shell which is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a value, not ''")
+    return text
 
 
 def whole(text: str) -> int:
@@ -76,7 +85,7 @@ def _number(text: str, admitted: bool, expected: str) -> float:
 
 def iterations(text: str) -> list[int | str]:
     """`400`, `latest`, `best` or a comma list of them."""
-    return [int(part) if part.isdecimal() else part for part in text.split(",")]
+    return [int(part) if part.isdecimal() else part for part in given(text).split(",")]
 
 
 def whole_numbers(text: str) -> list[int]:
@@ -164,6 +173,8 @@ class Parser(argparse.ArgumentParser):
         """What argparse calls for them: here a quoted value may have several lines."""
         words = []
         for word in arg_strings:
+            if DASHES.fullmatch(word):
+                self.error(f"{word}: -- is no value")
             if not word.startswith("@"):
                 words.append(word)
             elif depth == DEEPEST:
