@@ -128,6 +128,15 @@ def test_other_shards_are_refused(sources, tmp_path):
         make(out, sources, "1/3")
 
 
+def test_more_shards_than_samples_are_refused(sources, tmp_path):
+    """Before anything is made."""
+    for count in (6, 999_999):
+        with pytest.raises(UserError, match=f"^--shard 1/{count}: 5 samples need at most as many shards$"):
+            make(tmp_path / "set", sources, f"1/{count}")
+    assert not (tmp_path / "set").exists()
+    assert make(tmp_path / "set", sources, "5/5").unfinished == [1, 2, 3, 4]
+
+
 def test_a_finished_set_stays_finished(whole, sources, tmp_path, monkeypatch):
     """Calling a shard again changes nothing, also where a cut is tried again; more samples begin anew."""
     out, simulate = tmp_path / "set", making.simulate
@@ -160,6 +169,8 @@ def test_options(sources, tmp_path, monkeypatch, capsys):
     for text in ("0/3", "4/3", "3", "1/0", "-1/3", "1/3/2", "a/b", ""):
         with pytest.raises(argparse.ArgumentTypeError, match=f"^expected I/N .* not '{text}'$"):
             read_shard(text)
+    with pytest.raises(argparse.ArgumentTypeError, match=f"not '1/{'9' * 38}'$"):
+        read_shard("1/" + "9" * 5000)
     command = f"--out {tmp_path}/set --layout {LAYOUT} --size 16 24 --frames_per_scene 1 --gpu_ids -1"
     monkeypatch.setattr(brackets, "built_in", lambda: sources)
     monkeypatch.setattr("sys.argv", ["simulate", *command.split(), "--shard", "2/4"])

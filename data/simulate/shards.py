@@ -22,6 +22,7 @@ from util.json_record import as_json, differences, read_json
 
 FOLDER = "shards"
 PLAN = "plan.json"
+DONE = "done_"  # begins the name of a shard's file
 Job = TypeVar("Job")
 
 
@@ -46,10 +47,10 @@ WHOLE = Shard()
 
 def read_shard(text: str) -> Shard:
     """The shard that `3/8` names."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
     number, count = map(int, found.groups()) if found else (0, 0)
     if not 1 <= number <= count:
-        raise argparse.ArgumentTypeError(f"expected I/N with I from 1 to N, such as 3/8, not '{text}'")
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 1 to N, such as 3/8, not '{text[:40]}'")
     return Shard(number, count)
 
 
@@ -58,11 +59,17 @@ class Plan:
 
     Args:
         out: folder of the set. record: of its settings. samples: all of them, with what they are made of.
+
+    Raises:
+        UserError: there are fewer samples than shards.
     """
 
     def __init__(
         self, out: Path, shard: Shard, record: dict[str, object], samples: Sequence[tuple[Path, str]]
     ) -> None:
+        if shard.count > max(len(samples), 1):
+            found = f"{len(samples)} samples"
+            raise UserError(f"--shard {shard.number}/{shard.count}: {found} need at most as many shards")
         names = "".join(f"{folder.relative_to(out)}\n{source}\n" for folder, source in samples)
         digest = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()[:12]
         self.out, self.shard, self.folder = out, shard, out / FOLDER
@@ -106,7 +113,7 @@ class Plan:
         Raises:
             UserError: the note cannot be written.
         """
-        mark = self._mark(self.shard.number)
+        mark = self.folder / f"{DONE}{self.shard.number}"
         try:
             mark.touch()
         except FileNotFoundError:  # another shard has completed the set meanwhile
@@ -117,8 +124,11 @@ class Plan:
 
     def unfinished(self) -> list[int]:
         """The numbers of the shards that are not done."""
-        numbers = range(1, self.shard.count + 1)
-        return [number for number in numbers if self.is_begun and not self._mark(number).exists()]
+        try:
+            marks = {path.name for path in self.folder.iterdir()}
+        except FileNotFoundError:  # no set in shards, or one that another shard completes at the same time
+            return []
+        return [number for number in range(1, self.shard.count + 1) if f"{DONE}{number}" not in marks]
 
     def remove(self) -> None:
         """Forget the plan of a set that is complete: at once, so that no shard finds half of it."""
@@ -126,6 +136,3 @@ class Plan:
         with suppress(FileNotFoundError):  # another shard completes the set at the same time
             self.folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
-
-    def _mark(self, number: int) -> Path:
-        return self.folder / f"done_{number}"
