@@ -1,7 +1,6 @@
 """The loader that feeds samples to training and testing."""
 
 import argparse
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from data.base_dataset import BaseDataset
 from data.draws import EpochBatches
 from util.device import keep_memory
 from util.errors import ResourceError, UserError
+from util.stop import deferred, leave_to_parent
 
 OF_BURSTS = ("linear14", "display", "aligned")  # scores whose borders are in px of the ground truth
 SSIM_SIDE = 11  # px of its window
@@ -57,7 +57,7 @@ def _batch_of_one(value: Any) -> Any:
 
 
 def _prepare_worker(_worker: int) -> None:
-    os.setsid()  # out of reach of Ctrl-C and of signals to the whole group: the main process ends the workers
+    leave_to_parent()
     torch.set_num_threads(1)
     keep_memory()
 
@@ -103,7 +103,8 @@ def samples(loader: DataLoader, device: torch.device | None = None) -> Iterator[
         UserError: a sample is damaged; the message names its file.
         ResourceError: a worker process was killed.
     """
-    batches = iter(loader)
+    with deferred():  # in the workers that begin here
+        batches = iter(loader)
     while (batch := _next(batches)) is not None:
         if isinstance(batch, list):
             raise batch[0]
