@@ -58,15 +58,15 @@ def train(opt: argparse.Namespace, place: Place, stop: StopRequest) -> None:
 
     again = f"python train.py {shlex.quote(f'@{model.folder}/{RECORD}')} --resume True"
     rescue = Rescue(now, lambda: save_state(model, now), again) if place.is_main else nullcontext()
-    logged = Logger(model.folder, opt, now) if place.is_main else nullcontext()
-    with rescue, logged as logger:
+    with rescue, Logger(model.folder, opt, now) if place.is_main else nullcontext() as logger:
         while now.epoch <= opt.niter + opt.niter_decay:
             model.set_learning_rate(learning_rate(opt, now.epoch, now.scores))
             batches.epoch, batches.first = now.epoch, now.iteration
             train_epoch(model, loader, now, logger, stop)
             if validation and now.epoch % opt.val_freq == 0:
                 save_state(model, now)
-                score = validate(model, validation, demosaic, now, logger) if place.is_main else 0.0
+                score = validate(model, validation, demosaic, now, logger, stop) if place.is_main else 0.0
+                device.stop_together(stop, place)
                 now.scores.append(device.from_main(score, place))
             end_epoch(model, opt, now)
 
@@ -102,12 +102,10 @@ def train_epoch(
             continue
         model.begin_step(now.seed(opt, rank=0))
         torch.manual_seed(now.seed(opt, model.place.rank))  # of what a network draws, dropout for example
-        losses = train_step(model, parts, opt, now)
-        parts = []
+        losses, parts = train_step(model, parts, opt, now), []
         if logger:
             logger.step(now.step(opt.epoch_iters), now.epoch, model.optimizer.param_groups[0]["lr"], losses)
-        if device.any_process(bool(stop), model.place):
-            raise stop.stopped()
+        device.stop_together(stop, model.place)
         if now.iteration % opt.save_latest_freq == 0 and now.iteration < opt.epoch_iters and not now.skipped:
             save_state(model, now)
 
@@ -150,14 +148,16 @@ def train_step(
 
 
 def validate(
-    model: BaseModel, loader: DataLoader, demosaic: Demosaicer, now: Progress, logger: Logger
+    model: BaseModel, loader: DataLoader, demosaic: Demosaicer, now: Progress, log: Logger, stop: StopRequest
 ) -> float:
-    """Score the validation set as test.py does; returns the mean PSNR."""
+    """Score the validation set as test.py does; returns the mean PSNR, NaN if asked to stop before."""
     opt, dataset = model.opt, loader.dataset
     judge = create_judge(dataset, create_align(opt, model.place.device, dataset.scores))
     evaluation, views = Evaluation(VALIDATED[dataset.scores], dataset.border, kind=dataset.scores), []
     shown = ValidationPictures(model.folder, now.epoch)
     for sample in samples(loader):
+        if stop:
+            return math.nan
         name = sample["name"][0]
         frames = model.normalised(sample)
         images = {RESTORED: model.restore(frames, sample).float().cpu(), TRUTH: ground_truth(sample)}
@@ -170,7 +170,7 @@ def validate(
             shown.add(name, {method: view.picture(image) for method, image in images.items()}, row)
     shown.finish()
     scores = evaluation.mean() | ({"psnr_published_view": finite_mean(views)} if views else {})
-    logger.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
+    log.log("val", now.step(opt.epoch_iters), epoch=now.epoch, **scores)
     return scores.get(evaluation.metrics[0], math.nan)
 
 

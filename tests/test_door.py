@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from data.loading import samples
+from data.loading import _prepare_worker, samples
 from tests.programs import ROOT
 from util.door import run
 from util.errors import ResourceError, UserError, memory_errors
@@ -115,7 +115,11 @@ def test_a_second_signal_ends_at_once():
     signals += "for n in (2, 2, 1): signal.raise_signal(n)\n"
     signals += "time.sleep(1.1); signal.raise_signal(1); print('hung up', flush=True)\n"
     ended = python(signals + "signal.raise_signal(2); print('no')", stdout=subprocess.PIPE)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "hung up\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        -signal.SIGINT,
+        "hung up\n",
+        "ended at once by a second SIGINT\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,3 +243,25 @@ def test_programs_import_quietly():
     for program in ("train.py", "data/simulate/__main__.py"):
         ended = python(code.format(program))
         assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+
+
+class Reach(Dataset):
+    """What signals reach the process that makes the sample."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        handled = [int(number) for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()).intersection(SIGNALS)
+        return torch.tensor([*handled, len(blocked), os.getsid(0) == os.getpid()])
+
+
+def test_only_the_main_process_ends_a_loader():
+    """Ctrl-C and signals to the group do not reach its workers, SIGTERM does; the main process gets all."""
+    loader = torch.utils.data.DataLoader(
+        Reach(), batch_size=None, num_workers=1, worker_init_fn=_prepare_worker
+    )
+    (sample,) = samples(loader)
+    assert sample.tolist() == [signal.SIGTERM, 0, True]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()).intersection(SIGNALS)

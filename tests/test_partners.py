@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch.distributed as dist
@@ -15,6 +16,7 @@ import torch.distributed as dist
 from options.train_options import has_state, resuming
 from util import device, partners
 from util.device import Place
+from util.door import run
 from util.errors import ResourceError, UserError
 from util.launch import launch
 from util.stop import SIGNALS, Stopped
@@ -67,7 +69,7 @@ def test_who_is_gone(attempt, dead):
     assert partners.lost() is None
 
 
-def test_a_lost_connection_is_told(attempt, dead, monkeypatch):
+def test_a_lost_connection_is_told(attempt, dead, monkeypatch, unchanged, capsys):
     """With the notes of the error that it was, or advice; without a word where the other spoke; bugs stay."""
 
     def ending(error: Exception) -> type[BaseException]:
@@ -85,7 +87,11 @@ def test_a_lost_connection_is_told(attempt, dead, monkeypatch):
     assert ending(noted).__notes__ == ["saved"]
     assert str(ending(RuntimeError("a bug"))) == "a bug"
     partners.is_first_to_tell("error: no data")
-    assert ending(RuntimeError("gloo/transport")).code == 1
+    silent = ending(RuntimeError("gloo/transport"))
+    assert (type(silent), silent.status) == (ResourceError, 1)
+    with pytest.raises(SystemExit) as end:
+        run(Mock(side_effect=silent))
+    assert (end.value.code, capsys.readouterr().err) == (1, "")
 
 
 @pytest.mark.parametrize("told", [False, True])

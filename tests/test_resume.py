@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import train
+from options.train_options import TrainOptions
 from tests.programs import Running, largest_difference, log_rows, run, succeed, weights
+from util.device import Place
+from util.errors import UserError
+from util.stop import Stopped, StopRequest
 
 STEPS = ("--niter", 3, "--epoch_iters", 5, "--save_latest_freq", 2, "--lr", 1e-3)
 VARIANTS = {
@@ -186,3 +191,47 @@ def test_epochs_of_another_length(common, tmp_path):
     assert result.status == 2
     expected = "train_state.pth: 1 epochs and 0 iterations are 2 steps, not with --epoch_iters 3"
     assert expected in result.err and len(result.err.splitlines()) == 1
+
+
+@pytest.fixture
+def begin(common, tmp_path):
+    """Trains for an epoch of two steps and a validation, in this process."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    place = Place(torch.device("cpu"))
+    words = [*common, "--niter", 1, "--epoch_iters", 2, "--checkpoints_dir", tmp_path, "--name", "run"]
+
+    def begin(*more: object) -> None:
+        train.train(TrainOptions().parse([str(word) for word in (*words, *more)]), place, StopRequest())
+
+    yield begin
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_stop_in_a_validation(begin, tmp_path, monkeypatch):
+    """It is left after the sample under way, and repeated on resuming; a log in the way says how to go on."""
+    truths, truth = [], train.ground_truth
+
+    def signalled(sample: dict) -> torch.Tensor:
+        truths.append(sample["name"])
+        signal.raise_signal(signal.SIGINT)
+        return truth(sample)
+
+    with monkeypatch.context() as patched, pytest.raises(Stopped) as stopped:
+        patched.setattr(train, "ground_truth", signalled)
+        begin()
+    assert len(truths) == 1
+    (note,) = stopped.value.__notes__
+    assert note.startswith("saved after iteration 2 of epoch 1; go on with: python train.py @")
+    log = tmp_path / "run" / "log.jsonl"
+    assert log_rows(tmp_path / "run", "val") == []
+    log.rename(tmp_path / "log")
+    log.mkdir()
+    with pytest.raises(UserError, match=r"^cannot write .*log\.jsonl: Is a directory") as refused:
+        begin("--resume", True)
+    assert refused.value.__notes__ == [note]
+    log.rmdir()
+    (tmp_path / "log").rename(log)
+    begin("--resume", True)
+    assert [row["step"] for row in log_rows(tmp_path / "run")] == [1, 2, 2]
+    assert len(log_rows(tmp_path / "run", "val")) == 1

@@ -16,6 +16,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from util import partners
 from util.errors import ResourceError, UserError
+from util.stop import StopRequest
 
 
 class Place(NamedTuple):
@@ -68,7 +69,7 @@ def joined(opt: argparse.Namespace) -> Iterator[Place]:
     """The place of this process for as long as it works with the others.
 
     Raises:
-        ResourceError: another process is gone. One that told why itself ends this one without a word.
+        ResourceError: another process is gone. Where it told why itself, `door.run` prints nothing more.
         UserError: see `join`.
     """
     with partners.Presence():
@@ -77,9 +78,7 @@ def joined(opt: argparse.Namespace) -> Iterator[Place]:
         except RuntimeError as error:
             if not (isinstance(error, dist.DistError) or "gloo/transport" in str(error)):
                 raise
-            told = partners.lost()
-            if told is None:
-                sys.exit(ResourceError.status)
+            told = partners.lost() or ResourceError("another process told why")
             for note in getattr(error, "__notes__", ["start again with --resume auto"]):
                 told.add_note(note)
             raise told from error
@@ -154,6 +153,12 @@ def any_process(flag: bool, place: Place) -> bool:
     value = torch.tensor(float(flag), device=place.device)
     dist.all_reduce(value, op=dist.ReduceOp.MAX)
     return bool(value)
+
+
+def stop_together(stop: StopRequest, place: Place) -> None:
+    """`Stopped` in all processes if any was asked to stop; all must call it."""
+    if any_process(bool(stop), place):
+        raise stop.stopped()
 
 
 def agree(step: int, place: Place) -> None:

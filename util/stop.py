@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # A hang-up, as of a dropped connection, stops a program as SIGTERM does; Windows has none.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -54,7 +54,8 @@ def leave_to_parent() -> None:
 class StopRequest:
     """Becomes true when this process is asked to stop, or with `at_once` raises `Stopped` where it is.
 
-    Signals that are ignored, as by nohup, stay so. A second one, but for another hang-up, ends the process.
+    Signals that are ignored, as by nohup, stay so. A second one, but for another hang-up, ends the process
+    with a line on stderr.
     """
 
     def __init__(self, at_once: bool = False) -> None:
@@ -69,6 +70,9 @@ class StopRequest:
             if self.at_once:
                 raise Stopped(number, "what is written stays")
         elif number in (signal.SIGINT, signal.SIGTERM) and time.monotonic() - self.since > IN_ONE:
+            if os.environ.get("RANK", "0") == "0":  # torchrun stops all processes at once
+                with suppress(OSError):  # nobody reads it
+                    os.write(2, f"ended at once by a second {signal.Signals(number).name}\n".encode())
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
