@@ -21,6 +21,7 @@ from data.photos import Scene, read_scene, reading_options, scene_folders, shots
 from data.results import Results
 from util.door import run
 from util.errors import UserError, memory_errors
+from util.locks import locked
 from util.parser import Parser, positive
 
 if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs are read before
@@ -40,14 +41,21 @@ class Request(NamedTuple):
     """What is asked for: scenes, where results go, how photographs are read, and options of test.py."""
 
     scenes: list[Path]  # folders, or files of which each is a scene
-    results: Results
+    out: Path
     reading: argparse.Namespace
     words: list[str]
 
 
 def main() -> int:
-    request, status = parse(sys.argv[1:]), 0
+    request = parse(sys.argv[1:])
+    with locked(request.out, "give another folder to --out"):
+        return restore_all(request, Results(request.out))
+
+
+def restore_all(request: Request, results: Results) -> int:
+    """Restore one scene after the other; the status of the program. What is wrong with one is told."""
     restorers: dict[Path | None, Restorer] = {}  # by the weights that suit a scene
+    status = 0
     for folder in request.scenes:
         try:
             scene = read_scene(folder, request.reading)
@@ -58,7 +66,7 @@ def main() -> int:
                 kind = ["--model=sve", "--sve=True"] if scene.rows else []
                 restorers[weights] = bracketeer.restorer(weights, [*best, *kind, *request.words])
             with memory_errors(LIGHTER):
-                restore(scene, folder, restorers[weights], request)
+                restore(scene, folder, restorers[weights], results, request.words)
         except UserError as error:  # the others may be well
             print(f"error: {error}", file=sys.stderr)
             status = max(status, error.status)
@@ -108,7 +116,7 @@ def parse(words: list[str]) -> Request:
     out = opt.out or opt.photos / "restored"
     if out.resolve() in {folder.resolve() for folder in folders}:
         raise UserError(f"--out {out} holds photographs: results would be taken for some of them")
-    return Request(scenes, Results(out), reading, others)
+    return Request(scenes, out, reading, others)
 
 
 def weights_for(scene: Scene) -> Path | None:
@@ -127,7 +135,7 @@ def chooses_network(words: list[str]) -> bool:
     return any(word.partition("=")[0] in ("--net", "--network", "--load_path") for word in words)
 
 
-def restore(scene: Scene, folder: Path, restorer: "Restorer", request: Request) -> None:
+def restore(scene: Scene, folder: Path, restorer: "Restorer", results: Results, words: list[str]) -> None:
     """Restore one scene, showing how far it is, and write its results."""
     opt, expected = restorer.opt, restorer.expect(scene)
     kind = "raw files" if scene.is_raw else "pictures"
@@ -141,9 +149,9 @@ def restore(scene: Scene, folder: Path, restorer: "Restorer", request: Request) 
     start = time.monotonic()
     with progress(scene.name, expected) as tell:
         restored = restorer.restore(scene, tell)
-    results, written = request.results, []
+    written = []
     name = results.name(scene.name, folder)
-    results.add(name, folder, network=network, frames=len(scene.frames), options=request.words)
+    results.add(name, folder, network=network, frames=len(scene.frames), options=words)
     if opt.save_hdr != "none":
         written.append(results.folder / f"{name}.{opt.save_hdr}")
         restored.write(written[-1])

@@ -11,12 +11,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import bracketeer
+import restore
 from data.photos import Scene, read_scene, reading_options, scene_of_arrays
 from data.results import Results
 from models.expectation import Expectation
 from tests.photo_files import make_dng, make_scene
 from tests.programs import Result, run
 from tests.test_folder import write_stack
+from tests.test_locks import holder
 from util.errors import UserError
 from util.imaging.images import read_picture
 from util.imaging.radiance_exr import read_exr
@@ -98,6 +100,24 @@ def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:
     assert results.name("night", tmp_path / "photos" / "night") == "night_2"
     results.add("day_sheet", tmp_path / "photos" / "day_sheet")
     assert results.name("day", tmp_path / "photos" / "day") == "day_2"
+
+
+def test_one_at_a_time_writes_results(tmp_path: Path, monkeypatch) -> None:
+    """The record is read by who owns it, and its lock is no photograph."""
+    folder, out = grey_scene(tmp_path / "a"), tmp_path / "a" / "restored"
+    monkeypatch.setattr("sys.argv", ["restore.py", str(folder)])
+    process, _ = holder(out)
+    with pytest.raises(
+        UserError, match=rf"^{out} is in use by process \d+ .*: give another folder to --out$"
+    ):
+        restore.main()
+    assert not out.exists()
+    process.communicate("")
+    found = []
+    monkeypatch.setattr(restore, "restore_all", lambda request, results: found.append((request, results)))
+    restore.main()
+    assert found[0][0].scenes == [folder] and found[0][1].folder == out
+    assert not list(folder.glob(".*"))
 
 
 def test_a_folder_of_scenes_goes_on_after_a_damaged_one(tmp_path: Path) -> None:
