@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-# A hang-up, as of a dropped connection, stops a program as SIGTERM does; Windows has none.
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# A hang-up, as of a dropped connection, stops a program as SIGTERM does.
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 IN_ONE = 1.0  # s within which signals are one request: terminals, shells, timeout and torchrun send two
 
 
@@ -29,9 +29,6 @@ def end_at_once() -> None:
 @contextmanager
 def deferred() -> Iterator[None]:
     """Keep signals from this thread for the time of a block, and from processes that begin in it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
