@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = (1200, 800)  # px of the window
+SIZE = (1000, 480)  # px of the window
 PATIENCE = 60  # s
 CODES = {"+": "Equal", ",": "Comma", ".": "Period", "-": "Minus"}
 START = (

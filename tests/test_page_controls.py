@@ -15,7 +15,7 @@ from util.page.album import Album, merged
 from util.page.writer import Group, means_table, write_page
 from util.scores.method_scores import RESTORED, TRUTH
 
-SIZES = (300, 400), (300, 400), (1250, 1300)  # px of images, rows first
+SIZES = (160, 400), (160, 400), (1250, 1300)  # px of images, rows first
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def check_position(page: Page) -> None:
         (lambda: browser.click("#fit"), lambda: browser.click("#actual")),
     ):
         actual()
-        assert page.place()[2:] == [400, 300]
+        assert page.place()[2:] == [400, 160]
         fit()
         assert page.place() == whole
     for wide in (400, whole[2]):
