@@ -32,8 +32,12 @@ def _write(path: Path, lines: list[str]) -> None:
 
 def _lines(options: Mapping[str, object]) -> list[str]:
     """A line for each value of each option."""
-    values = {key: value if isinstance(value, list) else [value] for key, value in options.items()}
-    return [f"--{key}={shlex.quote(str(part))}\n" for key, parts in values.items() for part in parts]
+    lines = []
+    for key, value in options.items():
+        for part in value if isinstance(value, list) else [value]:
+            joint = "=" if str(part).startswith(("-", "@")) else " "  # such words would be read as others
+            lines.append(f"--{key}{joint}{shlex.quote(str(part))}\n")
+    return lines
 
 
 def _in_one_line(value: object) -> object:
