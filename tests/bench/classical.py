@@ -51,7 +51,7 @@ def restored(net: str, scene: Scene, reference: int = 0) -> np.ndarray:
     opt = argparse.Namespace(**vars(restorer.opt) | {"frame_num": len(scene.frames)})
     model = create_model(opt, restorer.place, Task(channels=scene.frames.shape[1], reference=reference))
     model.load_trained("latest")
-    sample = {name: torch.from_numpy(getattr(scene, name))[None] for name in ("frames", "exposure")}
+    sample = {name: torch.tensor(getattr(scene, name))[None] for name in ("frames", "exposure")}  # copies
     sample["name"] = [scene.name]
     return model.restore(model.normalised(sample), sample)[0].float().numpy().transpose(1, 2, 0)
 
