@@ -18,7 +18,8 @@ TAPER = WAVE[:, None] * WAVE  # (SIDE, SIDE), of a window before its spectrum an
 FREQUENCIES = SIDE * (HOP + 1)
 PAIRED = SIDE * (HOP - 1)  # from this one on frequencies have their conjugates in the spectrum, too
 CONSTANT = PAIRED  # the frequency of what is the same everywhere
-STRIP = 256  # windows, about, that are worked on at once: what they need stays in cache
+STRIP = 512  # windows, about, that are worked on at once: what they need stays in cache
+SHARED_STRIP = 8192  # the same if threads share the work: they wait for each other at every step
 
 
 def _places() -> torch.Tensor:
@@ -102,7 +103,8 @@ class Windows:
     def strips(self) -> Iterator[slice]:
         """Rows of windows to be worked on together; on a GPU all of them."""
         rows, columns = self.counts
-        step = rows if self.taper.is_cuda else max(1, STRIP // columns)
+        most = STRIP if torch.get_num_threads() == 1 else SHARED_STRIP
+        step = rows if self.taper.is_cuda else max(1, most // columns)
         return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
 
     def extended(self, image: torch.Tensor) -> torch.Tensor:
