@@ -118,8 +118,7 @@ def train_step(
     losses, useless = dict.fromkeys(model.loss_names, 0.0), False
     for number, sample in enumerate(parts, start=1):
         model.set_input(sample)
-        is_last = number == len(parts)
-        with model.last_pass(is_last):
+        with model.last_pass(is_last := number == len(parts)):
             with model.autocast():
                 model.forward()
             loss = model.compute_loss() / len(parts)
@@ -143,6 +142,7 @@ def train_step(
         if has_gradient:
             model.scaler.update()
     if useless:
+        model.share_gradients()
         now.skip(name for sample in parts for name in sample["name"])
     return None if useless else losses
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,9 +22,8 @@ from util.device import Place, convert_channels_last
 from util.errors import UserError
 from util.provenance import provenance
 from util.task import Task
-from util.training_state import as_checkpoint, load_optimizer, load_scaler, weights_of
+from util.training_state import as_checkpoint, check_weights, load_optimizer, load_scaler, weights_of
 
-LARGEST_WEIGHT = 1e6  # of a network that restores anything: those of trained ones are below 100
 # Weights that come with the project, by planes of a frame and value of white.
 SHIPPED = {
     (4, 16.0): "ckpt/brackets/MergeUNet_model_brackets.pth",
@@ -217,7 +215,11 @@ class BaseModel(Restoring):
         )
         if opt.ema_decay:
             self.ema = weight_average(self.network, opt.ema_decay)
-        self.parallel = self.trained
+        self.share_gradients()
+
+    def share_gradients(self) -> None:
+        """Let processes share gradients; again where the backward pass in which they do was left out."""
+        opt, self.parallel = self.opt, self.trained
         if self.place.world > 1:
             # A network made for more frames leaves the parameters of the others without a gradient.
             most = self.network.arguments.get("num_frames", opt.frame_num)
@@ -267,10 +269,7 @@ class BaseModel(Restoring):
 
     def check_weights(self) -> None:
         """Refuse to save weights that a step has spoilt: UserError, in all processes alike."""
-        weights = [parameter.detach() for parameter in self.trained.parameters()]
-        largest = float(torch.nn.utils.get_total_norm(weights, math.inf))
-        if not largest <= LARGEST_WEIGHT:
-            raise UserError(f"weights of up to {largest:g} after a step: they are not saved; lower --lr")
+        check_weights(self.trained)
 
     def save_weights(self, iteration: int | str) -> None:
         """Write `<Network>_model_<iteration>.pth`: the averaged weights where `--ema_decay` keeps them."""

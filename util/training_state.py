@@ -13,6 +13,20 @@ from util.errors import UserError
 NEEDED = {"params", "lr", "betas", "eps", "weight_decay"}  # of what a group of parameters has set
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 
+LARGEST_WEIGHT = 1e6  # of a network that restores anything: those of trained ones are below 100
+
+
+def check_weights(module: torch.nn.Module) -> None:
+    """Refuse to save weights that a step has spoilt.
+
+    Raises:
+        UserError: they are not finite, or beyond all use.
+    """
+    weights = [parameter.detach() for parameter in module.parameters()]
+    largest = float(torch.nn.utils.get_total_norm(weights, math.inf))
+    if not largest <= LARGEST_WEIGHT:
+        raise UserError(f"weights of up to {largest:g} after a step: they are not saved; lower --lr")
+
 
 def as_checkpoint(state: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The network in a state that was read from `path`, as a checkpoint of it would hold it.
