@@ -116,7 +116,8 @@ def batch(
 
 def given(network: nn.Module, sample: dict[str, Any]) -> dict[str, torch.Tensor]:
     """What a network is given besides the frames."""
-    return {key: sample[key].to(GPU) for key in ("exposure", *CARRIED) if takes(network, key)}
+    carried = (key for key in ("exposure", *CARRIED) if key in sample)
+    return {key: sample[key].to(GPU) for key in carried if takes(network, key)}
 
 
 def restored(
@@ -124,8 +125,9 @@ def restored(
 ) -> torch.Tensor:
     """What a network makes of a sample; as of a tile, where it knows of whole frames; with gradients."""
     frames, known = sample["frames"].to(GPU), given(network, sample)
-    # Without weights there is no training to hold up: constants may travel.
-    is_watched = getattr(network, "trained", True)
+    # Without weights there is no training to hold up: constants may travel. Networks that align frames first,
+    # which is done on the CPU, are given them aligned in training.
+    is_watched = getattr(network, "trained", True) and not hasattr(network, "aligned")
     with torch.set_grad_enabled(learns), Watch() if is_watched else contextlib.nullcontext() as watch:
         with torch.autocast(GPU.type, dtype=DTYPES[precision], enabled=precision != "fp32"):
             if is_tile and hasattr(network, "whole_frame"):

@@ -6,6 +6,7 @@ makes of that is added to the merge in the mu-law domain. Its last layer starts 
 the merge.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -182,11 +183,12 @@ class MergeUNet(nn.Module):
             (self.merge.shot_noise * noise / exposure, self.merge.read_noise * noise / exposure**2)
         )
         light, trust, laws = [], [], []
-        for group in torch.arange(len(frames)).tensor_split(min(len(frames), self.slots)):
-            share = torch.stack([exposure[i] * seen[i].valid for i in group])  # as photons are counted
-            mean = sum(one * seen[i].light for one, i in zip(share, group, strict=True))
-            trusted, total = share.sum(0), exposure[group].sum()
-            light.append(torch.where(trusted > 0, mean / trusted.clamp(min=1e-12), seen[group[0]].light))
+        for group in self._groups(len(frames)):
+            own, total = seen[group], exposure[group].sum()
+            shares = [share * one.valid for share, one in zip(exposure[group], own, strict=True)]
+            trusted = sum(shares)  # as photons are counted
+            mean = sum(share * one.light for share, one in zip(shares, own, strict=True))
+            light.append(torch.where(trusted > 0, mean / trusted.clamp(min=1e-12), own[0].light))
             trust.append(trusted / total)
             laws.append((law[:, group] * (exposure[group] / total).square()).sum(1))
         lacking = self.slots - len(light)
@@ -195,10 +197,16 @@ class MergeUNet(nn.Module):
         laws += [torch.stack((torch.zeros_like(law[0, 0]), UNKNOWN / exposure.amin() ** 2))] * lacking
         return torch.stack(light), torch.stack(trust), merged, torch.stack(laws)
 
+    def _groups(self, count: int) -> list[slice]:
+        """The frames, of so many, that each slot shows."""
+        used = min(count, self.slots)
+        each, more = divmod(count, used)  # the first, which see least light, show one more
+        ends = list(itertools.accumulate(each + (slot < more) for slot in range(used)))
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
     def exposures_of(self, exposure: torch.Tensor) -> torch.Tensor:
         """The exposure of each slot, (S,), of frames with exposures (T,)."""
-        groups = exposure.tensor_split(min(len(exposure), self.slots))
-        means = torch.stack([group.mean() for group in groups])
+        means = torch.stack([exposure[group].mean() for group in self._groups(len(exposure))])
         return torch.cat((means, means[-1:].expand(self.slots - len(means))))
 
     def maps(self, parts: Aligned, unit: torch.Tensor) -> torch.Tensor:
