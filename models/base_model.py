@@ -25,10 +25,7 @@ from util.task import Task
 from util.training_state import as_checkpoint, check_weights, load_optimizer, load_scaler, weights_of
 
 # Weights that come with the project, by planes of a frame and value of white.
-SHIPPED = {
-    (4, 16.0): "ckpt/brackets/MergeUNet_model_brackets.pth",
-    (4, 1.0): "ckpt/dark/UNet_model_dark.pth",
-}
+SHIPPED = {(4, 16.0): "brackets/MergeUNet_model_brackets", (4, 1.0): "dark/UNet_model_dark"}
 
 
 class BaseModel(Restoring):
@@ -181,7 +178,7 @@ class BaseModel(Restoring):
         """Options by which frames of this task are restored without weights of one's own."""
         if not self.task.bracketed:
             return "--net burst_merge" if self.scale > 1 else "--net exposure_merge"
-        shipped = f"--load_path {SHIPPED[kind]}, or " if (kind := self.task[:2]) in SHIPPED else ""
+        shipped = f"--load_path ckpt/{SHIPPED[kind]}.pth, or " if (kind := self.task[:2]) in SHIPPED else ""
         return f"{shipped}--net exposure_merge"
 
     def checkpoint_path(self, iteration: int | str) -> Path:
