@@ -1,5 +1,6 @@
 """Options and fixtures that all tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from data.simulate.brackets import Settings, make_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (64, 80)  # packed px of a sample of `brackets`
+
+# What runs in a shell's background ignores Ctrl-C, and its programs would keep to that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

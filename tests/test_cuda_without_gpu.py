@@ -302,7 +302,8 @@ def test_selfhdr2_with_vgg(precision: str, gpu: FakeTensorMode, tmp_path: Path) 
     layers, path = nn.Module(), tmp_path / "vgg.pth"
     with torch.device("meta"):
         layers.features = make_layers(cfgs["E"])
-    torch.save(layers.to_empty(device="cpu").state_dict(), path)  # of any values: none is looked at
+    layers.to_empty(device="cpu")
+    torch.save({name: value.zero_() for name, value in layers.state_dict().items()}, path)
     changes = {"structure_loss": "vgg", "vgg_weights": str(path), "precision": precision}
     model = ready(model_class("selfhdr2"), TASK, tmp_path, **changes)
     with gpu:

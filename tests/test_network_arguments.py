@@ -94,7 +94,7 @@ def test_a_new_network_is_for_the_planes_of_the_data() -> None:
 
 
 def test_missing_weights() -> None:
-    text = r"no checkpoint .*TMRNet_model_latest.pth: try --load_path .*small.pth, or --net exposure_merge"
+    text = r"no checkpoint .*TMRNet_model_latest.pth: try --load_path .*brackets.pth, or --net exposure_merge"
     with pytest.raises(UserError, match=text):
         create_model(options(), CPU, Task()).load_trained("latest")
 

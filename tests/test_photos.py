@@ -64,10 +64,8 @@ def test_results_lie_beside_the_photographs(tmp_path: Path) -> None:
     )
     assert light.shape == picture.shape == (80, 120, 3) and picture.dtype == np.uint16
     assert_allclose(np.median(light, axis=(0, 1)), 0.05 * 16, rtol=0.03)
-    first, last = ended.out.splitlines()
-    assert (
-        first.startswith("night: 3 raw files of 0.0 MP by ExposureMerge: about ") and " GB of memory" in first
-    )
+    _, first, last = ended.out.splitlines()
+    assert first.startswith("night: 3 raw files of 0.0 MP by MergeUNet: about ") and " GB of memory" in first
     assert last.endswith(f"in {folder / 'restored'}: night.exr, night.png, night_sheet.png")
     assert "psnr" not in ended.out + ended.err and "ground truth" not in ended.out + ended.err
     assert restored(folder).status == 0, "results are no photographs"

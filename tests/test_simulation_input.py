@@ -150,7 +150,7 @@ def test_bad_footage_is_refused(footage: Path, tmp_path: Path, monkeypatch: pyte
     problems = {
         ("missing",): "--source {path}: No such file or directory",
         ("empty",): "--source {path}: holds no pictures (.exr .hdr .tif .png .jpg), videos",
-        ("half.png",): "{path} is damaged or is not a picture",
+        ("half.png",): "{path} is damaged or cut short",
         ("half.exr",): "{path} is damaged or is not an OpenEXR picture",
         ("gray.npy",): "{path}: frames are uint8 (count, height, width, 3), not uint8 (12, 40, 40)",
         ("broken.npy",): "{path}: damaged or not a plain array",
