@@ -31,6 +31,7 @@ class BaseDataset:
             "srgb", a simple view of these, or "guided", camera RGB apart for what a mask trusts.
         targets: keys under which training patches hold what is learnt from.
         without_effect: published options that decide nothing here, and why.
+        differ: whether training samples have frames of different number, which no batch can hold.
         one_per_scene: whether files of results are named by the scene alone.
     """
 
@@ -39,6 +40,7 @@ class BaseDataset:
     scores = "picture"
     targets: tuple[str, ...] = ("gt",)
     one_per_scene = False
+    differ = False
     without_effect: ClassVar[dict[str, str]] = {}
 
     @staticmethod

@@ -28,6 +28,8 @@ class BracketsDataset(SimDataset):
     Samples have `reference`, the number of the frame that the target shows. Developed ones are RGB.
     """
 
+    differ = True
+
     @staticmethod
     def modify_commandline_options(parser: argparse.ArgumentParser, is_train: bool) -> None:
         SimDataset.modify_commandline_options(parser, is_train)
@@ -42,6 +44,8 @@ class BracketsDataset(SimDataset):
 
     def _find_sources(self, side: int) -> list[Photograph]:
         """The photographs of `--source`, if there are any, and those of scikit-image."""
+        if side % 2:
+            raise UserError(f"--patch_size {side}: brackets have an even number of px")
         files = [
             _File(each.name, str(each.source)) for each in find_sources(self.opt.source or [], "photographs")
         ]

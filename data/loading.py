@@ -65,7 +65,14 @@ def _prepare_worker(_worker: int) -> None:
 def create_loader(
     dataset: BaseDataset, opt: argparse.Namespace, batches: EpochBatches | None = None
 ) -> DataLoader:
-    """Loader of a training data set by its batches, or of a validation or test set sample by sample."""
+    """Loader of a training data set by its batches, or of a validation or test set sample by sample.
+
+    Raises:
+        UserError: training samples differ in what batches must have alike.
+    """
+    if batches and dataset.differ:
+        made = "differ in their number of frames: prepare them by python -m models.prepare"
+        raise UserError(f"--dataset_name {opt.dataset_name}: samples {made}, and train on prepared")
     return DataLoader(
         _ErrorsAsValues(dataset),
         batch_sampler=batches,
@@ -135,7 +142,7 @@ class _Deaths:
             self.is_told = False
 
     def _replace_handler(self) -> None:
-        handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+        handler = signal.getsignal(signal.SIGCHLD)
         if callable(handler) and handler != self._receive:
             self.tell = handler
             signal.signal(signal.SIGCHLD, self._receive)

@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import inspect
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import data
 from data.base_dataset import BaseDataset
 from data.draws import Draw
 from data.prepared_dataset import RECORD, sample_file, write_sample
+from models.network_arguments import network_arguments
 from models.networks import create_network, network_class
 from models.networks.merge_unet import RGGB
 from options.train_options import TrainOptions
@@ -48,6 +50,12 @@ class PrepareOptions(TrainOptions):
         group.add_argument("--out", type=Path, required=True, help="folder for the samples")
         group.add_argument("--samples", type=positive, default=2000, help="patches to prepare")
         parser.set_defaults(patch_size=SIDE)
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        opt = super().parse(arguments)
+        if "augment" in opt:
+            opt.augment = "none"  # samples are flipped where they are read
+        return opt
 
 
 def main() -> None:
@@ -84,6 +92,7 @@ def made_of(opt: argparse.Namespace, dataset: BaseDataset) -> str:
     digest = hashlib.sha256()
     names = ("dataset_name", "net", "seed", "patch_size", "frame_num", *opt.of_data)
     digest.update(repr([(name, str(getattr(opt, name))) for name in names]).encode())
+    digest.update(repr(sorted(network_arguments(opt, {}).items())).encode())
     roots = [Path(opt.dataroot), *(getattr(opt, "source", None) or [])]
     files = {file for root in roots for file in (root, *root.rglob("*")) if file.is_file()}
     for file in sorted(file for file in files if opt.out.resolve() not in file.resolve().parents):
@@ -122,8 +131,9 @@ def _opened(words: tuple[str, ...]) -> tuple[argparse.Namespace, BaseDataset]:
 
 
 @cache
-def _network(name: str, reference: int) -> nn.Module:
-    return create_network(name, reference=reference)
+def _network(words: tuple[str, ...], reference: int) -> nn.Module:
+    opt, _ = _opened(words)
+    return create_network(opt.net, **network_arguments(opt, {"reference": reference}))
 
 
 def prepare_sample(job: tuple[tuple[str, ...], int]) -> None:
@@ -136,7 +146,7 @@ def prepare_sample(job: tuple[tuple[str, ...], int]) -> None:
     opt, dataset = _opened(words)
     sample = dataset.patch(Draw(number % len(dataset), opt.seed, 1, number, number))
     frames, exposure = torch.from_numpy(sample["frames"]), torch.from_numpy(sample["exposure"])
-    network = _network(opt.net, sample.get("reference", dataset.task.reference))
+    network = _network(words, sample.get("reference", dataset.task.reference))
     parts = network.aligned(frames[None] / exposure[:, None, None, None], exposure[None])
     kept = {name: part[0].numpy() for name, part in parts._asdict().items()}
     kept["exposure"] = network.exposures_of(exposure).numpy()

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from data import create_dataset
-from data.draws import Draw
+from data.draws import Draw, EpochBatches
+from data.loading import create_loader
 from data.prepared_dataset import RECORD, read_sample, sample_file
 from models import prepare
 from options.train_options import TrainOptions
@@ -90,6 +91,22 @@ def test_patches_are_pure_functions_of_their_draw_and_flipped_alike(made):
         error = (one["merge"] - one["gt"]).abs().median()
         assert error < (one["merge"] - one["gt"].flip(-1)).abs().median()
     assert len({float(patch["gt"].sum()) for patch in first}) > 6
+
+
+def test_options_of_the_network_count(made, monkeypatch, capsys):
+    make(made, monkeypatch, "--slots", "3")
+    assert "made anew" in capsys.readouterr().err
+    assert len(read_sample(sample_file(made / "made", 0))["frames"]) == 3
+    make(made, monkeypatch)
+
+
+def test_brackets_of_different_numbers_are_no_batch_and_even(tmp_path):
+    words = ["--name", "x", "--model", "syn", "--dataset_name", "brackets", "--dataroot", str(tmp_path)]
+    opt = TrainOptions().parse([*words, "--patch_size", "32"])
+    with pytest.raises(UserError, match="differ in their number of frames: prepare them"):
+        create_loader(create_dataset(opt, "train"), opt, EpochBatches(17, opt))
+    with pytest.raises(UserError, match="patch_size 33: brackets have an even number"):
+        create_dataset(TrainOptions().parse([*words, "--patch_size", "33"]), "train")
 
 
 def test_unfinished_and_other_folders_are_refused(made, tmp_path):
