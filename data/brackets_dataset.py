@@ -9,16 +9,22 @@ import cv2
 import numpy as np
 
 from data.draws import Draw
-from data.sim_dataset import Photograph, SimDataset
+from data.sim_dataset import BRIGHTEST_LEVELS, MEDIAN_LEVELS, Photograph, SimDataset
 from data.simulate.bracketing import draw_bracketing, take_pictures, take_raw
 from data.simulate.camera import draw_camera
-from data.simulate.photographs import TRAINING_PHOTOGRAPHS
+from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene
 from data.simulate.sources import find_sources
 from util.errors import UserError
 from util.parser import fraction
 
 FIRST_EXPOSURE = np.float32(1 / 16)  # of all brackets, on the scale of the target
 LARGEST_SIDE = 1200  # px of a photograph
+NATURAL = 0.6  # share of the scenes of photographs that keep their colours
+SPARKLING = 0.2  # share of the scenes with points of light that no lens has spread
+SPARKS = (0.3, 100.0)  # their light, where 1 is the third frame's white of the published data
+SPARK_COLOUR = 0.4  # standard deviation of the logarithm of their red, green and blue
+DENSEST_POINTS = 0.003  # of the px
+MOST_LINES = 2
 SHOWS_ANOTHER = 0.5  # share of the developed brackets of three and more frames that show their second one
 
 
@@ -49,7 +55,7 @@ class BracketsDataset(SimDataset):
         files = [
             _File(each.name, str(each.source)) for each in find_sources(self.opt.source or [], "photographs")
         ]
-        built_in = [Photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        built_in = [_Sparkling(name) for name in TRAINING_PHOTOGRAPHS]
         return (files + built_in)[: self.opt.max_dataset_size]
 
     def patch(self, draw: Draw) -> dict:
@@ -76,10 +82,42 @@ class BracketsDataset(SimDataset):
 
 
 @dataclass(frozen=True)
-class _File(Photograph):
-    """A user's photograph in as many kinds of light and colour as the built-in ones."""
+class _Sparkling(Photograph):
+    """A photograph in which, now and then, single px are far brighter than all around: lights, rims."""
+
+    def _light(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+        return sparkling(rng, super()._light(rng, size))
+
+
+def sparkling(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
+    """Light (H, W, 3), in a share of the scenes with sparks in it."""
+    return np.maximum(light, draw_sparks(rng, light.shape[:2])) if rng.uniform() < SPARKLING else light
+
+
+def draw_sparks(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """The light of points and of broken lines one px wide, linear (*size, 3), 0 elsewhere."""
+    lines = np.zeros(size, np.uint8)
+    for _ in range(rng.integers(MOST_LINES + 1)):
+        bends = rng.integers(0, size[::-1], (3, 2), dtype=np.int32)
+        cv2.polylines(lines, [bends], isClosed=False, color=1)
+    lit = (lines > 0) & (rng.uniform(size=size) < rng.uniform())
+    lit |= rng.uniform(size=size) < rng.uniform(0, DENSEST_POINTS)
+    brightness = np.exp(rng.uniform(*np.log(SPARKS), size=size) * lit)
+    colour = np.exp(rng.normal(0, SPARK_COLOUR, (*size, 3)))
+    return np.float32((lit * brightness)[..., None] * colour)
+
+
+@dataclass(frozen=True)
+class _File(_Sparkling):
+    """A user's photograph, mostly in its own colours, else in as many as the built-in ones."""
 
     drawn: ClassVar[float] = 0.1
+
+    def _light(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+        if rng.uniform() >= NATURAL:
+            return super()._light(rng, size)
+        light = draw_scene(rng, self.picture(), size, False, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
+        return sparkling(rng, light)
 
     def picture(self) -> np.ndarray:
         return _read(self.source)

@@ -17,9 +17,11 @@ from data.simulate.warp import mean
 from util.imaging.tonemap import srgb_decode, srgb_encode
 
 RATIOS = (2, 4, 8)  # of neighbouring exposures
-RATIO_SHARES = (0.175, 0.65, 0.175)
+RATIO_SHARES = (0.125, 0.75, 0.125)  # of raw brackets, most of which have five frames, as the published ones
+DEVELOPED_RATIO_SHARES = (0.3, 0.4, 0.3)
+THREE_SHARE = 0.5  # of the developed brackets; the others have any number of frames
 MOST_FRAMES = {2: 7, 4: 5, 8: 4}
-AS_PUBLISHED = 0.8
+AS_PUBLISHED = 0.9
 SHORTEST = (1 / 16, 1.0)  # exposure of the first frame, relative to that of the published third one
 LONGEST = 16.0  # the same of the last frame, at most
 POSES = 32  # of the camera, at most, whose mean an exposure is
@@ -55,9 +57,11 @@ class Bracketing:
 
 def draw_bracketing(rng: np.random.Generator, developed: bool) -> Bracketing:
     """A random way to take a bracket; half of the raw ones have the noise of the published data."""
-    ratio = int(rng.choice(RATIOS, p=RATIO_SHARES))
+    ratio = int(rng.choice(RATIOS, p=DEVELOPED_RATIO_SHARES if developed else RATIO_SHARES))
     count = int(rng.integers(2, MOST_FRAMES[ratio] + 1))
-    published = ratio == 4 and rng.uniform() < AS_PUBLISHED
+    if developed and rng.uniform() < THREE_SHARE:
+        count = 3
+    published = not developed and ratio == 4 and rng.uniform() < AS_PUBLISHED
     if published:
         count, shortest, times = 5, SHORTEST[0], SPANS
     else:
@@ -67,7 +71,7 @@ def draw_bracketing(rng: np.random.Generator, developed: bool) -> Bracketing:
             _spans(rng, ratio, count),
         )
     exposure = shortest * float(ratio) ** np.arange(count)
-    if published and not developed and rng.uniform() < 0.7:
+    if published and rng.uniform() < 0.7:
         return Bracketing(exposure, times, [draw_noise_levels(rng) for _ in times], WHITES[0])
     return Bracketing(exposure, times, [_draw_noise(rng, developed)] * count, int(rng.choice(WHITES)))
 

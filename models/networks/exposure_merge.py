@@ -96,13 +96,9 @@ class ExposureMerge(nn.Module):
         for sample, *facts in zip(frames.float().cpu(), exposure.float().cpu(), black.cpu(), strict=True):
             noise = self.noise_factors(sample, facts[0])
             facts.insert(1, noise)
-            levels = (self._levels(*frame) for frame in zip(sample, *facts, strict=True))
-            light = [
-                (measured - excess).mean(0) / own
-                for (measured, _, excess), own in zip(levels, facts[0], strict=True)
-            ]
+            light = torch.stack([self._gray(*frame) for frame in zip(sample, *facts, strict=True)])
             shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
-            flows.append(chained_flow(torch.stack(light), facts[0], shot, read, self.reference, tell))
+            flows.append(chained_flow(light, facts[0], shot, read, self.reference, tell))
             factors.append(noise)
         whole = frames.shape[-2:]
         return {
@@ -202,6 +198,14 @@ class ExposureMerge(nn.Module):
         level = _local_mean(_local_mean(measured)).clamp_(min=0)
         excess = black * _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
         return measured, level.sub_(excess), excess
+
+    def _gray(self, frame: torch.Tensor, *facts: torch.Tensor) -> torch.Tensor:
+        """The mean light (H, W) of the planes of a frame (C, H, W); facts are those of `_levels`."""
+        total = torch.zeros_like(frame[0])
+        for plane in frame.split(1):  # one by one: whole frames are large
+            measured, _, excess = self._levels(plane, *facts)
+            total += (measured - excess)[0]
+        return total / (len(frame) * facts[0])
 
     def noise_factors(self, frames: torch.Tensor, exposure: torch.Tensor) -> torch.Tensor:
         """By how much the variance of frames (T, C, H, W) with exposures (T,) is larger than stated: (T,).

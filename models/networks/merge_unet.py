@@ -66,7 +66,7 @@ class MergeUNet(nn.Module):
     """
 
     planes = (3, 4)
-    usual_tile = 768
+    usual_tile = 1024  # px: of smaller ones too much is halo
     settable = ("shot_noise", "read_noise")
     sizes: ClassVar[dict[str, dict[str, Any]]] = {"full": {}, "tiny": {"mid_channels": 8}}
     BLOCKS = ((1, 1), (2, 2), (4, 0))  # residual blocks of each level on the way down, and on the way up
@@ -136,7 +136,8 @@ class MergeUNet(nn.Module):
         else:
             parts = Aligned(frames, trust, merge, noise_law)
         margins = self._margins(frames.shape[-2:], window)
-        added = cut(self._added(mirrored(self.maps(parts, unit), margins)), margins, self.scale)
+        features = self.first(mirrored(self.maps(parts, unit), margins))  # maps are many: they go at once
+        added = cut(self._added(features), margins, self.scale)
         merged = parts.merge
         if self.scale > 1:
             merged = F.interpolate(merged, scale_factor=self.scale, mode="bicubic", align_corners=False)
@@ -221,21 +222,22 @@ class MergeUNet(nn.Module):
         base = coded(parts.merge * unit)
         slope = MU / math.log1p(MU) / (1 + MU * (parts.merge * unit).clamp(min=0))
         around = F.avg_pool2d(F.pad(base, (DETAIL // 2,) * 4, mode="replicate"), DETAIL, 1)
-        maps = [base, shown(base - around)]
-        for frame, trust, law in zip(
-            *(part.unbind(1) for part in parts if part is not parts.merge), strict=True
-        ):
+        maps = base.new_empty(len(base), self.first.in_channels, *base.shape[-2:])
+        maps[:, :4], maps[:, 4:OF_MERGE] = base, shown(base - around)
+        slots = maps[:, OF_MERGE:].unflatten(1, (self.slots, OF_FRAME)).unbind(1)
+        shown_in = (part.unbind(1) for part in (parts.frames, parts.trust, parts.noise_law))
+        for slot, frame, trust, law in zip(slots, *shown_in, strict=True):
             shot, read = law[:, 0].view(-1, 1, 1, 1), law[:, 1].view(-1, 1, 1, 1)
             deviation = (shot * parts.merge.clamp(min=0) + read).sqrt()
             relative = ((frame - parts.merge) / deviation).clamp(-DEVIATIONS, DEVIATIONS) / 4
             noise = (deviation * unit * slope).mean(1, keepdim=True).log() / 4
-            difference = shown(trust * (coded(frame * unit) - base))
-            maps += [difference, trust * relative, trust, noise.clamp(*CALM)]
-        return torch.cat(maps, dim=1)
+            slot[:, :4] = shown(trust * (coded(frame * unit) - base))
+            slot[:, 4:8], slot[:, 8:9], slot[:, 9:] = trust * relative, trust, noise.clamp(*CALM)
+        return maps
 
-    def _added(self, maps: torch.Tensor) -> torch.Tensor:
-        """What is added to the merge in the mu-law domain, of maps whose sides are multiples of MULTIPLE."""
-        x, skips = self.levels_down[0](self.first(maps)), []
+    def _added(self, features: torch.Tensor) -> torch.Tensor:
+        """What is added to the merge in the mu-law domain; sides are multiples of MULTIPLE."""
+        x, skips = self.levels_down[0](features), []
         for down, level in zip(self.down, self.levels_down[1:], strict=True):
             skips.append(x)
             x = level(down(x))

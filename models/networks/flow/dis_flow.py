@@ -23,6 +23,7 @@ IMPROVEMENT = 0.9  # share of the squared difference of two views that a flow mu
 SURROUNDINGS = 48.0  # px, standard deviation of the neighbourhood that a flow follows
 STIFFNESS = 2.0  # texture that makes a flow follow itself as much as its surroundings, in variances of noise
 SMALLEST = 64  # px, sides below are extended for DIS
+LARGEST = 1 << 20  # px of a frame, above which flow is that of half the size: a fourth of the time
 
 
 def chained_flow(
@@ -62,7 +63,8 @@ def chained_flow(
         flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
         if tell:
             tell(done / (len(light) - 1))
-    return torch.cat((flows[:reference], flows[reference + 1 :]))
+    flows[1 : reference + 1] = flows[:reference].clone()
+    return flows[1:]  # without the reference's own
 
 
 def _outwards(reference: int, number: int) -> list[tuple[int, int]]:
@@ -85,7 +87,7 @@ def dis_between(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
         cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_REPLICATE) for view in (reference, support)
     ]
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    dis.setFinestScale(0)
+    dis.setFinestScale(int(height * width > LARGEST))
     dis.setPatchSize(16)  # larger ones reach beyond the border that OpenCV reserves
     dis.setPatchStride(8)
     return dis.calc(*views, None)[:height, :width]

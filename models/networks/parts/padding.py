@@ -11,9 +11,13 @@ def mirrored(images: torch.Tensor, margins: tuple[tuple[int, int], tuple[int, in
     The outermost px is not repeated, unless it is the only one; margins may be wider than the image.
     """
     for dim, (before, after) in zip((-2, -1), margins, strict=True):
+        if not before and not after:
+            continue
         size = images.shape[dim]
         place = torch.arange(-before, size + after, device=images.device) % max(1, 2 * size - 2)
-        images = images.index_select(dim, torch.minimum(place, (2 * size - 2 - place).clamp(min=0)))
+        place = torch.minimum(place, (2 * size - 2 - place).clamp(min=0))
+        first, last = (images.index_select(dim, end) for end in (place[:before], place[before + size :]))
+        images = torch.cat((first, images, last), dim)
     return images
 
 
