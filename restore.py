@@ -148,7 +148,7 @@ def restore(scene: Scene, folder: Path, restorer: "Restorer", results: Results, 
     print(f"{scene.name}: {what}: about {duration(expected.total)}{memory}", flush=True)
     start = time.monotonic()
     with progress(scene.name, expected) as tell:
-        restored = restorer.restore(scene, tell)
+        restored = restorer.restore(scene, tell, keep=False)
     written = []
     name = results.name(scene.name, folder)
     results.add(name, folder, network=network, frames=len(scene.frames), options=words)

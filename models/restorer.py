@@ -75,13 +75,17 @@ class Restorer:
         model, sample = self.model_for(scene), _sample(scene)
         return expect(model, model.normalised(sample), sample)
 
-    def restore(self, scene: Scene, tell: Tell | None = None) -> "Restored":
+    def restore(self, scene: Scene, tell: Tell | None = None, keep: bool = True) -> "Restored":
         """The restored scene; `tell` is told which part of the whole frame's work, and of the tiles, is done.
+
+        Args:
+            keep: leave the scene as it is. If not, its frames are worked on in their place, which saves as
+                much memory as they take.
 
         Raises:
             UserError: as `model_for`; or the result is not finite.
         """
-        model, sample = self.model_for(scene), _sample(scene)
+        model, sample = self.model_for(scene), _sample(scene, copy=keep)
         frames = model.normalised(sample)
         image = model.restore(frames, sample, tell).float().cpu()
         view = Pictures(
@@ -105,10 +109,11 @@ def _task(scene: Scene) -> Task:
     return Task(channels=scene.frames.shape[1], reference=None, scale=None, carries=carries, **white)
 
 
-def _sample(scene: Scene) -> dict[str, Any]:
-    """A batch of one; the scene's own frames are not changed by what is done to it."""
+def _sample(scene: Scene, copy: bool = True) -> dict[str, Any]:
+    """A batch of one; the scene's own frames are not changed by what is done to a copy of them."""
+    frames = torch.from_numpy(scene.frames)[None]
     return {
-        "frames": torch.from_numpy(scene.frames)[None].clone(),
+        "frames": frames.clone() if copy else frames,
         "exposure": torch.from_numpy(scene.exposure)[None],
         "name": [scene.name],
         **{name: torch.tensor([[value]]) for name, value in scene.light.items()},

@@ -66,7 +66,7 @@ def restored(folder: Path, weights: Path) -> dict[str, float]:
     restorer.model_for(scene)
     mark()
     ends = {}
-    image = restorer.restore(scene, lambda part, _done: ends.update({part: time.perf_counter()}))
+    image = restorer.restore(scene, lambda part, _done: ends.update({part: time.perf_counter()}), keep=False)
     marks.append(ends.get("whole frame", marks[-1]))
     mark()
     image.write(folder.with_suffix(".exr"))
