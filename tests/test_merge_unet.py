@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.brackets_dataset import draw_sparks, sparkling
 from data.simulate.bracketing import Bracketing, draw_bracketing, few
 from models.networks import create_network
 from models.networks.merge_unet import coded, decoded
@@ -99,3 +100,17 @@ def test_brackets_of_any_kind_are_in_order_and_in_time(developed):
         assert len(how.noise) == len(how.spans) == len(how.exposure)
     assert {count for count, _ in kinds} == set(range(2, 8))
     assert {ratio for _, ratio in kinds} == {2, 4, 8}
+
+
+def test_sparks_are_single_bright_px_in_some_scenes():
+    rng, shares = np.random.default_rng(0), []
+    for _ in range(100):
+        sparks = draw_sparks(rng, (60, 80))
+        assert sparks.shape == (60, 80, 3) and sparks.dtype == np.float32 and (sparks >= 0).all()
+        lit = sparks.max(2) > 0
+        assert np.array_equal(lit, sparks.min(2) > 0)
+        shares.append(lit.mean())
+    assert max(shares) < 0.1 and np.mean(shares) > 0.0005
+    dark = np.zeros((60, 80, 3), np.float32)
+    sparkle = [sparkling(rng, dark).any() for _ in range(300)]
+    assert 0.1 < np.mean(sparkle) < 0.3

@@ -255,6 +255,8 @@ def test_arrays_are_restored_as_the_files_are(tmp_path: Path) -> None:
     assert_array_equal(read.frames, bracketeer.read(folder).frames)  # not changed by restoring
     picture, sheet = merge.restore(read).picture("exposure", -2), merge.restore(read).sheet()
     assert picture.dtype == np.uint16 and sheet.dtype == np.uint8 and sheet.shape[2] == 3
+    expected = merge.restore(read).light()
+    assert_array_equal(merge.restore(read, keep=False).light(), expected)  # whose frames are then used up
 
 
 def test_linear_pictures_keep_their_light() -> None:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from models.losses import mu_law_log_mse
 from options.record import write_options
 from options.train_options import TrainOptions
 from tests.programs import ROOT, largest_difference, log_rows, run, succeed, weights
+from util.imaging.tonemap import mu_law
 
 LATEST = "TMRNet_model_latest.pth"
 PROGRAMS = ("data", "models", "options", "util")
@@ -131,6 +133,20 @@ def test_augmentation(name, patch, train, tmp_path):
         assert train(*words, "--epoch_iters", 3, "--batch_size", 2).status == 0
         first[way] = [row["mu_l1"] for row in log_rows(tmp_path / "run")]
     assert len({tuple(losses) for losses in first.values()}) == 3
+
+
+def test_loss_of_psnr(train, tmp_path):
+    """Its value falls by as much as PSNR-mu rises, and training by it goes another way."""
+    target = torch.rand(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    output = target * torch.tensor([1.1, 1.2, 1.4]).view(-1, 1, 1, 1)
+    squared = (mu_law(output) - mu_law(target)).square().mean((1, 2, 3))
+    psnr = (-10 * squared.log10()).mean()
+    assert mu_law_log_mse(output, target, 1.0) == pytest.approx(-float(psnr) * np.log(10) / 10, rel=0.01)
+    losses = {}
+    for loss in ("l1", "psnr"):
+        assert train("--epoch_iters", 4, "--loss", loss, "--lr", 1e-3).status == 0
+        losses[loss] = [row["mu_l1"] for row in log_rows(tmp_path / "run")]
+    assert losses["l1"][0] == losses["psnr"][0] and losses["l1"] != losses["psnr"]
 
 
 def test_learns(train, tmp_path):
