@@ -15,7 +15,7 @@ from data.simulate.camera import draw_camera
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene
 from data.simulate.sources import find_sources
 from util.errors import UserError
-from util.parser import fraction
+from util.parser import share
 
 FIRST_EXPOSURE = np.float32(1 / 16)  # of all brackets, on the scale of the target
 LARGEST_SIDE = 1200  # px of a photograph
@@ -43,7 +43,7 @@ class BracketsDataset(SimDataset):
             parser.set_defaults(net="merge_unet")
             parser.add_argument(
                 "--developed",
-                type=fraction,
+                type=share,
                 default=0.25,
                 help="share of the brackets that are developed pictures, not raw files",
             )

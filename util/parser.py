@@ -72,6 +72,11 @@ def fraction(text: str) -> float:
     return _number(text, 0 <= float(text) < 1, "a number from 0 to below 1")
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return _number(text, 0 <= float(text) <= 1, "a number from 0 to 1")
+
+
 def factor(text: str) -> float:
     """A number, one or more."""
     return _number(text, 1 <= float(text) < math.inf, "a number, 1 or more")
