@@ -26,6 +26,7 @@ from util.device import Place, join
 from util.door import run
 from util.imaging.demosaic import Demosaicer
 from util.imaging.pictures import Pictures
+from util.locks import locked
 from util.provenance import provenance
 from util.scores.burst_output import create_output
 from util.scores.evaluation import prepared, table, unbatched
@@ -52,7 +53,9 @@ def test_weights(opt: argparse.Namespace, place: Place) -> None:
             counts = write_structure_labels(model, samples(loader), folder, len(dataset))
             print(f"structure labels: {folder} ({counts.written} written, {counts.kept} kept)")
         else:
-            test(model, dataset, loader, label)
+            results = model.folder / f"output_{opt.dataset_name}_{label}"
+            with locked(results, "wait until that test has ended, or give another --name"):
+                test(model, dataset, loader, label)
 
 
 def test(model: BaseModel, dataset: BaseDataset, loader: DataLoader, label: str) -> None:

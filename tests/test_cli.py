@@ -13,6 +13,7 @@ import torch
 
 from tests.conftest import SIZE
 from tests.programs import ROOT, log_rows, run, succeed, weights
+from tests.test_locks import holder
 from util.imaging.images import read_picture
 from util.imaging.radiance_exr import read_exr
 from util.scores.metrics import crop_border
@@ -95,6 +96,15 @@ def test_pictures_and_scores(name, more, border, test, checkpoints, brackets):
     first, second = (read_picture(folder / f"output_{dataset}_vispng_{n}/coffee/000000.png") for n in (1, 2))
     assert (first != second).any()
     assert result.out.count("restored ") == 2
+
+
+def test_one_at_a_time_writes_results(checkpoints, brackets):
+    process, _ = holder(checkpoints / "syn" / "output_syn_1")
+    words = ("--dataroot", brackets, "--gpu_ids", -1, "--checkpoints_dir", checkpoints, "--load_iter", 1)
+    result = run("test.py", *words, "--name", "syn")
+    process.communicate("")
+    assert result.status == 2 and " is in use by process " in result.err
+    assert result.err.endswith(": wait until that test has ended, or give another --name\n")
 
 
 def test_start_of_synplus(checkpoints):
