@@ -30,8 +30,7 @@ if TYPE_CHECKING:  # it needs PyTorch, whose import takes seconds: photographs a
     from util.tiling import Tell
 
 CKPT = Path(__file__).resolve().parent / "ckpt"
-BRACKETS = CKPT / "brackets" / "MergeUNet_model_brackets.pth"  # of raw files
-PICTURES = CKPT / "brackets" / "MergeUNet_model_pictures.pth"  # of developed pictures
+BRACKETS = CKPT / "brackets" / "MergeUNet_model_brackets.pth"
 DARK = CKPT / "dark" / "UNet_model_dark.pth"
 ROWS = CKPT / "sve" / "SVEResidual_model_sve.pth"
 LIGHTER = "give a smaller --tile"
@@ -103,8 +102,8 @@ def parse(words: list[str]) -> Request:
     FolderDataset.modify_commandline_options(parser, is_train=False)
     parser.epilog = (
         "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "
-        "--tile, ... Without --net and --load_path, brackets and single dark raw files are restored by the "
-        "small networks that come with the project, all else by a classical merge, bursts too."
+        "--tile, ... Without --net and --load_path, brackets of raw files and single dark ones are restored "
+        "by the small networks that come with the project, all else by a classical merge, bursts too."
     )
     if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
         raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")
@@ -128,9 +127,7 @@ def weights_for(scene: Scene) -> Path | None:
         return ROWS if scene.has_rows_of_training else None
     if scene.light:
         return DARK
-    if scene.is_bracket:
-        return BRACKETS if scene.is_raw else PICTURES
-    return None
+    return BRACKETS if scene.is_raw_bracket else None
 
 
 def chooses_network(words: list[str]) -> bool:

@@ -72,9 +72,9 @@ class Scene:
         )
 
     @property
-    def is_bracket(self) -> bool:
-        """Whether the frames differ in exposure, raw or developed: ckpt/brackets has weights for them."""
-        return self.exposure.max() > self.exposure.min() and not (self.burst or self.rows or self.light)
+    def is_raw_bracket(self) -> bool:
+        """Whether the frames are raw ones of different exposure, which the weights in ckpt/brackets know."""
+        return self.is_raw and not (self.burst or self.rows or self.light)
 
 
 def reading_options(**changes: Any) -> argparse.Namespace:

@@ -253,7 +253,7 @@ def test_messages_of_the_program(tmp_path: Path) -> None:
 def test_the_python_door(tmp_path: Path) -> None:
     planes = burst_planes()
     scene = bracketeer.read(write_burst(tmp_path / "street", planes), burst="x4", frame_num=3)
-    assert scene.burst == "x4" and len(scene.frames) == 3 and not scene.is_bracket
+    assert scene.burst == "x4" and len(scene.frames) == 3 and not scene.is_raw_bracket
     image = bracketeer.load(gpu_ids="-1").restore(scene)
     assert image.image.shape == (1, 3, 256, 256)
     truth = light()[:, 24:-24, 24:-24]

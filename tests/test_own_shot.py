@@ -166,7 +166,7 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_the_python_door_merges_without_weights(tmp_path: Path) -> None:
     scene = bracketeer.read(write_shot(tmp_path / "one.dng"), sve=True)
-    assert scene.rows is not None and not scene.is_bracket
+    assert scene.rows is not None and not scene.is_raw_bracket
     assert scene.megapixels == pytest.approx(128 * 192 / 1e6)
     image = bracketeer.load(gpu_ids="-1").restore(scene)
     assert image.image.shape == (1, 3, 128, 192)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,16 +181,12 @@ def test_brackets_as_in_training_are_restored_by_the_small_network(tmp_path: Pat
 
 @pytest.mark.parametrize("times", [(1, 4, 16, 64, 256), (1, 4, 16), (1, 2, 4, 8, 16), (1, 8)])
 def test_shipped_weights_are_for_raw_brackets_of_all_kinds(tmp_path: Path, times: tuple) -> None:
-    scene = read_scene(make_scene(tmp_path / "night", times), reading_options())
-    assert restore.weights_for(scene) == restore.BRACKETS
+    assert read_scene(make_scene(tmp_path / "night", times), reading_options()).is_raw_bracket
 
 
-def test_developed_pictures_have_weights_of_their_own(tmp_path: Path) -> None:
+def test_shipped_weights_are_not_for_developed_pictures(tmp_path: Path) -> None:
     folder = write_stack(tmp_path / "stack", (0.001, 0.004, 0.016, 0.064, 0.256))
-    scene = read_scene(folder, reading_options())
-    assert restore.weights_for(scene) == restore.PICTURES
-    alike = replace(scene, exposure=np.ones(5, np.float32))
-    assert restore.weights_for(alike) is None
+    assert not read_scene(folder, reading_options()).is_raw_bracket
 
 
 def test_the_script_takes_paths_from_where_it_is_called(tmp_path: Path) -> None:
@@ -337,4 +332,4 @@ def test_an_unknown_command() -> None:
 
 def test_a_scene_says_what_it_is() -> None:
     scene = Scene("a", np.zeros((3, 4, 500, 1000), np.float32), np.ones(3, np.float32))
-    assert scene.is_raw and scene.megapixels == 2 and not scene.is_bracket
+    assert scene.is_raw and scene.megapixels == 2 and scene.is_raw_bracket

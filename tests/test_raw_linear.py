@@ -67,7 +67,7 @@ def test_levels_may_differ_by_colour(tmp_path: Path) -> None:
 def test_a_bracket_becomes_the_light_of_its_colours(tmp_path: Path) -> None:
     light = phone_bracket(tmp_path / "night")
     scene = read_scene(tmp_path / "night", reading_options())
-    assert scene.frames.shape == (3, 3, 40, 60) and not scene.is_raw and scene.is_bracket
+    assert scene.frames.shape == (3, 3, 40, 60) and not scene.is_raw and not scene.is_raw_bracket
     assert_allclose(scene.frames[0], (light[..., None] * NEUTRAL).transpose(2, 0, 1), atol=6e-4)
     assert scene.frames[2, 1, :, 40:].min() == 1
     shown = linear_srgb(scene.frames[0], scene.meta, menon, white=1.0, clip=False)
