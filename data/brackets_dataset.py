@@ -12,7 +12,10 @@ from data.draws import Draw
 from data.sim_dataset import BRIGHTEST_LEVELS, MEDIAN_LEVELS, Photograph, SimDataset
 from data.simulate.bracketing import draw_bracketing, take_pictures, take_raw
 from data.simulate.camera import draw_camera
+from data.simulate.focus import draw_focus, draw_patch_focus
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene
+from data.simulate.sampling import Scene
+from data.simulate.scenes import Shot
 from data.simulate.sources import find_sources
 from util.errors import UserError
 from util.parser import share
@@ -23,6 +26,7 @@ NATURAL = 0.6  # share of the scenes of photographs that keep their colours
 SPARKLING = 0.2  # share of the scenes with points of light that no lens has spread
 SPARKS = (0.3, 100.0)  # their light, where 1 is the third frame's white of the published data
 SPARK_COLOUR = 0.4  # standard deviation of the logarithm of their red, green and blue
+DEFOCUSED = 0.2  # share of the scenes of which a part or all is out of focus, sparks too
 DENSEST_POINTS = 0.003  # of the px
 MOST_LINES = 2
 SHOWS_ANOTHER = 0.5  # share of the developed brackets of three and more frames that show their second one
@@ -55,7 +59,7 @@ class BracketsDataset(SimDataset):
         files = [
             _File(each.name, str(each.source)) for each in find_sources(self.opt.source or [], "photographs")
         ]
-        built_in = [_Sparkling(name) for name in TRAINING_PHOTOGRAPHS]
+        built_in = [_Seen(name) for name in TRAINING_PHOTOGRAPHS]
         return (files + built_in)[: self.opt.max_dataset_size]
 
     def patch(self, draw: Draw) -> dict:
@@ -82,16 +86,22 @@ class BracketsDataset(SimDataset):
 
 
 @dataclass(frozen=True)
-class _Sparkling(Photograph):
-    """A photograph in which, now and then, single px are far brighter than all around: lights, rims."""
+class _Seen(Photograph):
+    """A photograph in which, now and then, single px are far brighter than all around, or all is soft."""
+
+    def scene(self, start: int, shot: Shot) -> tuple[Scene, dict]:
+        scene, facts = super().scene(start, shot)
+        return draw_patch_focus(shot.rng("focus"), scene), facts
 
     def _light(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-        return sparkling(rng, super()._light(rng, size))
+        return photographed(rng, super()._light(rng, size))
 
 
-def sparkling(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
-    """Light (H, W, 3), in a share of the scenes with sparks in it."""
-    return np.maximum(light, draw_sparks(rng, light.shape[:2])) if rng.uniform() < SPARKLING else light
+def photographed(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
+    """Light (H, W, 3), in a share of the scenes with sparks in it, in a share out of focus."""
+    if rng.uniform() < SPARKLING:
+        light = np.maximum(light, draw_sparks(rng, light.shape[:2]))
+    return draw_focus(rng, light) if rng.uniform() < DEFOCUSED else light
 
 
 def draw_sparks(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -102,13 +112,13 @@ def draw_sparks(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
         cv2.polylines(lines, [bends], isClosed=False, color=1)
     lit = (lines > 0) & (rng.uniform(size=size) < rng.uniform())
     lit |= rng.uniform(size=size) < rng.uniform(0, DENSEST_POINTS)
-    brightness = np.exp(rng.uniform(*np.log(SPARKS), size=size) * lit)
+    brightness = np.exp(rng.uniform(*np.log(SPARKS), size=size))
     colour = np.exp(rng.normal(0, SPARK_COLOUR, (*size, 3)))
     return np.float32((lit * brightness)[..., None] * colour)
 
 
 @dataclass(frozen=True)
-class _File(_Sparkling):
+class _File(_Seen):
     """A user's photograph, mostly in its own colours, else in as many as the built-in ones."""
 
     drawn: ClassVar[float] = 0.1
@@ -117,7 +127,7 @@ class _File(_Sparkling):
         if rng.uniform() >= NATURAL:
             return super()._light(rng, size)
         light = draw_scene(rng, self.picture(), size, False, MEDIAN_LEVELS, BRIGHTEST_LEVELS)
-        return sparkling(rng, light)
+        return photographed(rng, light)
 
     def picture(self) -> np.ndarray:
         return _read(self.source)

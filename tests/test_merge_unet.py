@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.brackets_dataset import draw_sparks, sparkling
+from data.brackets_dataset import draw_sparks, photographed
 from data.simulate.bracketing import Bracketing, draw_bracketing, few
 from models.networks import create_network
 from models.networks.merge_unet import coded, decoded
@@ -112,5 +112,5 @@ def test_sparks_are_single_bright_px_in_some_scenes():
         shares.append(lit.mean())
     assert max(shares) < 0.1 and np.mean(shares) > 0.0005
     dark = np.zeros((60, 80, 3), np.float32)
-    sparkle = [sparkling(rng, dark).any() for _ in range(300)]
+    sparkle = [photographed(rng, dark).any() for _ in range(300)]
     assert 0.1 < np.mean(sparkle) < 0.3
