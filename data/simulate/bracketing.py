@@ -13,6 +13,7 @@ import numpy as np
 from data.simulate.camera import Camera
 from data.simulate.noise import add_noise, draw_noise_levels
 from data.simulate.sampling import SPANS, STEPS, Scene, as_array, target
+from data.simulate.tone_curve import draw_tone_curve
 from data.simulate.warp import mean
 from util.imaging.tonemap import srgb_decode, srgb_encode
 
@@ -116,8 +117,9 @@ def take_pictures(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Developed frames, linear, (T, H, W, 3) in [0, 1], and the light (H, W, 3) when the reference begins.
 
-    They are stored as JPEG files or with 16 bits in between.
+    They are stored as JPEG files or with 16 bits in between, and what is left of a tone curve is in both.
     """
+    curve = draw_tone_curve(rng)
     clean = how.clean(as_array(mean(scene.views(few(span)))) for span in how.spans)
     softness, is_jpeg = rng.uniform(*SOFTNESS), rng.uniform() < JPEG_SHARE
     quality = int(rng.integers(*JPEG_QUALITY))
@@ -129,13 +131,13 @@ def take_pictures(
         noise -= np.clip(frame, 0, 1)
         if softness > 0.2:
             noise = cv2.GaussianBlur(noise, (0, 0), softness)
-        codes = srgb_encode(np.clip(frame + noise, 0, 1))
+        codes = srgb_encode(np.clip(curve.apply(frame.clip(0, 1) + noise), 0, 1))
         frames.append(
             srgb_decode(_through_jpeg(codes, quality) if is_jpeg else np.round(codes * 65535) / 65535)
         )
     first = how.spans[reference].start
     light = as_array(next(scene.views(range(first, first + 1))))
-    return np.float32(frames), np.maximum(light, 0)
+    return np.float32(frames), curve.merged(np.maximum(light, 0), how.exposure)
 
 
 def _through_jpeg(codes: np.ndarray, quality: int) -> np.ndarray:
