@@ -74,7 +74,7 @@ def test_dis_aligns_a_noisy_burst_that_shifts_and_turns(name: str, corner: tuple
 
 
 def test_large_frames_are_aligned_at_half_their_size(monkeypatch) -> None:
-    """Not quite as well, which is what the fourth of the time costs."""
+    """As well at ISO 100; what moves far in strong noise is followed less well (docs/photos.md)."""
     size, inner, rng = (192, 192), (slice(8, -8), slice(8, -8)), np.random.default_rng(0)
     matrix = motion(2.3, -1.4, 0.5, size)
     light = detailed("astronaut", size, (30, 100))
