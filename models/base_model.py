@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+from models.compiling import compile_network
 from models.network_arguments import build_network
 from models.networks import needs_weights, network_class
 from models.pairing import check_pair, check_protocol
@@ -143,7 +144,7 @@ class BaseModel(Restoring):
         if self.opt.channels_last:
             convert_channels_last(self.network)
         if self.opt.compile and needs_weights(self.opt.net):
-            self.network.compile()
+            compile_network(self.network, not self.opt.is_train and self.place.device.type == "cpu")
 
     def load_trained(self, iteration: int | str | None) -> str:
         """Make the network with the weights of `--load_path`, or with this run's own of an epoch.

@@ -65,6 +65,7 @@ class MergeUNet(nn.Module):
         ValueError: as ExposureMerge.
     """
 
+    compiled_parts = (nn.Sequential,)
     planes = (3, 4)
     usual_tile = 1024  # px: of smaller ones too much is halo
     settable = ("shot_noise", "read_noise")

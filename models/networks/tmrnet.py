@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.flow.spynet import SPyNet
-from models.networks.parts.blocks import Body, PixelShufflePack, run_part, upsample
+from models.networks.parts.blocks import Body, PixelShufflePack, joined, run_part, upsample
 from models.networks.parts.warp import modulated_deform_conv, strip_rows, warp
 
 MAX_OFFSET = 10  # px that the deformable alignment may add to the flow
@@ -53,7 +53,7 @@ class FlowGuidedAlignment(nn.Module):
 
     def forward(self, feature: torch.Tensor, base: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
         """Features (N, C, h, w) of a frame and of the reference, flow (N, 2, h, w) -> aligned features."""
-        raw = self.conv_offset(torch.cat((warp(feature, flow), base, flow), dim=1))
+        raw = self.conv_offset(joined(warp(feature, flow), base, flow))
         rows, feature = strip_rows(feature), feature.contiguous()
         strips = [
             self._deform(feature, raw[:, :, top : top + rows], flow[:, :, top : top + rows], top)
@@ -87,6 +87,7 @@ class TMRNet(nn.Module):
     The frames are worked off one after the other: without gradients, memory does not depend on their number.
     """
 
+    compiled_parts = (Body,)
     optional_keys = ("up_para", "upsample")  # a BracketIRE+ network starts from BracketIRE weights
     published_arguments: ClassVar[dict] = {"in_channels": 4}
     pretrained_parts: ClassVar[dict] = {"spynet": published_spynet_name}

@@ -4,7 +4,9 @@ python -m tests.bench.bench [loader inference training memory exposure] [--sizes
 """
 
 import argparse
+import copy
 import itertools
+import math
 import resource
 import statistics
 import subprocess
@@ -20,6 +22,7 @@ import torch
 from data import dataset_class
 from data.draws import Draw
 from data.syn_dataset import EXPOSURES
+from models.compiling import compile_network
 from models.losses import mu_law_l1
 from models.networks import create_network
 from tests.bench.exposure import FRAME, PLAIN, estimators
@@ -71,9 +74,12 @@ def inference(sizes: list[int], rounds: int) -> None:
     """Whole forward passes, and how far the results are from the published one's."""
     network = weighted_network().eval()
     published = {name: value.clone() for name, value in network.state_dict().items()}
-    convert_channels_last(network)
+    compiled = copy.deepcopy(network)
+    compile_network(compiled, frozen=True)
+    for each in (network, compiled):
+        convert_channels_last(each)
 
-    def half(frames: torch.Tensor) -> torch.Tensor:
+    def half(network: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
             return network(frames)
 
@@ -82,13 +88,15 @@ def inference(sizes: list[int], rounds: int) -> None:
         variants = {
             "published": lambda frames=frames: published_forward(published, frames),
             "ours": lambda frames=frames: network(frames),
-            "ours bf16": lambda frames=frames: half(frames),
+            "ours bf16": lambda frames=frames: half(network, frames),
+            "bf16 compiled": lambda frames=frames: half(compiled, frames),
         }
-        expected = variants["published"]()
-        remarks = {}
-        for name in ("ours", "ours bf16"):
-            error = (variants[name]() - expected).abs().max() / expected.std()
-            remarks[name] = f"largest difference {float(error):.1e} of the output's standard deviation"
+        expected, remarks = variants["published"](), {}
+        for name in list(variants)[1:]:
+            start = time.perf_counter()
+            error, first = variants[name]() - expected, time.perf_counter() - start
+            psnr = 10 * math.log10(float(expected.max() ** 2 / error.square().mean()))
+            remarks[name] = f"PSNR {psnr:.1f} dB against the published one; first call {first:.1f} s"
         show(f"inference, 5x4x{side}x{side}", alternate(variants, rounds), remarks)
 
 
@@ -98,8 +106,10 @@ def training(rounds: int) -> None:
     network = convert(weighted_network())
     published = {name: value.detach().clone() for name, value in weighted_network().state_dict().items()}
     learned = [value.requires_grad_() for name, value in published.items() if name not in BUFFERS]
-    half = convert(weighted_network())
-    losses: dict[str, list[float]] = {"published": [], "ours": [], "ours bf16": []}
+    half, compiled = convert(weighted_network()), convert(weighted_network())
+    compile_network(compiled, frozen=False)
+    names = ("published", "ours", "ours bf16", "bf16 compiled")
+    losses: dict[str, list[float]] = {name: [] for name in names}
 
     def step(name: str, forward: Callable[[], torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad()
@@ -108,19 +118,19 @@ def training(rounds: int) -> None:
         optimizer.step()
         losses[name].append(loss.item())
 
-    def forward_half() -> torch.Tensor:
+    def forward_half(network: torch.nn.Module) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return half(frames)
+            return network(frames)
 
+    own = dict(zip(names[1:], (network, half, compiled), strict=True))
     optimizers = {
-        "published": torch.optim.AdamW(learned, lr=1e-4),
-        "ours": torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True),
-        "ours bf16": torch.optim.AdamW(half.parameters(), lr=1e-4, fused=True),
-    }
+        name: torch.optim.AdamW(each.parameters(), lr=1e-4, fused=True) for name, each in own.items()
+    } | {"published": torch.optim.AdamW(learned, lr=1e-4)}
     forwards = {
         "published": lambda: published_forward(published, frames),
         "ours": lambda: network(frames),
-        "ours bf16": forward_half,
+        "ours bf16": lambda: forward_half(half),
+        "bf16 compiled": lambda: forward_half(compiled),
     }
     variants = {name: lambda name=name: step(name, forwards[name], optimizers[name]) for name in forwards}
     seconds = alternate(variants, rounds)
