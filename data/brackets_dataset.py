@@ -19,6 +19,7 @@ from data.simulate.scenes import Shot
 from data.simulate.sources import find_sources
 from util.errors import UserError
 from util.parser import share
+from util.task import PLANES
 
 FIRST_EXPOSURE = np.float32(1 / 16)  # of all brackets, on the scale of the target
 LARGEST_SIDE = 1200  # px of a photograph
@@ -51,6 +52,11 @@ class BracketsDataset(SimDataset):
                 default=0.25,
                 help="share of the brackets that are developed pictures, not raw files",
             )
+
+    def __init__(self, opt: argparse.Namespace, split: str) -> None:
+        super().__init__(opt, split)
+        if split == "train" and opt.developed in (0, 1):
+            self.task = self.task._replace(protocol=((PLANES, "3" if opt.developed else "4"),))
 
     def _find_sources(self, side: int) -> list[Photograph]:
         """The photographs of `--source`, if there are any, and those of scikit-image."""

@@ -46,6 +46,7 @@ class PreparedDataset(SynDataset):
             return
         BaseDataset.__init__(self, opt, split)
         self.record = read_record(opt.prepared)
+        self.task = self.task._replace(protocol=self.record["protocol"])
         self.files = [sample_file(opt.prepared, number) for number in range(self.record["samples"])]
         self.files = self.files[: opt.max_dataset_size]
         self.room = self.record["side"] - 1  # a flip that keeps the Bayer pattern loses one px
@@ -117,7 +118,7 @@ def sample_file(folder: Path, number: int) -> Path:
 
 
 def read_record(folder: Path) -> dict:
-    """What the samples in a folder were made of.
+    """What the samples in a folder were made of, and the `protocol` of the data (util.task).
 
     Raises:
         UserError: the folder does not hold prepared samples, or not all of them yet.
@@ -128,6 +129,7 @@ def read_record(folder: Path) -> dict:
         if record["made"] < record["samples"]:
             found = f"{record['made']} of {record['samples']} samples are made"
             raise UserError(f"--prepared {folder}: {found}: python -m models.prepare goes on")
+        record["protocol"] = tuple(dict(record.get("protocol", {})).items())
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"--prepared {folder} holds no {RECORD} of python -m models.prepare") from None
     return record

@@ -65,6 +65,7 @@ def main() -> None:
     stop = StopRequest()
     dataset = data.create_dataset(opt, "train")
     facts = {"samples": opt.samples, "side": opt.patch_size, "made_of": made_of(opt, dataset)}
+    facts["protocol"] = dict(dataset.task.protocol)
     with locked(opt.out, "wait until it has ended, or give another folder to --out"):
         remove_partial(opt.out, depth=1)
         done, missing = prepare_all(opt, facts, stop)

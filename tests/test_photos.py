@@ -332,6 +332,14 @@ def test_an_unknown_command() -> None:
     )
 
 
+def test_weights_for_raw_frames_refuse_developed_ones(tmp_path: Path) -> None:
+    write_stack(tmp_path / "night")
+    ended = restored(tmp_path / "night", "--load_path", restore.BRACKETS)
+    assert ended.status == 2 and ended.err.count("\n") == 1, ended.err
+    assert "was trained with planes per frame 4" in ended.err and "has 3: --any_protocol True" in ended.err
+    assert restored(tmp_path / "night", "--load_path", restore.BRACKETS, "--any_protocol", True).status == 0
+
+
 def test_a_scene_says_what_it_is() -> None:
     scene = Scene("a", np.zeros((3, 4, 500, 1000), np.float32), np.ones(3, np.float32))
     assert scene.is_raw and scene.megapixels == 2 and scene.is_raw_bracket

@@ -13,6 +13,7 @@ from data.prepared_dataset import RECORD, read_sample, sample_file
 from models import prepare
 from options.train_options import TrainOptions
 from util.errors import UserError
+from util.task import PLANES
 
 WORDS = [
     "--name=x",
@@ -49,6 +50,12 @@ def test_samples_hold_what_the_network_is_shown(made):
     assert sample["frames"].shape == (5, 48, 48, 4) and sample["frames"].dtype == np.float16
     assert sample["merge"].shape == sample["gt"].shape == (48, 48, 4)
     assert sample["exposure"][0] == np.float32(1 / 16) and (np.diff(sample["exposure"]) >= 0).all()
+
+
+@pytest.mark.parametrize(("developed", "planes"), [("0", {PLANES: "4"}), ("1", {PLANES: "3"}), ("0.5", {})])
+def test_weights_know_whether_they_saw_raw_frames(tmp_path, monkeypatch, developed, planes):
+    make(tmp_path, monkeypatch, "--samples", "1", "--developed", developed)
+    assert dict(opened(tmp_path, "--patch_size", "32").task.protocol) == planes
 
 
 def test_making_goes_on_and_makes_the_same(made, monkeypatch, capsys):

@@ -14,6 +14,8 @@ CARRIED = {
     "ratio": (False, "(T,): how many times longer the target was exposed than each frame"),
 }
 
+PLANES = "planes per frame"  # in the protocol of data for networks that take raw (4) and RGB (3) frames alike
+
 
 class Task(NamedTuple):
     """Facts of the frames of a data set.
