@@ -13,6 +13,7 @@ from data.sim_dataset import BRIGHTEST_LEVELS, MEDIAN_LEVELS, Photograph, SimDat
 from data.simulate.bracketing import draw_bracketing, take_pictures, take_raw
 from data.simulate.camera import draw_camera
 from data.simulate.focus import draw_focus, draw_patch_focus
+from data.simulate.foreground import Patch, draw_patch
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene
 from data.simulate.sampling import Scene
 from data.simulate.scenes import Shot
@@ -27,6 +28,10 @@ NATURAL = 0.6  # share of the scenes of photographs that keep their colours
 SPARKLING = 0.2  # share of the scenes with points of light that no lens has spread
 SPARKS = (0.3, 100.0)  # their light, where 1 is the third frame's white of the published data
 SPARK_COLOUR = 0.4  # standard deviation of the logarithm of their red, green and blue
+EXTENTS, TRAVELS = (
+    (0.15, 0.9),
+    (0.02, 0.6),
+)  # of what moves, as in data.simulate.foreground: patches are small
 DEFOCUSED = 0.2  # share of the scenes of which a part or all is out of focus, sparks too
 DENSEST_POINTS = 0.003  # of the px
 MOST_LINES = 2
@@ -98,6 +103,9 @@ class _Seen(Photograph):
     def scene(self, start: int, shot: Shot) -> tuple[Scene, dict]:
         scene, facts = super().scene(start, shot)
         return draw_patch_focus(shot.rng("focus"), scene), facts
+
+    def _foreground(self, rng: np.random.Generator, size: tuple[int, int]) -> Patch:
+        return draw_patch(rng, size, lamps=True, extents=EXTENTS, travels=TRAVELS)
 
     def _light(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
         return photographed(rng, super()._light(rng, size))

@@ -11,7 +11,7 @@ from data.base_dataset import BaseDataset
 from data.draws import Draw
 from data.simulate.camera import draw_camera
 from data.simulate.footage import frames_needed
-from data.simulate.foreground import Covered, draw_patch
+from data.simulate.foreground import Covered, Patch, draw_patch
 from data.simulate.motion import canvas_size, draw_shake
 from data.simulate.photographs import TRAINING_PHOTOGRAPHS, draw_scene, read_photograph
 from data.simulate.procedural import draw_picture
@@ -157,8 +157,12 @@ class Photograph:
         size = (2 * shot.settings.size[0], 2 * shot.settings.size[1])
         scene = HandHeld(self._light(rng, canvas_size(size)), draw_shake(rng, STEPS), size)
         if rng.uniform() < shot.settings.foreground:
-            scene = Covered(scene, draw_patch(rng, size, lamps=True))
+            scene = Covered(scene, self._foreground(rng, size))
         return scene, {}
+
+    def _foreground(self, rng: np.random.Generator, size: tuple[int, int]) -> Patch:
+        """What moves before it, in views of `size` px."""
+        return draw_patch(rng, size, lamps=True)
 
     def picture(self) -> np.ndarray:
         """sRGB-coded, float32 (H, W, 3) in [0, 1]."""

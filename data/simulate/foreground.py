@@ -93,6 +93,7 @@ def draw_patch(
     medians: tuple[float, float] = MEDIAN_LEVELS,
     brightest_levels: tuple[float, float] = BRIGHTEST_LEVELS,
     extents: tuple[float, float] = EXTENTS,
+    travels: tuple[float, float] = TRAVELS,
 ) -> Patch:
     """A random patch for views of `size` px, lit by coloured lamps or not.
 
@@ -109,7 +110,7 @@ def draw_patch(
     light = draw_scene(rng, picture, (height, width), lamps, medians, brightest_levels)
     cover = _outline(rng, (height, width))[..., None]
     place = tuple(float(rng.uniform(0.15, 0.85) * side) for side in size[::-1])
-    path = draw_path(rng, STEPS, shorter * rng.uniform(*TRAVELS), rng.uniform(0, TURN))
+    path = draw_path(rng, STEPS, shorter * rng.uniform(*travels), rng.uniform(0, TURN))
     return Patch(np.concatenate([light * cover, cover], axis=-1), place, path)
 
 

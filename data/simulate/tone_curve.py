@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 STRAIGHT = 0.3  # share of the brackets whose curve is known
-TOES = (0.001, 0.03)  # linear values where the toe ends
-DEPTHS = (-0.3, 1.5)  # of the toe: above 0 shadows are too dark, below too bright
+TOES = (0.001, 0.015)  # linear values where the toe ends
+DEPTHS = (-0.3, 1.2)  # of the toe: above 0 shadows are too dark, below too bright
 CONTRAST = 0.05  # standard deviation of the logarithm of the exponent
 KNEE = 0.9  # from here to white a frame counts less and less
 BLACK = 1e-6  # so that powers are finite

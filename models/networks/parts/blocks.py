@@ -64,7 +64,7 @@ class Body(nn.Module):
 def joined(*inputs: torch.Tensor) -> torch.Tensor:
     """Inputs (N, C, H, W) of a convolution, one above the other, in the precision in which it takes them."""
     device = inputs[0].device.type
-    if torch.is_autocast_enabled(device):
+    if device != "meta" and torch.is_autocast_enabled(device):  # costs are counted on meta
         dtype = torch.get_autocast_dtype(device)
         inputs = tuple(each.to(dtype) for each in inputs)
     return torch.cat(inputs, dim=1)
