@@ -20,7 +20,7 @@ from data.simulate.scenes import Shot
 from data.simulate.sources import find_sources
 from util.errors import UserError
 from util.parser import share
-from util.task import PLANES
+from util.task import FRAME_PLANES
 
 FIRST_EXPOSURE = np.float32(1 / 16)  # of all brackets, on the scale of the target
 LARGEST_SIDE = 1200  # px of a photograph
@@ -28,10 +28,8 @@ NATURAL = 0.6  # share of the scenes of photographs that keep their colours
 SPARKLING = 0.2  # share of the scenes with points of light that no lens has spread
 SPARKS = (0.3, 100.0)  # their light, where 1 is the third frame's white of the published data
 SPARK_COLOUR = 0.4  # standard deviation of the logarithm of their red, green and blue
-EXTENTS, TRAVELS = (
-    (0.15, 0.9),
-    (0.02, 0.6),
-)  # of what moves, as in data.simulate.foreground: patches are small
+EXTENTS = (0.15, 0.9)  # of what moves, as in data.simulate.foreground: patches are small
+TRAVELS = (0.02, 0.6)
 DEFOCUSED = 0.2  # share of the scenes of which a part or all is out of focus, sparks too
 DENSEST_POINTS = 0.003  # of the px
 MOST_LINES = 2
@@ -61,7 +59,7 @@ class BracketsDataset(SimDataset):
     def __init__(self, opt: argparse.Namespace, split: str) -> None:
         super().__init__(opt, split)
         if split == "train" and opt.developed in (0, 1):
-            self.task = self.task._replace(protocol=((PLANES, "3" if opt.developed else "4"),))
+            self.task = self.task._replace(protocol=((FRAME_PLANES, "3" if opt.developed else "4"),))
 
     def _find_sources(self, side: int) -> list[Photograph]:
         """The photographs of `--source`, if there are any, and those of scikit-image."""

@@ -144,7 +144,7 @@ class BaseModel(Restoring):
         if self.opt.channels_last:
             convert_channels_last(self.network)
         if self.opt.compile and needs_weights(self.opt.net):
-            compile_network(self.network, not self.opt.is_train and self.place.device.type == "cpu")
+            compile_network(self.network, self.place.device, self.opt.is_train)
 
     def load_trained(self, iteration: int | str | None) -> str:
         """Make the network with the weights of `--load_path`, or with this run's own of an epoch.

@@ -10,7 +10,7 @@ from torch import nn
 
 from models.networks import network_class
 from util.errors import UserError
-from util.task import CARRIED, Task
+from util.task import CARRIED, FRAME_PLANES, Task
 
 if TYPE_CHECKING:
     from models.base_model import BaseModel
@@ -42,7 +42,7 @@ def check_protocol(
         UserError: it does, and it must not.
     """
     found = []
-    for name, value in task.protocol:
+    for name, value in {FRAME_PLANES: str(task.channels), **dict(task.protocol)}.items():
         if made.get(name, value) != value:
             data = f"--dataset_name {opt.dataset_name}"
             found.append(f"{path} was trained with {name} {made[name]}, {data} has {value}")

@@ -20,7 +20,7 @@ from util.imaging.contact_sheet import contact_sheet
 from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
 from util.scores.baselines import bicubic, burst_average, exposure_average
-from util.task import PLANES, Task
+from util.task import Task
 from util.tiling import Tell
 
 
@@ -105,9 +105,8 @@ def _task(scene: Scene) -> Task:
     if scene.rows:
         return TASK._replace(scale=None, protocol=scene.rows.protocol())
     white = {"white": 1.0} if scene.light else {}
-    carries, channels = tuple(scene.light), scene.frames.shape[1]
-    protocol = ((PLANES, str(channels)),)
-    return Task(channels, reference=None, scale=None, carries=carries, protocol=protocol, **white)
+    carries = tuple(scene.light)
+    return Task(channels=scene.frames.shape[1], reference=None, scale=None, carries=carries, **white)
 
 
 def _sample(scene: Scene, copy: bool = True) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from data.prepared_dataset import RECORD, read_sample, sample_file
 from models import prepare
 from options.train_options import TrainOptions
 from util.errors import UserError
-from util.task import PLANES
+from util.task import FRAME_PLANES
 
 WORDS = [
     "--name=x",
@@ -52,7 +52,9 @@ def test_samples_hold_what_the_network_is_shown(made):
     assert sample["exposure"][0] == np.float32(1 / 16) and (np.diff(sample["exposure"]) >= 0).all()
 
 
-@pytest.mark.parametrize(("developed", "planes"), [("0", {PLANES: "4"}), ("1", {PLANES: "3"}), ("0.5", {})])
+@pytest.mark.parametrize(
+    ("developed", "planes"), [("0", {FRAME_PLANES: "4"}), ("1", {FRAME_PLANES: "3"}), ("0.5", {})]
+)
 def test_weights_know_whether_they_saw_raw_frames(tmp_path, monkeypatch, developed, planes):
     make(tmp_path, monkeypatch, "--samples", "1", "--developed", developed)
     assert dict(opened(tmp_path, "--patch_size", "32").task.protocol) == planes

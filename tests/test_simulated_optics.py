@@ -1,8 +1,12 @@
 """What is out of focus in simulated brackets, and what is left of a tone curve in developed ones."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
+from data.simulate import bracketing
+from data.simulate.bracketing import Bracketing, take_pictures
 from data.simulate.focus import defocused, draw_focus, draw_patch_focus
 from data.simulate.foreground import Covered, draw_patch
 from data.simulate.tone_curve import STRAIGHT, ToneCurve, draw_tone_curve
@@ -46,10 +50,33 @@ def test_some_of_what_moves_is_out_of_focus_and_keeps_its_cover() -> None:
     assert 3 <= changed <= 20
 
 
-def test_what_frames_without_a_curve_tell_of_is_the_light() -> None:
-    light = np.float32(np.geomspace(1e-4, 30, 300)).reshape(10, 10, 3)
-    merged = ToneCurve().merged(light, np.float32([1 / 16, 1 / 4, 1]))
-    np.testing.assert_allclose(merged, light, rtol=1e-5)
+class Still:
+    """A scene in which nothing moves."""
+
+    def __init__(self, light: np.ndarray) -> None:
+        self.light = light
+
+    def views(self, steps: range) -> Iterator[np.ndarray]:
+        return (self.light for _ in steps)
+
+
+@pytest.mark.parametrize("curve", [ToneCurve(), ToneCurve(0.01, 1.0, 1.05)])
+def test_frames_and_target_of_developed_brackets_have_the_curve(monkeypatch, curve: ToneCurve) -> None:
+    monkeypatch.setattr(bracketing, "draw_tone_curve", lambda rng: curve)
+    monkeypatch.setattr(bracketing, "JPEG_SHARE", 0)
+    light = np.float32(np.geomspace(1e-3, 30, 300)).reshape(10, 10, 3)
+    spans = [range(0, 1), range(1, 5), range(5, 21)]
+    how = Bracketing(np.float32([1 / 16, 1 / 4, 1]), spans, [(1e-9, 1e-12)] * 3, 1023)
+    frames, target = take_pictures(Still(light), how, 0, np.random.default_rng(0))
+    for frame, exposure in zip(frames, how.exposure, strict=True):
+        expected = curve.apply(np.clip(light * exposure, 0, 1))
+        np.testing.assert_allclose(frame, expected, rtol=0.01, atol=5e-5)
+    alone = light > 4.5  # where all but the shortest are clipped
+    np.testing.assert_allclose(target[alone], curve.apply(light / 16)[alone] * 16, rtol=1e-3)
+    dark = light < 0.05
+    np.testing.assert_allclose(target[dark], curve.apply(light)[dark], rtol=0.4 if curve.depth else 1e-5)
+    if not curve.depth:
+        np.testing.assert_allclose(target, light, rtol=1e-5)
 
 
 def test_curves_rise_keep_white_and_change_shadows_most() -> None:

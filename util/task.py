@@ -14,7 +14,9 @@ CARRIED = {
     "ratio": (False, "(T,): how many times longer the target was exposed than each frame"),
 }
 
-PLANES = "planes per frame"  # in the protocol of data for networks that take raw (4) and RGB (3) frames alike
+FRAME_PLANES = (
+    "planes per frame"  # in the protocol of weights of networks that take raw (4) and RGB (3) frames
+)
 
 
 class Task(NamedTuple):

@@ -11,7 +11,7 @@ from data.simulate.sampling import Scene
 RADII = (1.0, 10.0)  # px of the discs
 EVERYWHERE = 0.5  # share of the defocused scenes of which nothing is sharp
 PATCH_SHARE = 0.25  # of the things that move are out of focus themselves
-STEEPEST = 0.2  # 1/px, of the passage from what is sharp to what is not
+SLOPES = (0.05, 0.2)  # 1/px, of the passage from what is sharp to what is not
 
 
 def defocused(light: np.ndarray, radius: float) -> np.ndarray:
@@ -31,7 +31,7 @@ def draw_focus(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
     rows, columns = np.ogrid[:height, :width]
     row, column, angle = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0, 2 * np.pi)
     across = np.cos(angle) * (rows - row) + np.sin(angle) * (columns - column)
-    share = 1 / (1 + np.exp(-STEEPEST * rng.uniform() * across))
+    share = 1 / (1 + np.exp(-rng.uniform(*SLOPES) * across))
     return np.float32(light + share[..., None] * (soft - light))
 
 
@@ -45,6 +45,6 @@ def draw_patch_focus(rng: np.random.Generator, scene: Scene) -> Scene:
     if not isinstance(scene, Covered) or rng.uniform() >= PATCH_SHARE:
         return scene
     radius = draw_radius(rng)
-    margin = 2 * (int(np.ceil(radius)) + 1)
+    margin = int(np.ceil(radius)) + 1
     light = cv2.copyMakeBorder(scene.patch.light, *[margin] * 4, cv2.BORDER_CONSTANT)
     return replace(scene, patch=replace(scene.patch, light=defocused(light, radius)))

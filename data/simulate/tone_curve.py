@@ -19,22 +19,23 @@ LEAST = 1e-3  # weight of the shortest frame, which counts where nothing else do
 
 @dataclass(frozen=True)
 class ToneCurve:
-    """Linear values x are taken for x^contrast (x / (x + toe))^depth, of which white is white."""
+    """Linear values x up to white, 1, are taken for x^contrast (x (1 + toe) / (x + toe))^depth."""
 
     toe: float = 0.0
     depth: float = 0.0
     contrast: float = 1.0
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Values of any shape, 1 is white; not negative."""
+        """Values of any shape; those above white stay as they are."""
         values = np.maximum(values, np.float32(BLACK))
         toe = values / (values + self.toe) * (1 + self.toe)
-        return values**self.contrast * toe**self.depth
+        return np.where(values < 1, values**self.contrast * toe**self.depth, values)
 
     def merged(self, light: np.ndarray, exposure: np.ndarray) -> np.ndarray:
         """The light (..., 3) that frames of it with exposures (T,) tell of if they have no noise.
 
-        Each counts by its exposure where it is not clipped, as in a merge of photons.
+        Each counts by its exposure where it is not clipped, as in a merge of photons. What they tell differs,
+        so the result has steps where a frame reaches white, as that of a merge has.
         """
         total = weights = np.float32(0)
         for number, each in enumerate(exposure):

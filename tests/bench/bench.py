@@ -75,7 +75,7 @@ def inference(sizes: list[int], rounds: int) -> None:
     network = weighted_network().eval()
     published = {name: value.clone() for name, value in network.state_dict().items()}
     compiled = copy.deepcopy(network)
-    compile_network(compiled, frozen=True)
+    compile_network(compiled, torch.device("cpu"), learns=False)
     for each in (network, compiled):
         convert_channels_last(each)
 
@@ -107,7 +107,7 @@ def training(rounds: int) -> None:
     published = {name: value.detach().clone() for name, value in weighted_network().state_dict().items()}
     learned = [value.requires_grad_() for name, value in published.items() if name not in BUFFERS]
     half, compiled = convert(weighted_network()), convert(weighted_network())
-    compile_network(compiled, frozen=False)
+    compile_network(compiled, torch.device("cpu"), learns=True)
     names = ("published", "ours", "ours bf16", "bf16 compiled")
     losses: dict[str, list[float]] = {name: [] for name in names}
 

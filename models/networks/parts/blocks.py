@@ -31,13 +31,17 @@ class ResBlock(nn.Module):
             conv.weight.data.mul_(0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        residual = self.residual(x)
-        # Under autocast the residual is half precision; the stream x stays float32 (4 dB nearer to float32).
-        return residual.add_(x) if residual.dtype == x.dtype else x + residual
+        return self.added(x, in_place=False)
 
-    def residual(self, x: torch.Tensor) -> torch.Tensor:
-        """What is added to x."""
-        return self.conv2(F.relu(self.conv1(x), inplace=True))
+    def added(self, x: torch.Tensor, in_place: bool) -> torch.Tensor:
+        """The result, in the place of x where that is allowed and the convolutions keep but a copy of it.
+
+        Under autocast the residual is half precision; the stream x stays float32 (4 dB nearer to float32).
+        """
+        residual = self.conv2(F.relu(self.conv1(x), inplace=True))
+        if residual.dtype == x.dtype:
+            return residual.add_(x)
+        return x.add_(residual) if in_place else x + residual
 
 
 class Body(nn.Module):
@@ -55,16 +59,14 @@ class Body(nn.Module):
         x = self.main[0](joined(*inputs))  # here, so that what is joined is freed before the blocks run
         x = self.main[1](x).float()
         for block in self.main[2]:
-            residual = block.residual(x)
-            # In its place where the convolutions keep no more of x than a copy in half precision.
-            x = residual.add_(x) if residual.dtype == x.dtype else x.add_(residual)
+            x = block.added(x, in_place=True)
         return x
 
 
 def joined(*inputs: torch.Tensor) -> torch.Tensor:
     """Inputs (N, C, H, W) of a convolution, one above the other, in the precision in which it takes them."""
     device = inputs[0].device.type
-    if device != "meta" and torch.is_autocast_enabled(device):  # costs are counted on meta
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
         inputs = tuple(each.to(dtype) for each in inputs)
     return torch.cat(inputs, dim=1)
