@@ -338,6 +338,8 @@ def test_weights_for_raw_frames_refuse_developed_ones(tmp_path: Path) -> None:
     assert ended.status == 2 and ended.err.count("\n") == 1, ended.err
     assert "was trained with planes per frame 4" in ended.err and "has 3: --any_protocol True" in ended.err
     assert restored(tmp_path / "night", "--load_path", restore.BRACKETS, "--any_protocol", True).status == 0
+    pictures = restore.BRACKETS.with_name("MergeUNet_model_pictures.pth")
+    assert restored(tmp_path / "night", "--load_path", pictures).status == 0
 
 
 def test_a_scene_says_what_it_is() -> None:
