@@ -265,3 +265,29 @@ def test_only_the_main_process_ends_a_loader():
     (sample,) = samples(loader)
     assert sample.tolist() == [signal.SIGTERM, 0, True]
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()).intersection(SIGNALS)
+
+
+LATE_WORKER = """
+import multiprocessing, time
+from util.door import run
+from util.errors import UserError
+from util.stop import deferred, leave_to_parent
+
+def work():
+    time.sleep(1)
+    leave_to_parent()
+    time.sleep(60)
+
+def main():
+    with deferred():
+        multiprocessing.get_context("fork").Process(target=work, daemon=True).start()
+    raise UserError("the first sample is damaged")
+
+run(main)
+"""
+
+
+def test_a_worker_that_only_begins_does_not_keep_a_program() -> None:
+    """It forgets the SIGTERM by which Python would end it, and Python would wait for it."""
+    ended = python(LATE_WORKER, timeout=20)
+    assert (ended.returncode, ended.stderr) == (2, "error: the first sample is damaged\n")

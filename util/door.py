@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from util.errors import UserError, memory_errors
 from util.partners import is_first_to_tell
-from util.stop import Stopped, StopRequest, end_at_once
+from util.stop import Stopped, StopRequest, end_at_once, end_workers
 from util.streams import Streams
 
 
@@ -24,6 +24,7 @@ def run(main: Callable[[], int | None], lighter: str = "", output_is_product: bo
     with Streams(output_is_product) as streams:
         status = _status_of(main, lighter)
     end_at_once()
+    end_workers()
     sys.exit(status or int(streams.output_lost))
 
 

@@ -1,5 +1,6 @@
 """Stopping politely: the first signal lets what is under way end, a later one ends the program at once."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -24,6 +25,17 @@ def end_at_once() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def end_workers() -> None:
+    """Kill the worker processes that are left.
+
+    Python would ask them by SIGTERM and wait; but one that only begins forgets it (`leave_to_parent`).
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # not PyTorch's, to which their end is an error
+    for worker in multiprocessing.active_children():
+        if worker.daemon:
+            worker.kill()
 
 
 @contextmanager
