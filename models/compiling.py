@@ -26,7 +26,7 @@ def compile_network(network: nn.Module, device: torch.device, learns: bool) -> N
         UserError: there is no C++ compiler, which the CPU needs.
     """
     if device.type == "cpu":
-        compiler = shlex.split(os.environ.get("CXX", COMPILERS.get(sys.platform, "g++")))[0]
+        compiler = shlex.split(os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++"))[0]
         if shutil.which(compiler) is None:
             raise UserError(f"--compile True: no C++ compiler ({compiler}) is installed, which PyTorch needs")
         torch._inductor.config.freezing = not learns

@@ -14,9 +14,7 @@ CARRIED = {
     "ratio": (False, "(T,): how many times longer the target was exposed than each frame"),
 }
 
-FRAME_PLANES = (
-    "planes per frame"  # in the protocol of weights of networks that take raw (4) and RGB (3) frames
-)
+FRAME_PLANES = "planes per frame"  # in the protocol of weights of networks that take 4 (raw) and 3 (RGB)
 
 
 class Task(NamedTuple):

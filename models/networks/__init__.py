@@ -29,6 +29,7 @@ shows; `bracketed`: whether frames differ in exposure) it takes those that matte
 * `settable`: names of arguments on which no weights depend: options may set them, to 0 too, for trained
   weights;
 * `usual_tile`: px of a tile's sides where `--tile` does not tell;
+* `compiled_parts`: tuple of the kinds of modules that `--compile` compiles one by one, where not the whole;
 * `optional_keys`: prefixes of parameters that a checkpoint of a smaller task may lack;
 * `whole_frame(frames) -> dict` of tensors (N, ..., H, W) that only the whole frame gives (optical flow);
   `forward` then takes them, cut to a tile, as keywords, together with `window=(top, left, H, W)`; with a
