@@ -262,6 +262,20 @@ def test_half_precision_is_near(name: str) -> None:
     assert 10 * torch.log10(exact.max() ** 2 / (half - exact).square().mean()) > 45
 
 
+@pytest.mark.parametrize("name", [name for name in network_names() if not needs_weights(name)])
+@torch.inference_mode()
+def test_merges_are_of_full_precision(name: str) -> None:
+    """The whole frame and in tiles."""
+    network = make(name)
+    frames = random_frames(1, FRAMES, planes_of(name), 48, 64)
+    known = given(network, frames)
+    for tile in (0, 40):
+        exact = tiling.restore(network, frames, tile, 8, **known)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = tiling.restore(network, frames, tile, 8, **known)
+        assert torch.equal(half, exact)
+
+
 @pytest.mark.parametrize(("scale", "count"), [(1, 13_285_704), (4, 13_581_192)])
 def test_tmrnet_has_the_published_number_of_parameters(scale: int, count: int) -> None:
     with torch.device("meta"):

@@ -16,6 +16,7 @@ from models.networks.exposure_merge import ExposureMerge
 from models.networks.flow.dis_pairs import DisFlow
 from models.networks.flow.refined_flow import gradients, refined, smoothed
 from models.networks.parts.kernel_regression import COLOURS, REACH, SITES, Aligned, regressed
+from models.networks.parts.precision import full_precision
 from models.networks.parts.warp import warp
 
 SAME, OTHER = 4.0, 8.0  # squared difference against what is expected: up to here the same, from here another
@@ -79,9 +80,10 @@ class BurstMerge(nn.Module):
         "deviation" (N, 4, H, W): of the noise of the reference.
         """
         frames = self._ordered(frames.float())
-        noise = self._noise_maps(frames) if noise_map is None else self._ordered(noise_map.float())
-        flow = self.alignment.from_base(frames, tell)
-        found = [self._looked_at(*sample) for sample in zip(frames, noise, flow, strict=True)]
+        with full_precision(frames):
+            noise = self._noise_maps(frames) if noise_map is None else self._ordered(noise_map.float())
+            flow = self.alignment.from_base(frames, tell)
+            found = [self._looked_at(*sample) for sample in zip(frames, noise, flow, strict=True)]
         flows, trusts, kernels = zip(*found, strict=True)
         known = {"flow": torch.stack(flows), "trust": torch.stack(trusts), "kernel": torch.stack(kernels)}
         return known | ({"deviation": noise[:, 0]} if self.scale == 1 else {})
@@ -109,7 +111,7 @@ class BurstMerge(nn.Module):
         frames = self._ordered(frames.float())
         flow = F.pad(known["flow"], (0, 0, 0, 0, 0, 0, 1, 0))  # the reference is where it is
         trust = F.pad(known["trust"], (0, 0, 0, 0, 1, 0), value=1.0)
-        with torch.autocast(frames.device.type, enabled=False):
+        with full_precision(frames):
             samples = zip(frames, flow, trust, known["kernel"], strict=True)
             merged = torch.stack([regressed(Aligned(*sample), max(self.scale, 2)) for sample in samples])
         if self.scale == 1:

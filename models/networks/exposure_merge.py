@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.flow.dis_flow import chained_flow
+from models.networks.parts.precision import full_precision
 from models.networks.parts.warp import warp
 from models.networks.parts.window_merge import evidence, may_hold, merge_windows
 from models.networks.parts.windows import HIGH, SIDE, TAPER, THERE, Windows, squared
@@ -93,12 +94,14 @@ class ExposureMerge(nn.Module):
             raise ValueError(f"the reference, frame {self.reference}, is not among {frames.shape[1]} frames")
         flows, factors = [], []
         black = (frames.amin((-3, -2, -1)) >= 0).float()  # (N, T)
-        for sample, *facts in zip(frames.float().cpu(), exposure.float().cpu(), black.cpu(), strict=True):
-            noise = self.noise_factors(sample, facts[0])
-            facts.insert(1, noise)
-            light = torch.stack([self._gray(*frame) for frame in zip(sample, *facts, strict=True)])
-            shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
-            flows.append(chained_flow(light, facts[0], shot, read, self.reference, tell))
+        on_cpu = frames.float().cpu(), exposure.float().cpu(), black.cpu()
+        for sample, *facts in zip(*on_cpu, strict=True):
+            with full_precision(sample):
+                noise = self.noise_factors(sample, facts[0])
+                facts.insert(1, noise)
+                light = torch.stack([self._gray(*frame) for frame in zip(sample, *facts, strict=True)])
+                shot, read = (noise * level / sample.shape[1] for level in (self.shot_noise, self.read_noise))
+                flows.append(chained_flow(light, facts[0], shot, read, self.reference, tell))
             factors.append(noise)
         whole = frames.shape[-2:]
         return {
@@ -129,8 +132,8 @@ class ExposureMerge(nn.Module):
         frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
         known = known or self.whole_frame(frames, exposure)
         facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
-        grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)
-        with torch.autocast(frames.device.type, enabled=False):
+        with full_precision(frames):
+            grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)
             samples = zip(frames, known["flow"], *facts, strict=True)
             merged = torch.stack([self.merged(grid, self.observed(*sample)) for sample in samples])
         if self.scale > 1:

@@ -18,6 +18,7 @@ from torch import nn
 from models.networks.exposure_merge import ExposureMerge
 from models.networks.parts.blocks import ResBlock
 from models.networks.parts.padding import cut, mirrored
+from models.networks.parts.precision import full_precision
 from models.networks.parts.windows import Windows
 
 MU = 5000.0
@@ -160,7 +161,7 @@ class MergeUNet(nn.Module):
             slots = frames.new_empty(len(frames), self.slots, 4, *frames.shape[-2:])
             return Aligned(slots, slots[:, :, :1], slots[:, 0], slots[:, :, :2, 0, 0])
         frames, exposure = frames.float(), exposure.to(frames.device, torch.float32)
-        with torch.autocast(frames.device.type, enabled=False):
+        with full_precision(frames):
             known = known or self.whole_frame(frames, exposure)
             facts = (exposure, *(known[key][..., 0, 0] for key in ("noise", "black")))  # (N, T) each
             grid = Windows(frames.shape[-2:], window[:2] if window else (0, 0), frames.device)

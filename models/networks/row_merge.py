@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.networks.parts.precision import full_precision
 from models.networks.parts.row_frames import by_rows
 from models.networks.parts.row_merges import LEAST_WIDTH, bilinear_merge, edge_aware_merge
 from models.networks.parts.spatially_varying import PERIOD
@@ -50,7 +51,7 @@ class RowMerge(nn.Module):
         order = row_order(frames)
         radiance, trust = (self._whole_patterns(plane.float()) for plane in (frames.sum(1), mask))
         exposures = torch.stack((exposure[:, 0], exposure[:, -1]), dim=1).to(radiance)
-        with torch.autocast(frames.device.type, enabled=False):
+        with full_precision(frames):
             merged = self.merge(by_rows(radiance, order), exposures, trust, order)
         return merged[..., :height, :width].clamp(min=0)
 

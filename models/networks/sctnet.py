@@ -10,6 +10,7 @@ from torch import nn
 
 from models.networks.parts.exposure_pairs import start_dark, upsampling
 from models.networks.parts.padding import PaddedPairNetwork
+from models.networks.parts.precision import full_precision
 from models.networks.parts.strips import by_strips, convolved, rows_at_once, strips
 from models.networks.parts.window_attention import MLP, initialise, swin_groups
 
@@ -39,13 +40,13 @@ class ChannelAttention(nn.Module):
         """
         query = F.linear(a, self.q.weight.flatten(1)).flatten(1, 2).float()
         key = F.linear(b, self.k.weight.flatten(1)).flatten(1, 2).float()
-        with _full_precision(a):
+        with full_precision(a):
             products = query.mT @ key
         return torch.cat((products, query.square().sum(1)[..., None], key.square().sum(1)[..., None]), dim=2)
 
     def mixture(self, moments: torch.Tensor) -> torch.Tensor:
         """Matrix (N, C, C) that takes a px of `b` to the projected result, from the moments of all px."""
-        with _full_precision(moments):
+        with full_precision(moments):
             products, query, key = moments.split((moments.shape[1], 1, 1), dim=2)
             length = query.clamp(min=1e-24).sqrt() * key.clamp(min=1e-24).sqrt().mT
             heads = (products / length).unflatten(2, (HEADS, -1)).unflatten(1, (HEADS, -1))
@@ -53,11 +54,6 @@ class ChannelAttention(nn.Module):
             weights = torch.softmax(heads * self.temperature, dim=-1)
             blocks = torch.stack([torch.block_diag(*sample) for sample in weights])
             return self.project_out.weight.flatten(1) @ blocks @ self.v.weight.flatten(1)
-
-
-def _full_precision(x: torch.Tensor) -> torch.autocast:
-    """No autocast where `x` is; "meta" tensors, of which only the shape is looked at, know of none."""
-    return torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False)
 
 
 class CrossAttentionBlock(nn.Module):

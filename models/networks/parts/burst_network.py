@@ -10,6 +10,7 @@ from torch import nn
 from models.networks.flow.burst_flow import create_alignment, flow_view
 from models.networks.flow.pwcnet import PWCNet
 from models.networks.flow.raft_flow import RaftFlow
+from models.networks.parts.precision import full_precision
 
 PRETRAINED = {"pwcnet": PWCNet, "raft": RaftFlow}
 CONTEXT = 16  # px around a tile beyond motion: the convolutions' effective reach
@@ -68,8 +69,7 @@ class BurstNetwork(nn.Module):
         """Flow (N, T-1, 2, H, W) in px between the first of frames (N, T, C, H, W), the base, and others."""
         view = flow_view(frames, self.bracketed or getattr(self.alignment, "gamma_coded", False))
         compute = self.alignment.from_base if self.flow_from_base else self.alignment.into_base
-        device = "cpu" if frames.is_meta else frames.device.type
-        with torch.autocast(device, enabled=False):  # a px is too fine for half precision
+        with full_precision(frames):  # a px is too fine for half precision
             return compute(view, tell) if tell else compute(view)
 
     @staticmethod

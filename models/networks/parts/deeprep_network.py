@@ -19,6 +19,7 @@ from models.networks.parts.burst_blocks import ConvBlock, res_blocks
 from models.networks.parts.burst_network import BurstNetwork
 from models.networks.parts.descent import Evidence, Powers, SteepestDescent
 from models.networks.parts.motion import Motion
+from models.networks.parts.precision import full_precision
 
 WINDOW, WINDOWS = 48, 64  # px of sides, and number, of windows in which steps for large frames are found
 FARTHEST = 64  # px around such a window that are looked at
@@ -118,7 +119,7 @@ class DeepRepNetwork(BurstNetwork):
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """z (N, C, s H, s W) of frames with the base first, and the lengths of all steps."""
         z0, evidence = self.evidence(frames, noise, told, flow)
-        with torch.autocast("cpu" if frames.is_meta else frames.device.type, enabled=False):
+        with full_precision(frames):
             run = partial(run_part, self)
             return self.optimizer(z0, evidence, self.descent_steps, lengths, run)
 
