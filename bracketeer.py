@@ -115,8 +115,12 @@ def load(weights: str | Path | None = None, net: str | None = None, **settings: 
     return restorer(weights, words)
 
 
-def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
-    """As `load`, with options as test.py's command line has them, which win."""
+def restorer(weights: str | Path | None, words: list[str], fast: bool = False) -> "Restorer":
+    """As `load`, with options as test.py's command line has them, which win.
+
+    Args:
+        fast: without `--precision`, half precision where it takes less time on this machine.
+    """
     from models import model_class, model_names
     from models.networks import needs_weights, network_names
     from models.restorer import Restorer
@@ -153,7 +157,8 @@ def restorer(weights: str | Path | None, words: list[str]) -> "Restorer":
     if model == "sve":
         chosen["sve"] = "True"
     first = [f"--{key}={value}" for key, value in chosen.items()]
-    return Restorer(TestOptions().parse([*first, "--save_hdr=exr", *words]))
+    chooses = fast and _value(words, "--precision") is None and _value(words, "--compile") is None
+    return Restorer(TestOptions().parse([*first, "--save_hdr=exr", *words]), chooses)
 
 
 def _value(words: list[str], *names: str) -> str | None:

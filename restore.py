@@ -64,7 +64,7 @@ def restore_all(request: Request, results: Results) -> int:
                 # The small weights for dark frames are best after one evaluation; options may ask for more.
                 best = ["--iter_num=0"] if weights == DARK else []
                 kind = ["--model=sve", "--sve=True"] if scene.rows else []
-                restorers[weights] = bracketeer.restorer(weights, [*best, *kind, *request.words])
+                restorers[weights] = bracketeer.restorer(weights, [*best, *kind, *request.words], fast=True)
             with memory_errors(LIGHTER):
                 restore(scene, folder, restorers[weights], results, request.words)
         except UserError as error:  # the others may be well
@@ -137,12 +137,14 @@ def chooses_network(words: list[str]) -> bool:
 
 def restore(scene: Scene, folder: Path, restorer: "Restorer", results: Results, words: list[str]) -> None:
     """Restore one scene, showing how far it is, and write its results."""
-    opt, expected = restorer.opt, restorer.expect(scene)
+    opt, expected = restorer.opt, restorer.expect(scene, keep=False)
     kind = "raw files" if scene.is_raw else "pictures"
     frames = "1 raw file" if scene.light or scene.rows else f"{len(scene.frames)} {kind}"
-    network = type(restorer.model_for(scene).network).__name__
+    model = restorer.model_for(scene)
+    network, precision = type(model.network).__name__, model.opt.precision
     memory = f", {expected.memory / 2**30:.1f} GB of memory" if expected.memory else ""
     what = f"{frames} of {scene.megapixels:.1f} MP by {network}"
+    what += f" in {precision}" if precision != "fp32" else ""
     what += f", rows exposed 1 : {scene.rows.ratio:.2f}" if scene.rows else ""
     what += f", {scene.light['ratio']:.0f} times brighter" if scene.light else ""
     print(f"{scene.name}: {what}: about {duration(expected.total)}{memory}", flush=True)
@@ -151,7 +153,7 @@ def restore(scene: Scene, folder: Path, restorer: "Restorer", results: Results, 
         restored = restorer.restore(scene, tell, keep=False)
     written = []
     name = results.name(scene.name, folder)
-    results.add(name, folder, network=network, frames=len(scene.frames), options=words)
+    results.add(name, folder, network=network, precision=precision, frames=len(scene.frames), options=words)
     if opt.save_hdr != "none":
         written.append(results.folder / f"{name}.{opt.save_hdr}")
         restored.write(written[-1])

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 
 from models.base_model import BaseModel
+from util.device import release_memory
 from util.task import CARRIED
 from util.tiling import TILES, USUAL_TILE, WHOLE_FRAME
 
 SIDE = 160  # px of the part that is tried
-RENDERING = 110  # bytes that rendering takes for each px of a plane
+RENDERING = 40  # bytes for each px of a plane: of pictures and their sheet; of matlab_like twice as many
 PROC = Path("/proc/self")
 
 
@@ -39,20 +40,14 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     """What restoring normalised frames (1, T, C, H, W), which came with `sample`, takes about."""
     network = model.network
     frames, given = model.shown(frames, sample)
-    height, width = frames.shape[-2:]
-    side = min(SIDE, height, width)
-    sides = zip((height, width), model.task.period, strict=True)
-    top, left = ((whole - side) // 2 // step * step for whole, step in sides)
-    place = slice(top, top + side), slice(left, left + side)
-    part = frames[..., *place]
-    given = {
-        name: value[..., *place] if CARRIED.get(name, (False,))[0] else value for name, value in given.items()
-    }
+    (height, width), (part, given) = frames.shape[-2:], middle(frames, given, model.task.period, SIDE)
+    side = part.shape[-1]
     tile = getattr(network, "usual_tile", USUAL_TILE) if model.opt.tile is None else model.opt.tile
     is_whole = getattr(network, "is_global", False) or getattr(network, "works_by_strips", False)
     is_tiled = bool(tile) and height * width > tile**2 and not is_whole
     with model.autocast():
-        _tried(network, part, given)  # the first call makes plans
+        release_memory()
+        _, first = _tried(network, part, given)  # it makes plans; later calls use its memory again
         whole, own = _tried(network, part, given)
     reach = max(model.opt.tile_overlap, whole.reach)
     doubled = (tile / max(tile - 2 * reach, tile / 2)) ** 2 if is_tiled else 1.0  # px of tiles that overlap
@@ -60,11 +55,31 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     inside = inside if is_tiled else frame
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
     seconds = {part: model.steps * value for part, value in seconds.items()}
-    working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
+    working = max(whole.growth * frame, first.growth * inside + whole.kept * frame)
     kept = model.task.planes_out * height * width * (RENDERING + 8)
+    release_memory()
     is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another
     memory = _memory("VmRSS") + int(max(working, kept)) if is_known else 0
     return Expectation(seconds, memory)
+
+
+def middle(
+    frames: torch.Tensor, given: Mapping[str, torch.Tensor], period: tuple[int, int], side: int
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The middle of frames (1, T, C, H, W), a square of `side` px or less, and of what goes with them.
+
+    Args:
+        period: rows and columns at whose multiples it begins, `Task.period`.
+    """
+    height, width = frames.shape[-2:]
+    side = min(side, height, width)
+    sides = zip((height, width), period, strict=True)
+    top, left = ((whole - side) // 2 // step * step for whole, step in sides)
+    place = slice(top, top + side), slice(left, left + side)
+    of_px = {name for name in given if CARRIED.get(name, (False,))[0]}
+    return frames[..., *place], {
+        name: value[..., *place] if name in of_px else value for name, value in given.items()
+    }
 
 
 class _Trial(NamedTuple):
@@ -84,21 +99,21 @@ def _tried(network: torch.nn.Module, part: torch.Tensor, given: dict) -> tuple[_
     if hasattr(network, "whole_frame"):
         context = network.whole_frame(part, **given)
         reach = network.halo(**context)
-    _finish(part)
+    finish(part.device)
     whole = time.perf_counter() - start
-    kept = sum(value.numel() * value.element_size() for value in context.values())
+    kept = sum(value.untyped_storage().nbytes() for value in context.values())
     growth, middle, start = max(_memory("VmHWM") - first, kept), _memory("VmRSS"), time.perf_counter()
     _forget_peak()
     network(part, **given, **context, **({"window": (0, 0, *part.shape[-2:])} if context else {}))
-    _finish(part)
+    finish(part.device)
     own = _Trial(time.perf_counter() - start, max(_memory("VmHWM") - middle, 0))
     return _Trial(whole, growth, kept, reach), own
 
 
-def _finish(part: torch.Tensor) -> None:
+def finish(device: torch.device) -> None:
     """Wait until a GPU has done what it was given."""
-    if part.is_cuda:
-        torch.cuda.synchronize(part.device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _memory(key: str) -> int:

@@ -15,7 +15,8 @@ from models import create_model
 from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.expectation import Expectation, expect
-from util.device import join
+from models.fastest_precision import fastest_precision
+from util.device import join, release_memory
 from util.imaging.contact_sheet import contact_sheet
 from util.imaging.images import write_png8, write_png16
 from util.imaging.pictures import Pictures
@@ -29,10 +30,11 @@ class Restorer:
 
     Args:
         opt: of test.py; what it says of the data set does not matter.
+        chooses_precision: take half precision instead of what `opt` says where that takes less time here.
     """
 
-    def __init__(self, opt: argparse.Namespace) -> None:
-        self.opt, self.place = opt, join(opt)
+    def __init__(self, opt: argparse.Namespace, chooses_precision: bool = False) -> None:
+        self.opt, self.place, self.chooses_precision = opt, join(opt), chooses_precision
         self.demosaic = create_demosaicer(opt, self.place)
         self.models: dict[tuple, BaseModel] = {}  # by kind of scene, planes, frames and steps
 
@@ -48,6 +50,9 @@ class Restorer:
         if key not in self.models:
             model = create_model(opt, self.place, _task(scene))
             model.load_trained("latest")
+            if self.chooses_precision:
+                sample = _sample(scene)
+                opt.precision = fastest_precision(model, model.normalised(sample), sample)
             self.models[key] = model
         return self.models[key]
 
@@ -70,10 +75,12 @@ class Restorer:
             changed["model"] = "eld"  # which amplifies
         return argparse.Namespace(**vars(self.opt) | changed)
 
-    def expect(self, scene: Scene) -> Expectation:
-        """The time and memory that restoring a scene takes about, by trying it on a part."""
+    def expect(self, scene: Scene, keep: bool = True) -> Expectation:
+        """The time and memory that restoring a scene takes about, by trying it on a part; `keep` as there."""
         model, sample = self.model_for(scene), _sample(scene)
-        return expect(model, model.normalised(sample), sample)
+        frames = model.normalised(sample)
+        expected = expect(model, frames, sample)
+        return expected if keep else expected._replace(memory=max(expected.memory - frames.nbytes, 0))
 
     def restore(self, scene: Scene, tell: Tell | None = None, keep: bool = True) -> "Restored":
         """The restored scene; `tell` is told which part of the whole frame's work, and of the tiles, is done.
@@ -88,6 +95,7 @@ class Restorer:
         model, sample = self.model_for(scene), _sample(scene, copy=keep)
         frames = model.normalised(sample)
         image = model.restore(frames, sample, tell).float().cpu()
+        release_memory()  # pictures need other parts of it
         view = Pictures(
             self.demosaic,
             scene.meta,

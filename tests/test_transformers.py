@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.networks import create_network, network_class, network_names
 from models.networks.parts import strips
-from models.networks.parts.padding import mirrored
+from models.networks.parts.padding import cut, fill_margins, mirrored
 from models.networks.parts.window_attention import SwinBlock, WindowAttention, relative_positions
 from tests.golden.published_weights import fill_value
 from util import checkpoint
@@ -165,6 +165,10 @@ def test_mirrored_as_torch_does_and_beyond() -> None:
     image = torch.rand(2, 3, 9, 12)
     expected = nn.functional.pad(image, (4, 4, 3, 4), mode="reflect")
     assert torch.equal(mirrored(image, ((3, 4), (4, 4))), expected)
+    canvas = torch.full_like(expected, torch.nan)
+    cut(canvas, ((3, 4), (4, 4))).copy_(image)
+    fill_margins(canvas, ((3, 4), (4, 4)))
+    assert torch.equal(canvas, expected)
     tiny = torch.tensor([[0.0, 1.0, 2.0]])
     assert mirrored(tiny, ((0, 1), (4, 4)))[1].tolist() == [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from models.networks.exposure_merge import ExposureMerge
 from models.networks.parts.blocks import ResBlock
-from models.networks.parts.padding import cut, mirrored
+from models.networks.parts.padding import Margins, cut, fill_margins
 from models.networks.parts.precision import full_precision
 from models.networks.parts.windows import Windows
 
@@ -137,10 +137,10 @@ class MergeUNet(nn.Module):
             parts = self.aligned(frames, exposure, window, **known)
         else:
             parts = Aligned(frames, trust, merge, noise_law)
-        margins = self._margins(frames.shape[-2:], window)
-        features = self.first(mirrored(self.maps(parts, unit), margins))  # maps are many: they go at once
+        merged, margins = parts.merge, self._margins(frames.shape[-2:], window)
+        features = self.first(self.maps(parts, unit, margins))  # maps are many: they go at once
+        del parts
         added = cut(self._added(features), margins, self.scale)
-        merged = parts.merge
         if self.scale > 1:
             merged = F.interpolate(merged, scale_factor=self.scale, mode="bicubic", align_corners=False)
         restored = decoded(coded(merged * unit) + added.float()) / unit
@@ -212,8 +212,8 @@ class MergeUNet(nn.Module):
         means = torch.stack([exposure[group].mean() for group in self._groups(len(exposure))])
         return torch.cat((means, means[-1:].expand(self.slots - len(means))))
 
-    def maps(self, parts: Aligned, unit: torch.Tensor) -> torch.Tensor:
-        """What the network sees, (N, OF_MERGE + OF_FRAME slots, H, W).
+    def maps(self, parts: Aligned, unit: torch.Tensor, margins: Margins = ((0, 0), (0, 0))) -> torch.Tensor:
+        """What the network sees, (N, OF_MERGE + OF_FRAME slots, H, W), with mirrored margins around.
 
         The merge in the mu-law domain, and its detail; and of each slot, against the merge: the difference in
         that domain and in deviations of noise, where it is trusted, the trust, and how large the noise is.
@@ -224,7 +224,9 @@ class MergeUNet(nn.Module):
         base = coded(parts.merge * unit)
         slope = MU / math.log1p(MU) / (1 + MU * (parts.merge * unit).clamp(min=0))
         around = F.avg_pool2d(F.pad(base, (DETAIL // 2,) * 4, mode="replicate"), DETAIL, 1)
-        maps = base.new_empty(len(base), self.first.in_channels, *base.shape[-2:])
+        sides = [side + sum(margin) for side, margin in zip(base.shape[-2:], margins, strict=True)]
+        canvas = base.new_empty(len(base), self.first.in_channels, *sides)
+        maps = cut(canvas, margins)
         maps[:, :4], maps[:, 4:OF_MERGE] = base, shown(base - around)
         slots = maps[:, OF_MERGE:].unflatten(1, (self.slots, OF_FRAME)).unbind(1)
         shown_in = (part.unbind(1) for part in (parts.frames, parts.trust, parts.noise_law))
@@ -235,7 +237,8 @@ class MergeUNet(nn.Module):
             noise = (deviation * unit * slope).mean(1, keepdim=True).log() / 4
             slot[:, :4] = shown(trust * (coded(frame * unit) - base))
             slot[:, 4:8], slot[:, 8:9], slot[:, 9:] = trust * relative, trust, noise.clamp(*CALM)
-        return maps
+        fill_margins(canvas, margins)
+        return canvas
 
     def _added(self, features: torch.Tensor) -> torch.Tensor:
         """What is added to the merge in the mu-law domain; sides are multiples of MULTIPLE."""
@@ -247,9 +250,7 @@ class MergeUNet(nn.Module):
             x = level(F.pixel_shuffle(up(x), 2) + skips.pop())
         return ERROR * F.pixel_shuffle(self.last(x), self.scale)
 
-    def _margins(
-        self, size: tuple[int, int], window: tuple[int, int, int, int] | None
-    ) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _margins(self, size: tuple[int, int], window: tuple[int, int, int, int] | None) -> Margins:
         """Px to add before and after rows and columns, so that tiles have the cells of the whole frame."""
         rows, columns = (
             (start % self.MULTIPLE, -(start + side) % self.MULTIPLE)

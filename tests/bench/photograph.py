@@ -1,9 +1,9 @@
 """A bracket of five DNG files from start to PNG and EXR: time by part and peak memory, for several sizes.
 
-    python -m tests.bench.photograph DIR [--megapixels 2 6 12 24] [--weights FILE]
+    python -m tests.bench.photograph DIR [--megapixels 2 6 12 24] [--weights FILE] [--precision fp32]
 
-Each size is worked on by a process of its own, as restore.py does it. The frames are of one picture, moved
-between the exposures, with the noise of a phone; they are kept in DIR.
+Each size is worked on by a process of its own, as restore.py does it, which chooses the precision. The frames
+are of one picture, moved between the exposures, with the noise of a phone; they are kept in DIR.
 """
 
 import argparse
@@ -51,8 +51,8 @@ def write_bracket(folder: Path, megapixels: int) -> None:
         write_dng(folder / f"{number}.dng", mosaic, **facts, exposure_time=4.0**number / 1000, iso=1600)
 
 
-def restored(folder: Path, weights: Path) -> dict[str, float]:
-    """Seconds of each of PARTS, and the peak of memory in GB, of this process."""
+def restored(folder: Path, weights: Path, words: list[str]) -> dict[str, float]:
+    """Seconds of each of PARTS, and the peak of memory in GB, of this process; words are options."""
     import bracketeer
 
     marks = [time.perf_counter()]
@@ -62,7 +62,7 @@ def restored(folder: Path, weights: Path) -> dict[str, float]:
 
     scene = bracketeer.read(folder)
     mark()
-    restorer = bracketeer.load(weights, gpu_ids="-1")
+    restorer = bracketeer.restorer(weights, ["--gpu_ids=-1", *words], fast=True)
     restorer.model_for(scene)
     mark()
     ends = {}
@@ -82,10 +82,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megapixels", type=int, nargs="+", default=[2, 6, 12, 24])
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--precision", help="that of the network; default: what is faster here")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)  # a bracket that this process restores
     options = parser.parse_args()
+    words = ["--precision", options.precision] if options.precision else []
     if options.one:
-        print(json.dumps(restored(options.one, options.weights)))
+        print(json.dumps(restored(options.one, options.weights, words)))
         return
     print("".join(f"{name:>13}" for name in ("MP", *PARTS, "sum", "peak GB")))
     for megapixels in options.megapixels:
@@ -93,7 +95,7 @@ def main() -> None:
         if not folder.exists():
             write_bracket(folder, megapixels)
         command = [sys.executable, "-m", "tests.bench.photograph", options.folder, "--one", folder]
-        command += ["--weights", options.weights]
+        command += ["--weights", options.weights, *words]
         done = subprocess.run(map(str, command), stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         found["sum"] = sum(found[name] for name in PARTS)

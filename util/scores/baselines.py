@@ -24,10 +24,13 @@ def exposure_average(frames: torch.Tensor, exposure: torch.Tensor, scale: int = 
     For photons that is the best estimate of a scene in which nothing moves (Poisson noise). Where every
     frame is clipped, it is the shortest one. `exposure` is (N, T).
     """
-    exposure = exposure.to(frames)[..., None, None, None]
-    weight = exposure * (frames * exposure < CLIPPED).all(2, keepdim=True)  # a cell is clipped as a whole
-    total = weight.sum(1)
-    mean = (weight * frames).sum(1) / total.clamp(min=1e-12)
+    mean, total = torch.zeros_like(frames[:, 0]), torch.zeros_like(frames[:, 0, :1])
+    exposures = exposure.to(frames)[..., None, None, None]
+    for frame, own in zip(frames.unbind(1), exposures.unbind(1), strict=True):  # one by one: they are large
+        weight = own * (frame * own < CLIPPED).all(1, keepdim=True)  # a cell is clipped as a whole
+        total += weight
+        mean.addcmul_(weight, frame)
+    mean /= total.clamp(min=1e-12)
     return _enlarged(torch.where(total > 0, mean, frames[:, 0]), scale)
 
 
