@@ -215,8 +215,8 @@ def test_the_bar_moves_by_expected_time() -> None:
 @pytest.mark.parametrize("weights", [None, SMALL])
 def test_time_memory_and_progress_are_told(weights: Path | None) -> None:
     rng = np.random.default_rng(0)
-    scene = scene_of_arrays(rng.random((3, 150, 170, 4)), (1, 4, 16))
-    restorer, told = bracketeer.load(weights, gpu_ids=-1, tile=96), []
+    scene = scene_of_arrays(rng.random((3, 90, 100, 4)), (1, 4, 16))
+    restorer, told = bracketeer.load(weights, gpu_ids=-1, tile=64), []
     expected = restorer.expect(scene)
     assert 0.01 < expected.total < 100 and all(seconds >= 0 for seconds in expected.seconds.values())
     assert sys.platform != "linux" or 1e8 < expected.memory < 2e10
@@ -226,6 +226,14 @@ def test_time_memory_and_progress_are_told(weights: Path | None) -> None:
     assert weights or parts.count(WHOLE_FRAME) == 2  # frames besides the reference
     tiles = [done for part, done in told if part == TILES]
     assert len(tiles) > 2 and tiles == sorted(tiles)
+
+
+def test_frames_that_need_not_be_kept_take_no_memory(monkeypatch) -> None:
+    monkeypatch.setattr("models.restorer.expect", lambda *_: Expectation({}, 1_000_000))
+    scene = scene_of_arrays(np.random.default_rng(0).random((3, 40, 50, 4)), (1, 4, 16))
+    restorer = bracketeer.load(gpu_ids=-1)
+    assert restorer.expect(scene).memory == 1_000_000
+    assert restorer.expect(scene, keep=False).memory == 1_000_000 - 4 * 3 * 40 * 50 * 4
 
 
 # From a program

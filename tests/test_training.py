@@ -116,7 +116,7 @@ def test_precision(train, tmp_path):
     """bf16 and fp16 lose no more than their digits; their weights stay float32."""
     losses = {}
     for precision in ("fp32", "bf16", "fp16"):
-        result = train("--epoch_iters", 6, "--precision", precision, "--batch_size", 2)
+        result = train("--epoch_iters", 3, "--precision", precision)
         assert (result.status, result.err) == (0, "")
         losses[precision] = np.array([row["mu_l1"] for row in log_rows(tmp_path / "run")])
         assert {value.dtype for value in weights(tmp_path / "run" / LATEST).values()} == {torch.float32}
