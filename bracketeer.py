@@ -157,8 +157,8 @@ def restorer(weights: str | Path | None, words: list[str], fast: bool = False) -
     if model == "sve":
         chosen["sve"] = "True"
     first = [f"--{key}={value}" for key, value in chosen.items()]
-    chooses = fast and _value(words, "--precision") is None and _value(words, "--compile") is None
-    return Restorer(TestOptions().parse([*first, "--save_hdr=exr", *words]), chooses)
+    opt = TestOptions().parse([*first, "--save_hdr=exr", *words])
+    return Restorer(opt, fast and not opt.compile and _value(words, "--precision") is None)
 
 
 def _value(words: list[str], *names: str) -> str | None:

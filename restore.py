@@ -103,7 +103,8 @@ def parse(words: list[str]) -> Request:
     parser.epilog = (
         "All other options are those of test.py: --net, --load_path, --tonemap, --ev, --save_hdr, --gpu_ids, "
         "--tile, ... Without --net and --load_path, brackets of raw files and single dark ones are restored "
-        "by the small networks that come with the project, all else by a classical merge, bursts too."
+        "by the small networks that come with the project, all else by a classical merge, bursts too. "
+        "Without --precision, half precision is taken where it is faster here."
     )
     if not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words)):
         raise UserError("which photographs? restore.py DIR [--out FOLDER] [options]; -h explains")

@@ -46,8 +46,8 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     is_whole = getattr(network, "is_global", False) or getattr(network, "works_by_strips", False)
     is_tiled = bool(tile) and height * width > tile**2 and not is_whole
     with model.autocast():
+        _tried(network, part, given)  # the first call makes plans
         release_memory()
-        _, first = _tried(network, part, given)  # it makes plans; later calls use its memory again
         whole, own = _tried(network, part, given)
     reach = max(model.opt.tile_overlap, whole.reach)
     doubled = (tile / max(tile - 2 * reach, tile / 2)) ** 2 if is_tiled else 1.0  # px of tiles that overlap
@@ -55,7 +55,7 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     inside = inside if is_tiled else frame
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
     seconds = {part: model.steps * value for part, value in seconds.items()}
-    working = max(whole.growth * frame, first.growth * inside + whole.kept * frame)
+    working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
     kept = model.task.planes_out * height * width * (RENDERING + 8)
     release_memory()
     is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another

@@ -16,6 +16,7 @@ from models.base_model import BaseModel
 from models.demosaicing import create_demosaicer
 from models.expectation import Expectation, expect
 from models.fastest_precision import fastest_precision
+from models.networks import needs_weights
 from util.device import join, release_memory
 from util.imaging.contact_sheet import contact_sheet
 from util.imaging.images import write_png8, write_png16
@@ -39,7 +40,7 @@ class Restorer:
         self.models: dict[tuple, BaseModel] = {}  # by kind of scene, planes, frames and steps
 
     def model_for(self, scene: Scene) -> BaseModel:
-        """The model for frames like those of a scene.
+        """The model for frames like those of a scene; the first time its precision may be tried on them.
 
         Raises:
             UserError: no such weights, or they are for other frames.
@@ -50,7 +51,8 @@ class Restorer:
         if key not in self.models:
             model = create_model(opt, self.place, _task(scene))
             model.load_trained("latest")
-            if self.chooses_precision:
+            model.network.eval()
+            if self.chooses_precision and needs_weights(opt.net):  # merges are always of full precision
                 sample = _sample(scene)
                 opt.precision = fastest_precision(model, model.normalised(sample), sample)
             self.models[key] = model

@@ -161,14 +161,29 @@ def test_strips_have_their_rows_around_them() -> None:
     ]
 
 
-def test_mirrored_as_torch_does_and_beyond() -> None:
-    image = torch.rand(2, 3, 9, 12)
-    expected = nn.functional.pad(image, (4, 4, 3, 4), mode="reflect")
-    assert torch.equal(mirrored(image, ((3, 4), (4, 4))), expected)
+@pytest.mark.parametrize(
+    "margins", [((3, 4), (4, 4)), ((0, 0), (0, 0)), ((0, 2), (1, 0)), ((8, 8), (11, 11))]
+)
+def test_mirrored_as_torch_does(margins) -> None:
+    image, (rows, columns) = torch.rand(2, 3, 9, 12), margins
+    expected = nn.functional.pad(image, (*columns, *rows), mode="reflect")
+    assert torch.equal(mirrored(image, margins), expected)
+
+
+@pytest.mark.parametrize(
+    "margins", [((3, 4), (4, 4)), ((0, 0), (0, 0)), ((0, 2), (1, 0)), ((20, 1), (0, 30))]
+)
+@pytest.mark.parametrize("size", [(9, 12), (1, 1), (1, 5)])
+def test_margins_are_filled_as_mirrored(margins, size) -> None:
+    image = torch.rand(2, 3, *size)
+    expected = mirrored(image, margins)
     canvas = torch.full_like(expected, torch.nan)
-    cut(canvas, ((3, 4), (4, 4))).copy_(image)
-    fill_margins(canvas, ((3, 4), (4, 4)))
+    cut(canvas, margins).copy_(image)
+    fill_margins(canvas, margins)
     assert torch.equal(canvas, expected)
+
+
+def test_mirrored_beyond_the_image() -> None:
     tiny = torch.tensor([[0.0, 1.0, 2.0]])
     assert mirrored(tiny, ((0, 1), (4, 4)))[1].tolist() == [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]
 
