@@ -25,6 +25,9 @@ MORE = "more were asked for: use less"
 @pytest.fixture(autouse=True)
 def _signals():
     kept = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGCHLD)}
+    for number in SIGNALS:
+        if kept[number] == signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
