@@ -102,11 +102,11 @@ def _tried(network: torch.nn.Module, part: torch.Tensor, given: dict) -> tuple[_
     finish(part.device)
     whole = time.perf_counter() - start
     kept = sum(value.untyped_storage().nbytes() for value in context.values())
-    growth, middle, start = max(_memory("VmHWM") - first, kept), _memory("VmRSS"), time.perf_counter()
+    growth, between, start = max(_memory("VmHWM") - first, kept), _memory("VmRSS"), time.perf_counter()
     _forget_peak()
     network(part, **given, **context, **({"window": (0, 0, *part.shape[-2:])} if context else {}))
     finish(part.device)
-    own = _Trial(time.perf_counter() - start, max(_memory("VmHWM") - middle, 0))
+    own = _Trial(time.perf_counter() - start, max(_memory("VmHWM") - between, 0))
     return _Trial(whole, growth, kept, reach), own
 
 

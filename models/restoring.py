@@ -56,9 +56,9 @@ class Restoring:
         """Normalised frames and what goes with them as the network is to see them."""
         return frames, self.carried(sample)
 
-    def autocast(self) -> contextlib.AbstractContextManager:
-        """Precision of the forward pass, by `--precision`."""
-        dtype = DTYPES[self.opt.precision]
+    def autocast(self, precision: str = "") -> contextlib.AbstractContextManager:
+        """Precision of the forward pass: that of `--precision`, or another one."""
+        dtype = DTYPES[precision or self.opt.precision]
         return torch.autocast(self.place.device.type, dtype=dtype, enabled=dtype != torch.float32)
 
     def restore(

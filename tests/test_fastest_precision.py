@@ -70,7 +70,7 @@ def test_least_seconds_in_turn(long, rounds, monkeypatch):
     monkeypatch.setattr(fastest_precision.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(fastest_precision, "LONG", long)
     assert fastest_precision.seconds(call, torch.device("cpu")) == [1, 3]
-    assert kinds == list(fastest_precision.TYPES) * rounds
+    assert kinds == list(fastest_precision.PRECISIONS) * rounds
 
 
 @pytest.mark.parametrize(("worth", "expected"), [(True, "bf16"), (False, "fp32")])
