@@ -12,7 +12,8 @@ from PIL import Image
 
 from util.errors import UserError
 from util.imaging.images import read_coded, read_picture
-from util.imaging.tiff_pictures import count_pictures, picture_size, read_tiff, scaled
+from util.imaging.tiff_pictures import count_pictures, picture_size, read_tiff
+from util.imaging.tiff_samples import scaled
 
 MAX_SAMPLE_VALUE, S_MAX_SAMPLE_VALUE, ORIENTATION = 281, 341, 274
 HALF = 32896  # of 65535; 8 bits: 128 of 255

@@ -85,18 +85,13 @@ def restore(
     maps = {name: given.pop(name) for name in list(given) if CARRIED.get(name, (False,))[0]}
     context = _whole_frame(network, frames, tell, **given, **maps)
     release_memory()
-
-    def reach(part: Part) -> int:
-        inside = {key: value[..., *part.around(overlap)] for key, value in context.items()}
-        return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
-
+    reach = partial(_reach, network, context, overlap)
     parts = list(_parts(size, tile, ramp, reach, period))
     canvas = _Canvas(size, ramp, parts)
     for part in parts:
         rows, columns = part.around(reach(part))
         extra = {key: value[..., rows, columns] for key, value in (context | maps).items()}
-        if context:
-            extra["window"] = (rows.start, columns.start, *size)
+        extra |= {"window": (rows.start, columns.start, *size)} if context else {}
         canvas.add(network(frames[..., rows, columns], **given, **extra).float(), part, rows, columns)
         if tell:
             tell(TILES, canvas.done())
@@ -132,6 +127,12 @@ class _Canvas:
     def image(self) -> torch.Tensor:
         """The whole result, once all parts are there."""
         return self.sum
+
+
+def _reach(network: nn.Module, context: dict[str, torch.Tensor], overlap: int, part: Part) -> int:
+    """Px around a part that restoring it asks for."""
+    inside = {key: value[..., *part.around(overlap)] for key, value in context.items()}
+    return max(overlap, network.halo(**inside)) if hasattr(network, "halo") else overlap
 
 
 def _whole_frame(

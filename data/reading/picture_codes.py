@@ -15,7 +15,8 @@ from util.imaging.colour_profiles import ColourSpace
 from util.imaging.images import read_coded
 from util.imaging.picture_colours import Picture
 from util.imaging.rendering import ORIENTATIONS, oriented
-from util.imaging.tiff_pictures import count_pictures, scaled
+from util.imaging.tiff_pictures import count_pictures
+from util.imaging.tiff_samples import scaled
 
 CEILINGS = tuple((1 << bits) - 1 for bits in range(8, 16))  # white of data that do not fill 16 bits
 BRIGHT = 0.9  # of the largest code; a frame that gets there is taken to come close to white

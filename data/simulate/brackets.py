@@ -83,7 +83,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="make every N-th sample, from the I-th on: for arrays of jobs with one --out; default: all",
     )
     parser.add_argument("--gpu_ids", default="all", help="all, -1 = CPU, or numbers such as 0,1")
-    options = parser.parse_strictly(arguments)
+    return completed(parser.parse_strictly(arguments))
+
+
+def completed(options: argparse.Namespace) -> argparse.Namespace:
+    """Options with the defaults that depend on the layout.
+
+    Raises:
+        UserError: they contradict each other, or a size is outside its range.
+    """
     for length in options.size or ():
         if length not in SIZES:
             raise UserError(

@@ -7,12 +7,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
+from tifffile import COMPRESSION, PHOTOMETRIC
 
 from util.errors import UserError
 from util.files import regular
@@ -20,6 +19,7 @@ from util.imaging.colour_profiles import SRGB, ColourSpace, of_primaries
 from util.imaging.picture_colours import Picture, colour_error, profiled, space_by_exif, space_of_profile
 from util.imaging.primaries import converted
 from util.imaging.rendering import ORIENTATIONS, oriented
+from util.imaging.tiff_samples import WHITES, Samples, filled, to_rgb
 from util.library_lines import lines_of_libraries
 
 PACKED = (10, 12, 14)  # bits of samples that share bytes, which OpenCV moves to the top of 16
@@ -31,19 +31,10 @@ STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of TIFF and BigTIFF
 READABLE = (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE)
 SMALL, MOST_PER_BYTE = 1 << 26, 4096  # bytes of px, and those that a byte of a file can stand for
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
-WHITES = tuple((1 << bits) - 1 for bits in range(9, 16))  # of data that do not fill their 16 bits
-MAX_SAMPLE_VALUE, S_MAX_SAMPLE_VALUE = 281, 341
 WHITE_POINT, PRIMARY_CHROMATICITIES, PROFILE, EXIF = 318, 319, 34675, 34665
 
 # What it logs of damage, Python prints where there is no handler: our error tells of it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-
-class _Samples(NamedTuple):
-    """Samples of a page as RGB (H, W, 3), and the white of those that are whole numbers."""
-
-    rgb: np.ndarray
-    white: int
 
 
 def count_pictures(path: Path) -> int:
@@ -85,7 +76,7 @@ def read_tiff(path: str | Path, upright: bool = False) -> np.ndarray:
     """
     with _opened(path) as file:
         samples = _read(path, file, _only(path, _pictures(file)), upright)
-        return samples.rgb if samples.rgb.dtype == np.float32 else _filled(samples)
+        return samples.rgb if samples.rgb.dtype == np.float32 else filled(samples)
 
 
 def read_coded_tiff(path: str | Path, upright: bool, number: int | None = None) -> Picture:
@@ -104,7 +95,7 @@ def read_coded_tiff(path: str | Path, upright: bool, number: int | None = None) 
         if samples.rgb.dtype == np.float32:
             advice = "which may be linear light or not: save it with 16 bits"
             raise UserError(f"{path}: pictures have 8 or 16 bits, not float32, {advice}")
-        picture = profiled(path, _filled(samples), _space(path, page))
+        picture = profiled(path, filled(samples), _space(path, page))
         return picture._replace(tells_white=samples.white in WHITES)
 
 
@@ -123,13 +114,13 @@ def read_linear_tiff(path: str | Path, as_stored: bool = False) -> np.ndarray:
         if samples.rgb.dtype == np.uint8:
             raise UserError(f"{path}: 8 bits are too few for linear light; 16 bits or float32 are needed")
         is_float = samples.rgb.dtype == np.float32
-        light = samples.rgb if is_float else _filled(samples).astype(np.float32) / 65535
+        light = samples.rgb if is_float else filled(samples).astype(np.float32) / 65535
         if as_stored or not page.tags.valueof(PROFILE):
             return light
         space, profile = _space(path, page)
         if profile or not (space.is_linear or not is_float):
             raise colour_error(path, "is not linear, as light is to be")
-        return converted(light, space.matrix) if space.is_linear else space.linear(_filled(samples))
+        return converted(light, space.matrix) if space.is_linear else space.linear(filled(samples))
 
 
 @contextmanager
@@ -159,7 +150,7 @@ def _only(path: str | Path, pages: list[tifffile.TiffPage]) -> tifffile.TiffPage
     return pages[0]
 
 
-def _read(path: str | Path, file: tifffile.TiffFile, page: tifffile.TiffPage, upright: bool) -> _Samples:
+def _read(path: str | Path, file: tifffile.TiffFile, page: tifffile.TiffPage, upright: bool) -> Samples:
     """The samples of a page as RGB."""
     is_jpeg = page.compression == COMPRESSION.JPEG and page.photometric == PHOTOMETRIC.YCBCR
     if page.photometric not in READABLE and not is_jpeg:
@@ -171,7 +162,7 @@ def _read(path: str | Path, file: tifffile.TiffFile, page: tifffile.TiffPage, up
     if stored.dtype not in (np.uint8, np.uint16, np.float32):
         kinds = "a picture of uint8, uint16 or float32"
         raise UserError(f"{path}: {kinds} is needed, it holds {stored.dtype}: save it with 16 bits")
-    samples = _to_rgb(path, page, stored)
+    samples = to_rgb(path, page, stored)
     orientation = page.tags.valueof("Orientation", 1)
     if upright and orientation in ORIENTATIONS:
         return samples._replace(rgb=oriented(samples.rgb, orientation))
@@ -233,60 +224,6 @@ def _decoded_by_opencv(path: str | Path, number: int) -> np.ndarray:
             raise UserError(f"{path} is damaged or is not a TIFF picture")
     picture = pages[0]
     return picture[..., None] if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def _to_rgb(path: str | Path, page: tifffile.TiffPage, stored: np.ndarray) -> _Samples:
-    """Stored samples (H, W, S) as RGB, black at 0, not multiplied by an opacity."""
-    if page.photometric == PHOTOMETRIC.PALETTE:
-        palette = np.moveaxis(page.colormap, 0, -1)  # of 16 bits, but of 8 by some writers' mistake
-        palette = (palette >> 8 if palette.max() > 255 else palette).astype(np.uint8)
-        return _Samples(palette[stored[..., 0]], 255)
-    needed = 1 if page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE) else 3
-    kinds = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-    opacity = page.extrasamples[0] if page.extrasamples and page.extrasamples[0] in kinds else None
-    if stored.shape[2] != needed and not (opacity or needed == 3 < stored.shape[2]):
-        raise UserError(f"{path}: an RGB picture is needed, it has {stored.shape[2]} channels")
-    colours, full = stored[..., :needed], 1
-    if stored.dtype != np.float32:
-        full = (1 << page.bitspersample) - 1
-    white = _white(page, colours, full)
-    if opacity == EXTRASAMPLE.ASSOCALPHA:
-        colours = _divided(colours, stored[..., needed : needed + 1], full)
-    if page.photometric == PHOTOMETRIC.MINISWHITE:
-        colours = (white - colours.astype(np.float32)).astype(stored.dtype)
-    return _Samples(colours if needed == 3 else np.repeat(colours, 3, axis=2), white)
-
-
-def _divided(colours: np.ndarray, opacity: np.ndarray, full: float) -> np.ndarray:
-    """Colours that were multiplied by an opacity as they were before; 0 where nothing is seen."""
-    if (opacity == full).all():
-        return colours
-    whole = np.divide(colours * float(full), opacity, out=np.zeros(colours.shape), where=opacity > 0)
-    if colours.dtype == np.float32:
-        return whole.astype(np.float32)
-    return np.minimum(np.rint(whole), full).astype(colours.dtype)
-
-
-def _white(page: tifffile.TiffPage, colours: np.ndarray, full: int) -> int:
-    """The value of white: what a tag says, if it is that of fewer bits and no value is above it."""
-    for code in (MAX_SAMPLE_VALUE, S_MAX_SAMPLE_VALUE):
-        told = np.max(page.tags.valueof(code, full))
-        if told in WHITES and told < full and colours.max() <= told:
-            return int(told)
-    return full
-
-
-def _filled(samples: _Samples) -> np.ndarray:
-    """RGB whose white is the largest of its type."""
-    if samples.white == np.iinfo(samples.rgb.dtype).max:
-        return samples.rgb
-    return scaled(samples.rgb, samples.white)
-
-
-def scaled(codes: np.ndarray, white: int) -> np.ndarray:
-    """uint8 or uint16 codes -> uint16 with 65535 for `white`, and for all above it."""
-    every = np.arange(np.iinfo(codes.dtype).max + 1)
-    return np.rint(np.minimum(every, white) * (65535 / white)).astype(np.uint16)[codes]
 
 
 def _space(path: str | Path, page: tifffile.TiffPage) -> tuple[ColourSpace, bytes]:

@@ -15,6 +15,7 @@ from skimage.metrics import structural_similarity
 from util.errors import UserError
 
 PNG16 = 65535
+SSIM_CONSTANTS = {"sigma": 1.5, "K1": 0.01, "K2": 0.03, "full": True}
 SSIM_WINDOWS = {"gaussian": 11, "uniform": 7}  # px
 STRIP = 2**18  # pixels compared at a time, so that memory does not grow with the picture
 PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
@@ -92,11 +93,8 @@ def ssim(
         data_range=data_range,
         gaussian_weights=window == "gaussian",
         win_size=side,
-        sigma=1.5,
         use_sample_covariance=sample_covariance,
-        K1=0.01,
-        K2=0.03,
-        full=True,
+        **SSIM_CONSTANTS,
     )
     total = 0.0
     for rows in _strips(valid):
