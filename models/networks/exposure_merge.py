@@ -1,10 +1,11 @@
 """A classical merge of exposures: what a network must beat, and what one has who has no weights.
 
-Frames are aligned by optical flow and merged by frequency in small windows, as in Hasinoff et al., "Burst
-photography for high dynamic range and low-light imaging", SIGGRAPH Asia 2016, section 5. A Kalman filter
-takes one frame after the other, each with the variance of its noise. Where a frame differs from what has been
-merged by more than noise, the rest is taken for its error: what moved, is misaligned or blurred stays out,
-frequency by frequency, and a blurred long frame still gives its low ones.
+Frames are aligned by optical flow, raw ones as the mosaics that they are, and merged by frequency in small
+windows, as in Hasinoff et al., "Burst photography for high dynamic range and low-light imaging", SIGGRAPH
+Asia 2016, section 5. A Kalman filter takes one frame after the other, each with the variance of its noise.
+Where a frame differs from what has been merged by more than noise, the rest is taken for its error: what
+moved, is misaligned or blurred stays out, frequency by frequency, and a blurred long frame still gives its
+low ones.
 """
 
 import itertools
@@ -17,14 +18,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.flow.dis_flow import chained_flow
+from models.networks.parts.local_mean import local_mean
+from models.networks.parts.mosaic import REACH, warp_mosaic
 from models.networks.parts.precision import full_precision
 from models.networks.parts.warp import warp
 from models.networks.parts.window_merge import evidence, may_hold, merge_windows
 from models.networks.parts.windows import HIGH, SIDE, TAPER, THERE, Windows, squared
 
+RAW_PLANES = 4  # of a mosaic
 CLIPPED = 0.98  # of the white level: from here on a measured value may be cut off
 EXCESS_STEPS = 1024  # entries per standard deviation of the table of what clipping at black adds
-SUPPORT = SIDE + 6  # px around a px on which its result depends, besides motion
+SUPPORT = SIDE + REACH + 2  # px around a px on which its result depends, besides motion
 
 QUIET_WINDOWS = 0.1  # share of the windows that are taken to show noise and nothing else
 QUIET_POWER = 0.63  # their largest power in the high frequencies of white noise, relative to its variance
@@ -53,6 +57,8 @@ EXCESS = _excess_table()
 
 class ExposureMerge(nn.Module):
     """Merges any number of frames of any number of planes, in the place of the reference.
+
+    Four planes are R, G, G, B of a mosaic, unless they are to be enlarged: those were reduced before.
 
     Args:
         scale: 1, or a factor by which the merged image is enlarged (bicubic).
@@ -178,7 +184,7 @@ class ExposureMerge(nn.Module):
             valid = valid if flow is None else warp(valid[None], flow[None], "border")[0]
             valid = (1 - 4 * valid).clamp_(min=0)
         if flow is not None:
-            frame = warp(frame[None], flow[None], "border", mode="bicubic")[0]
+            frame = self._sampled(frame, flow, exposure, noise)
         measured, level, excess = self._levels(frame, exposure, noise, black)
         offset = (math.sqrt(self.read_noise) - level / 4).clamp_(min=0)  # near black
         read = self.read_noise * noise.clamp(min=1)  # what developed pictures hide at black is no precision
@@ -190,6 +196,16 @@ class ExposureMerge(nn.Module):
             clipped=own,
         )
 
+    def _sampled(
+        self, frame: torch.Tensor, flow: torch.Tensor, exposure: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        """A frame (C, H, W) along a flow (2, H, W)."""
+        if len(frame) != RAW_PLANES or self.scale > 1:
+            return warp(frame[None], flow[None], "border", mode="bicubic")[0]
+        level = local_mean(frame).clamp_(min=0)
+        variance = level.mul_(self.shot_noise * noise / exposure).add_(self.read_noise * noise / exposure**2)
+        return warp_mosaic(frame, flow, variance)
+
     def _levels(
         self, frame: torch.Tensor, exposure: torch.Tensor, noise: torch.Tensor, black: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -198,7 +214,7 @@ class ExposureMerge(nn.Module):
         The latter is in the values, but no more in the level.
         """
         measured = frame * exposure
-        level = _local_mean(_local_mean(measured)).clamp_(min=0)
+        level = local_mean(local_mean(measured)).clamp_(min=0)
         excess = black * _black_excess(level, noise * (self.shot_noise * level + self.read_noise))
         return measured, level.sub_(excess), excess
 
@@ -275,19 +291,6 @@ def _widened(mask: torch.Tensor) -> torch.Tensor:
         wide.narrow(dim, 1, last).logical_or_(mask.narrow(dim, 0, last))
         mask = wide
     return mask
-
-
-def _local_mean(image: torch.Tensor) -> torch.Tensor:
-    """Mean of (C, H, W) over 3 x 3 px, of those of them that are in the image."""
-    for dim in (-2, -1):
-        last = image.shape[dim] - 1
-        total = image.clone()
-        total.narrow(dim, 0, last).add_(image.narrow(dim, 1, last))
-        total.narrow(dim, 1, last).add_(image.narrow(dim, 0, last))
-        image = total.div_(3)
-        for border in {0, last}:
-            image.select(dim, border).mul_(1.5 if last else 3)
-    return image
 
 
 def _black_excess(level: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:

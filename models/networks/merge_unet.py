@@ -85,7 +85,7 @@ class MergeUNet(nn.Module):
         read_noise: float = 1.8e-5,
     ) -> None:
         super().__init__()
-        self.merge = ExposureMerge(1, reference, shot_noise, read_noise)
+        self.merge = ExposureMerge(scale, reference, shot_noise, read_noise)
         self.scale, self.slots = scale, slots
         widths = [mid_channels * 2**level for level in range(len(self.BLOCKS))]
         self.first = nn.Conv2d(OF_MERGE + OF_FRAME * slots, mid_channels, 3, padding=1)

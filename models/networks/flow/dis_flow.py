@@ -1,9 +1,9 @@
 """Optical flow from one of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
 
 The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
-are composed. A flow that does not show that it is right is dropped for none at all, as is one that the flow
-back contradicts (what it leads to is hidden in one frame); where there is less texture than noise, it
-follows its surroundings.
+are composed. A flow that does not show that it is right is dropped for the motion of the camera, as is one
+that the flow back contradicts (what it leads to is hidden in one frame); where there is less texture than
+noise, it follows its surroundings.
 """
 
 import math
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from models.networks.flow.camera_motion import camera_flow, sampled
 from models.networks.parts.warp import warp
 
 UNCLIPPED = 0.95  # of the longer frame's white level: two frames are compared up to there
@@ -47,24 +48,36 @@ def chained_flow(
     """
     flows = light.new_zeros(len(light), 2, *light.shape[-2:])
     for done, (last, i) in enumerate(_outwards(reference, len(light)), 1):
-        longer = max(last, i)
-        white = UNCLIPPED / float(exposure[longer])
-        level = max(float(light[longer].clamp(0, white).median()), white / 500)
-        deviation = max(
-            math.sqrt(shot[k] * level * exposure[k] + read[k]) / float(exposure[k]) for k in (last, i)
-        )
-        noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
-        views = {k: _view(light[k], white) for k in (last, i)}
-        step = proven(dis_between(views[last], views[i]), views[last], views[i])
-        if step.any():
-            step = consistent(step, dis_between(views[i], views[last]))
-        step = followed(step, views[longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
-        step = torch.from_numpy(step).permute(2, 0, 1)
+        frames, exposures = ([part[k] for k in (last, i)] for part in (light, exposure))
+        laws = [(float(shot[k]), float(read[k])) for k in (last, i)]
+        step = torch.from_numpy(_flow_between(frames, [float(one) for one in exposures], laws))
+        step = step.permute(2, 0, 1)
         flows[i] = flows[last] + warp(step[None], flows[last][None], "border")[0]
         if tell:
             tell(done / (len(light) - 1))
     flows[1 : reference + 1] = flows[:reference].clone()
     return flows[1:]  # without the reference's own
+
+
+def _flow_between(
+    frames: list[torch.Tensor], exposures: list[float], laws: list[tuple[float, float]]
+) -> np.ndarray:
+    """Flow (H, W, 2) from the first to the second of two frames (H, W), with exposures and laws of noise."""
+    is_longer = exposures[1] >= exposures[0]
+    white = UNCLIPPED / max(exposures)
+    longer = frames[is_longer]
+    level = max(float(longer.clamp(0, white).median()), white / 500)
+    pairs = list(zip(laws, exposures, strict=True))
+    deviation = max(math.sqrt(shot * level * own + read) / own for (shot, read), own in pairs)
+    noise = deviation / (2 * math.sqrt(level * white))  # of the square root of light / white
+    views = [_view(frame, white) for frame in frames]
+    flow = dis_between(*views)
+    law = sum(shot / own for (shot, _), own in pairs), sum(read / own**2 for (_, read), own in pairs)
+    camera = camera_flow(*(frame.numpy() for frame in frames), law, white, is_longer, flow)
+    step = proven(flow, *views, camera)
+    if (step != camera).any():
+        step = consistent(step, dis_between(*reversed(views)), camera)
+    return camera + followed(step - camera, views[is_longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
 
 
 def _outwards(reference: int, number: int) -> list[tuple[int, int]]:
@@ -93,31 +106,33 @@ def dis_between(reference: np.ndarray, support: np.ndarray) -> np.ndarray:
     return dis.calc(*views, None)[:height, :width]
 
 
-def proven(flow: np.ndarray, reference: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """The flow (H, W, 2) where views (H, W) agree better along it than without, 0 elsewhere."""
-    along, without = (cv2.absdiff(reference, view) for view in (_sampled(support, flow), support))
-    squares = (cv2.multiply(view, view, dtype=cv2.CV_32F) for view in (along, without))
-    along, without = (cv2.GaussianBlur(square, (0, 0), REACH) for square in squares)
-    return _where(along < IMPROVEMENT * without, flow)
+def proven(
+    flow: np.ndarray, reference: np.ndarray, support: np.ndarray, usual: np.ndarray | None = None
+) -> np.ndarray:
+    """The flow (H, W, 2) where views (H, W) agree better along it than along the usual one, that elsewhere.
+
+    The usual flow is none at all if it is not given.
+    """
+    usual = np.zeros_like(flow) if usual is None else usual
+    squares = (cv2.absdiff(reference, sampled(support, each)) for each in (flow, usual))
+    squares = (cv2.multiply(view, view, dtype=cv2.CV_32F) for view in squares)
+    along, usually = (cv2.GaussianBlur(square, (0, 0), REACH) for square in squares)
+    return _where(along < IMPROVEMENT * usually, flow, usual)
 
 
-def consistent(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """The flow (H, W, 2) where the other frame's flow `back` leads to where it began, 0 elsewhere."""
-    miss = flow + _sampled(back, flow)
-    return _where(cv2.magnitude(*cv2.split(miss)) < CONSISTENT, flow)
+def consistent(flow: np.ndarray, back: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
+    """The flow (H, W, 2) where that of the other frame, `back`, leads to where it began, else the usual one.
+
+    That is none at all if it is not given.
+    """
+    miss = flow + sampled(back, flow)
+    usual = np.zeros_like(flow) if usual is None else usual
+    return _where(cv2.magnitude(*cv2.split(miss)) < CONSISTENT, flow, usual)
 
 
-def _where(known: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The flow (H, W, 2) where it is known, (H, W), 0 elsewhere."""
-    return cv2.copyTo(flow, known.view(np.uint8), np.zeros_like(flow))
-
-
-def _sampled(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """An image (H, W, ...) along a flow (H, W, 2), bilinearly."""
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _where(known: np.ndarray, flow: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """The flow (H, W, 2) where it is known, (H, W), the usual one elsewhere."""
+    return cv2.copyTo(flow, known.view(np.uint8), usual.copy())
 
 
 def followed(flow: np.ndarray, view: np.ndarray, noise: float) -> np.ndarray:
