@@ -74,9 +74,10 @@ def _flow_between(
     flow = dis_between(*views)
     law = sum(shot / own for (shot, _), own in pairs), sum(read / own**2 for (_, read), own in pairs)
     camera = camera_flow(*(frame.numpy() for frame in frames), law, white, is_longer, flow)
-    step = proven(flow, *views, camera)
-    if (step != camera).any():
-        step = consistent(step, dis_between(*reversed(views)), camera)
+    usual = proven(np.zeros_like(flow), *views, camera)
+    step = proven(flow, *views, usual)
+    if (step != usual).any():
+        step = consistent(step, dis_between(*reversed(views)), usual)
     return camera + followed(step - camera, views[is_longer], (255 * noise) ** 2 / (4 * math.pi * BLUR**2))
 
 
