@@ -84,7 +84,8 @@ class RealDataset(BaseDataset):
         self.folders = subfolders(folder)[:: 3 if split == "val" else 1][: opt.max_dataset_size]
         if not self.folders:
             raise UserError(f"{folder} holds no scenes; expected: {self.describe_layout()}")
-        self.task = Task(scale=4 if opt.model.endswith("plus") else 1)
+        is_rggb = opt.phase == "red" and (split != "train" or opt.augment != "published")
+        self.task = Task(scale=4 if opt.model.endswith("plus") else 1, mosaic=is_rggb)
         self.central = self.task.scale > 1 if opt.centre_quarter is None else opt.centre_quarter
         self.cache = None
         if opt.cache_dir:

@@ -62,6 +62,8 @@ class SynDataset(BaseDataset):
             raise UserError(f"{folder} holds no samples; expected: {self.describe_layout()}")
         self.files = tuple(f"raw_{exposure}.npy" for exposure in EXPOSURES[: opt.frame_num])
         self.exposure = self._exposures()
+        if split == "train" and getattr(opt, "augment", "") == "published":  # mirrored, cells begin otherwise
+            self.task = self.task._replace(mosaic=False)
         self.border = 2 * self.task.scale * self._test_crop() if split == "test" else 0
         self.cache = None
         if opt.cache_dir:

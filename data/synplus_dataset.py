@@ -9,7 +9,7 @@ from util.task import Task
 class SynplusDataset(SynDataset):
     """Brackets from x4/ and the full-size target, with the published margins and crops."""
 
-    task = Task(scale=4)
+    task = Task(scale=4, mosaic=False)
     inputs = "x4"
     margin = 4
     validation_rows = validation_columns = slice(4, 132)

@@ -135,7 +135,7 @@ class BaseModel(Restoring):
         """Arguments of a network that follow from the task of the data and the scale of this strategy."""
         task = self.as_seen_by(network_class(self.opt.net), self.task._replace(scale=self.scale))
         asked = {"in_channels": task.channels, "out_channels": task.planes_out, "scale": task.scale}
-        asked["bracketed"] = task.bracketed
+        asked |= {"bracketed": task.bracketed, "mosaic": task.mosaic}
         return asked if task.reference is None else asked | {"reference": task.reference}
 
     def _settle_network(self) -> None:

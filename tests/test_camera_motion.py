@@ -1,5 +1,6 @@
 """The motion of the whole picture between two noisy exposures."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -38,7 +39,36 @@ def mean_miss(flow: np.ndarray, matrix: np.ndarray) -> float:
 @pytest.mark.parametrize("way", [(0.4, -0.2, 0.1), (1.7, 0.8, -0.4)])
 def test_a_shift_and_a_turn_in_noise(name: str, way: tuple[float, float, float]) -> None:
     matrix = motion(*way, SIZE)
-    assert mean_miss(found(pair(matrix, name)), matrix) < 0.08
+    assert mean_miss(found(pair(matrix, name)), matrix) < 0.12
+
+
+def test_the_longer_frame_may_be_the_first() -> None:
+    matrix = motion(1.7, 0.8, -0.4, SIZE)
+    frames = pair(cv2.invertAffineTransform(matrix))[::-1]
+    flow = camera_flow(*frames, LAW, 1.0, False, np.zeros((*SIZE, 2), np.float32))
+    assert mean_miss(flow, matrix) < 0.12
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("contrast", [0.0, 0.1])
+def test_frames_that_stand_still_in_noise(share: float, contrast: float) -> None:
+    """Large ones: sampled between px, a frame has less noise, and would seem to fit better."""
+    size, rng = (300, 400), np.random.default_rng(0)
+    light = 0.01 * np.exp(contrast * texture(size).numpy())
+    deviation = np.sqrt(LAW[0] * light + LAW[1])
+    frames = [
+        (light + np.sqrt(part) * deviation * rng.standard_normal(size)).astype(np.float32)
+        for part in (1 - share, share)
+    ]
+    start = np.zeros((*size, 2), np.float32)
+    assert not camera_flow(*frames, LAW, 1.0, share <= 0.5, start).any()
+
+
+@pytest.mark.parametrize("shift", [(15, 0), (0, 30)])
+def test_what_leaves_the_frame_tells_nothing(shift: tuple[int, int]) -> None:
+    matrix = motion(*shift, 0.0, SIZE)
+    start = np.float32(flow_of(matrix, SIZE).transpose(1, 2, 0))
+    assert mean_miss(found(pair(matrix, "coffee"), start=start), matrix) < 0.2
 
 
 def test_a_large_motion_from_a_rough_guess() -> None:

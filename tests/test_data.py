@@ -56,6 +56,17 @@ def test_window_is_a_slice_of_the_file(root: Path, window: tuple[int, int, int, 
 
 
 @pytest.mark.parametrize(
+    ("name", "augment", "expected"),
+    [("syn", "cfa", True), ("syn", "published", False), ("synplus", "none", False)],
+)
+def test_reduced_and_mirrored_planes_are_no_mosaic(
+    root: Path, name: str, augment: str, expected: bool
+) -> None:
+    opt = options(root, dataset_name=name, augment=augment, patch_size=4)
+    assert create_dataset(opt, "train").task.mosaic == expected
+
+
+@pytest.mark.parametrize(
     ("name", "inputs", "margin", "patch"), [("syn", ".", 10, 16), ("synplus", "x4", 4, 8)]
 )
 def test_patch_is_a_slice_of_the_files(large: Path, name: str, inputs: str, margin: int, patch: int) -> None:

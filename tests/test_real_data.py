@@ -112,6 +112,22 @@ def test_models_that_enlarge_are_tested_on_the_central_quarter(root: Path) -> No
     assert_array_equal(quarter["frames"], sample["frames"])
 
 
+@pytest.mark.parametrize(
+    ("phase", "augment", "model", "expected"),
+    [
+        ("red", "cfa", "real", True),
+        ("file", "cfa", "real", False),
+        ("red", "published", "real", False),
+        ("red", "cfa", "realplus", True),
+    ],
+)
+def test_only_planes_that_lie_as_named_are_a_mosaic(
+    root: Path, phase: str, augment: str, model: str, expected: bool
+) -> None:
+    opt = real_options(root, phase=phase, augment=augment, model=model)
+    assert create_dataset(opt, "train").task.mosaic == expected
+
+
 def test_a_simulated_target_is_given_where_it_fits(tmp_path: Path) -> None:
     folder = make_scene(tmp_path / "Test" / "a")
     target = np.random.default_rng(0).uniform(0, 16, (15, 21, 4)).astype(np.float32)

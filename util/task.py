@@ -30,6 +30,8 @@ class Task(NamedTuple):
         period: rows and columns after which the arrangement of a plane's px repeats: crops and tiles begin at
             multiples of it. (1, 1) for packed and RGB planes, (2, 2) for a Bayer mosaic as one plane.
         carries: names in CARRIED that every sample has.
+        mosaic: whether four planes are those of an RGGB mosaic, each where its colour is in a cell of it: not
+            where they were reduced or mirrored, or where the mosaic may begin with another colour.
         bracketed: whether the frames of a sample differ in exposure.
         protocol: facts (name, value) of how samples are made that weights depend on beyond all this: they are
             kept in checkpoints, and weights that were made with other values are refused.
@@ -42,6 +44,7 @@ class Task(NamedTuple):
     scale: int | None = 1
     period: tuple[int, int] = (1, 1)
     carries: tuple[str, ...] = ()
+    mosaic: bool = True
     bracketed: bool = True
     protocol: tuple[tuple[str, str], ...] = ()
 

@@ -3,7 +3,8 @@
 A network is an `nn.Module` with keyword arguments and `forward(frames (N, T, C, H, W)) -> (N, C', sH, sW)`,
 where frames are divided by their exposures and in rising order of them. Of the task's arguments
 (`num_frames, in_channels, out_channels, scale, reference`: the number of the frame, from 0, that the result
-shows; `bracketed`: whether frames differ in exposure) it takes those that matter to it. It may have:
+shows; `bracketed`: whether frames differ in exposure; `mosaic`: whether four planes are an RGGB mosaic's) it
+takes those that matter to it. It may have:
 
 * `max_frames`: the largest T that it takes, if there is one;
 * `exact_frames = True`: it takes neither more nor fewer frames than it was made for;
@@ -47,7 +48,7 @@ from typing import Any
 from torch import nn
 
 # These follow from model and data, not from options.
-TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale", "reference", "bracketed")
+TASK_ARGUMENTS = ("num_frames", "in_channels", "out_channels", "scale", "reference", "bracketed", "mosaic")
 
 
 def network_names() -> list[str]:

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.networks.flow.dis_flow import chained_flow
-from models.networks.parts.local_mean import local_mean
 from models.networks.parts.mosaic import REACH, warp_mosaic
+from models.networks.parts.neighbourhood import local_mean, widened
 from models.networks.parts.precision import full_precision
 from models.networks.parts.warp import warp
 from models.networks.parts.window_merge import evidence, may_hold, merge_windows
@@ -58,8 +58,6 @@ EXCESS = _excess_table()
 class ExposureMerge(nn.Module):
     """Merges any number of frames of any number of planes, in the place of the reference.
 
-    Four planes are R, G, G, B of a mosaic, unless they are to be enlarged: those were reduced before.
-
     Args:
         scale: 1, or a factor by which the merged image is enlarged (bicubic).
         reference: number of the frame that the result shows; 0 is the shortest. Where the reference is
@@ -67,6 +65,7 @@ class ExposureMerge(nn.Module):
         shot_noise, read_noise: a measured value y has the variance shot_noise * y + read_noise, times a
             factor that is measured on each frame. The defaults are those of a phone near ISO 1600, the
             middle of BracketIRE's law (specification, 9.4).
+        mosaic: whether four planes are those of an RGGB mosaic.
 
     Raises:
         ValueError: no read noise: values at black would be known exactly; no such frame as the reference.
@@ -75,14 +74,19 @@ class ExposureMerge(nn.Module):
     trained = False
 
     def __init__(
-        self, scale: int = 1, reference: int = 0, shot_noise: float = 0.0024, read_noise: float = 1.8e-5
+        self,
+        scale: int = 1,
+        reference: int = 0,
+        shot_noise: float = 0.0024,
+        read_noise: float = 1.8e-5,
+        mosaic: bool = True,
     ) -> None:
         super().__init__()
         if read_noise <= 0:
             raise ValueError("read_noise must be above 0")
         if reference < 0:
             raise ValueError(f"frame {reference} cannot be the reference")
-        self.scale, self.reference = scale, reference
+        self.scale, self.reference, self.mosaic = scale, reference, mosaic
         self.shot_noise, self.read_noise = shot_noise, read_noise
 
     def whole_frame(
@@ -177,7 +181,7 @@ class ExposureMerge(nn.Module):
     ) -> "Observed":
         """A frame (C, H, W), sampled along a flow (2, H, W), and what is known of its errors."""
         own = frame * exposure >= CLIPPED
-        clipped = _widened(own.any(0, keepdim=True))
+        clipped = widened(own.any(0, keepdim=True))
         valid = frame.new_ones(1, 1, 1).expand(clipped.shape)
         if may_hold(clipped):
             valid = clipped.float()
@@ -200,7 +204,7 @@ class ExposureMerge(nn.Module):
         self, frame: torch.Tensor, flow: torch.Tensor, exposure: torch.Tensor, noise: torch.Tensor
     ) -> torch.Tensor:
         """A frame (C, H, W) along a flow (2, H, W)."""
-        if len(frame) != RAW_PLANES or self.scale > 1:
+        if len(frame) != RAW_PLANES or not self.mosaic:
             return warp(frame[None], flow[None], "border", mode="bicubic")[0]
         level = local_mean(frame).clamp_(min=0)
         variance = level.mul_(self.shot_noise * noise / exposure).add_(self.read_noise * noise / exposure**2)
@@ -269,7 +273,7 @@ def _filled(seen: Observed, shorter: Observed) -> tuple[Observed, Observed]:
     What is returned as clipped is so in both. The shorter frame is returned without what was taken from it,
     which is not to be merged again.
     """
-    around = _widened(seen.clipped)
+    around = widened(seen.clipped)
     light = torch.where(seen.clipped, torch.maximum(seen.light, shorter.light), shorter.light)
     filled = Observed(
         light=torch.where(around, light, seen.light),
@@ -280,17 +284,6 @@ def _filled(seen: Observed, shorter: Observed) -> tuple[Observed, Observed]:
     )
     rest = shorter._replace(valid=shorter.valid * ~around.any(0, keepdim=True))
     return filled, rest
-
-
-def _widened(mask: torch.Tensor) -> torch.Tensor:
-    """A mask (..., H, W) and the px around each of its own."""
-    for dim in (-2, -1):
-        last = mask.shape[dim] - 1
-        wide = mask.clone()
-        wide.narrow(dim, 0, last).logical_or_(mask.narrow(dim, 1, last))
-        wide.narrow(dim, 1, last).logical_or_(mask.narrow(dim, 0, last))
-        mask = wide
-    return mask
 
 
 def _black_excess(level: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:

@@ -60,7 +60,7 @@ class MergeUNet(nn.Module):
         reference: number of the frame that the result shows; see ExposureMerge.
         mid_channels: width of the first level; each level is twice as wide.
         slots: frames that the network is shown.
-        shot_noise, read_noise: as of ExposureMerge.
+        shot_noise, read_noise, mosaic: as of ExposureMerge.
 
     Raises:
         ValueError: as ExposureMerge.
@@ -83,9 +83,10 @@ class MergeUNet(nn.Module):
         slots: int = 5,
         shot_noise: float = 0.0024,
         read_noise: float = 1.8e-5,
+        mosaic: bool = True,
     ) -> None:
         super().__init__()
-        self.merge = ExposureMerge(scale, reference, shot_noise, read_noise)
+        self.merge = ExposureMerge(1, reference, shot_noise, read_noise, mosaic)
         self.scale, self.slots = scale, slots
         widths = [mid_channels * 2**level for level in range(len(self.BLOCKS))]
         self.first = nn.Conv2d(OF_MERGE + OF_FRAME * slots, mid_channels, 3, padding=1)

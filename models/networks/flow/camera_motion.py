@@ -13,19 +13,20 @@ import cv2
 import numpy as np
 
 MOST = 1 << 17  # px of a frame, above which it is reduced: the motion is known well enough then
-BLUR = 0.8  # px, standard deviation of the blur of the frames
-CLIPPED_AROUND = 9  # px, side of the square around clipped light that tells nothing: blur spreads it
+BLUR = 1.6  # px, standard deviation of the blur of the frames: sampled between px, they are hardly smoother
+INDEPENDENT = 1 / (4 * math.pi * BLUR**2)  # px for each px whose noise is independent after it
+CLIPPED_AROUND = 11  # px, side of the square around clipped light that tells nothing: blur spreads it
 BORDER = 4  # px
 FEWEST = 64  # px that tell a motion
-UNCERTAIN = 0.05  # of the light, by which it may differ besides noise
+UNCERTAIN = 0.02  # of the light, by which it may differ besides noise
 ROBUST = 6.0  # deviations from which differences count less (Cauchy)
 STEPS = 8
-SMALL_GAIN = 1.0  # in twice the logarithmic likelihood, as if px were independent: then it is enough
+SMALL_GAIN = 0.5  # in twice the logarithmic likelihood: then it is enough
 LIKELY_SHIFT = 0.02  # of half the longer side: shifts of the whole frame, a priori
-LIKELY_TURN = 0.003  # shifts of its ends against its centre, a priori
-EVIDENCE = 20.0  # twice the gain in logarithmic likelihood from which a motion is believed
+LIKELY_TURN = 0.01  # shifts of its ends against its centre, a priori
+EVIDENCE = 40.0  # twice the gain in logarithmic likelihood from which a motion is believed
 PARTS = 6  # of the frame, each way
-MOST_OF_PART = 5.0  # that one of them may add to the evidence: the frame moved, not something in it
+MOST_OF_PART = 10.0  # that one of them may add to the evidence: the frame moved, not something in it
 SOME = (slice(2, None, 4), slice(2, None, 4))  # px that the first guess is made of
 OUTLYING = 0.3  # px by which flow departs from the first guess before it counts less
 
@@ -50,66 +51,72 @@ def camera_flow(
     height, width = reference.shape
     factor = math.ceil(math.sqrt(reference.size / MOST))
     size = (-(-width // factor), -(-height // factor))
-    frames = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (reference, support)]
-    start = cv2.resize(start, size, interpolation=cv2.INTER_AREA) / factor
-    pair = _Pair(*frames, [part / factor**2 for part in variance], white, is_longer)
-    return cv2.resize(pair.flow(pair.motion(start)), (width, height)) * np.float32(factor)
+    unclipped = ((reference < white) & (support < white)).astype(np.float32)
+    reduced = [
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        for image in (reference, support, unclipped, start)
+    ]
+    shorter, longer, unclipped, start = reduced if is_longer else (*reduced[1::-1], reduced[2], -reduced[3])
+    pair = _Pair(shorter, longer, unclipped, [part / factor**2 for part in variance])
+    motion = pair.motion(start / factor)
+    flow = pair.flow(motion if is_longer else pair.inverse(motion))
+    return cv2.resize(flow, (width, height)) * np.float32(factor)
 
 
 class _Pair:
-    """Two frames (H, W) and what is known of their differences; see `camera_flow`.
+    """Two frames (H, W), of which the longer exposed is moved onto the other.
 
     A motion is an array (8,): x = (1, x, y) @ motion[:3], y = (1, x, y) @ motion[3:6], coordinates from the
     centre in half the longer side; then an offset and a factor of the light.
+
+    Args:
+        unclipped: (H, W), 1 where both tell of the scene. variance: as of `camera_flow`.
     """
 
     def __init__(
-        self,
-        reference: np.ndarray,
-        support: np.ndarray,
-        variance: list[float],
-        white: float,
-        is_longer: bool,
+        self, shorter: np.ndarray, longer: np.ndarray, unclipped: np.ndarray, variance: list[float]
     ) -> None:
-        unclipped = ((reference < white) & (support < white)).astype(np.float32)
+        inner = np.zeros_like(shorter)
+        inner[BORDER:-BORDER, BORDER:-BORDER] = 1
         kernel = np.ones((CLIPPED_AROUND, CLIPPED_AROUND), np.uint8)
-        self.unclipped = cv2.erode(unclipped, kernel)
-        self.reference = cv2.GaussianBlur(reference, (0, 0), BLUR)
-        self.support = cv2.GaussianBlur(support, (0, 0), BLUR)
-        self.is_longer = is_longer
-        longer = self.support if is_longer else self.reference
-        self.level = cv2.GaussianBlur(longer, (0, 0), 2).clip(0, white)
+        self.unclipped = inner * cv2.erode(unclipped, kernel)
+        self.shorter, self.longer = (cv2.GaussianBlur(frame, (0, 0), BLUR) for frame in (shorter, longer))
+        self.level = np.maximum(self.longer, 0)
         shot, read = variance
-        self.variance = shot * self.level + read + (UNCERTAIN * self.level) ** 2
-        height, width = reference.shape
+        self.variance = (shot * self.level + read) * INDEPENDENT + (UNCERTAIN * self.level) ** 2
+        height, width = shorter.shape
         self.half = max(height, width) / 2
         x, y = (np.arange(side, dtype=np.float32) - (side - 1) / 2 for side in (width, height))
         x, y = np.broadcast_arrays(x / np.float32(self.half), y[:, None] / np.float32(self.half))
         self.places = np.stack((np.ones_like(x), x, y))
-        self.inner = np.zeros_like(longer)
-        self.inner[BORDER:-BORDER, BORDER:-BORDER] = 1
 
     def flow(self, motion: np.ndarray) -> np.ndarray:
         """(H, W, 2) of a motion."""
         parts = np.float32(motion[:6].reshape(2, 3))
         return np.tensordot(self.places, parts, axes=(0, 1))
 
+    def inverse(self, motion: np.ndarray) -> np.ndarray:
+        """The motion back."""
+        shift, turn = motion[:6].reshape(2, 3)[:, :1], motion[:6].reshape(2, 3)[:, 1:]
+        back = np.linalg.inv(np.eye(2) + turn / self.half)
+        parts = np.hstack((-back @ shift, self.half * (back - np.eye(2))))
+        return np.concatenate((parts.ravel(), motion[6:]))
+
     def motion(self, start: np.ndarray) -> np.ndarray:
         """The motion that explains the frames best; all 0 if that is little better than none."""
         nothing = np.zeros(8)
         still = self._descend(self._state(nothing), moves=False)
-        if still.known.sum() < FEWEST:
+        if math.isinf(still.cost):
             return nothing
         guess = self._state(np.concatenate((self._guess(start), still.motion[6:])))
         moved = self._descend(min(guess, still, key=lambda state: state.cost))
-        gain = still.known * still.costs - moved.known * moved.costs
+        gain = still.known * moved.known * (still.costs - moved.costs)
         parts = cv2.resize(gain, (PARTS, PARTS), interpolation=cv2.INTER_AREA) * (gain.size / PARTS**2)
-        parts /= 4 * math.pi * BLUR**2  # px whose noise is independent
         return moved.motion if parts.clip(-MOST_OF_PART, MOST_OF_PART).sum() > EVIDENCE else nothing
 
     def _guess(self, start: np.ndarray) -> np.ndarray:
         """The affine map (6,) that most of a flow (H, W, 2) follows, above all where there is texture."""
-        slopes = self._slopes(self.support if self.is_longer else self.reference)
+        slopes = self._slopes(self.longer)
         weights = (sum(np.square(slopes)) / self.variance + 1e-3)[SOME].reshape(-1, 1)
         places, flow = self.places[:, *SOME].reshape(3, -1).T, start[SOME].reshape(-1, 2)
         shares = weights
@@ -125,7 +132,7 @@ class _Pair:
         shift, turn = (1 / (part * self.half) ** 2 for part in (LIKELY_SHIFT, LIKELY_TURN))
         prior = np.array([shift, turn, turn, shift, turn, turn, 0, 0])[chosen]
         for _ in range(STEPS):
-            slopes = self._slopes(state.moved if self.is_longer else self.reference)
+            slopes = self._slopes(state.moved)
             columns = [place * slope for slope in slopes for place in self.places]
             columns = np.stack([*columns, self.places[0], self.level])[chosen].reshape(len(prior), -1)
             sides = (part.reshape(-1, 1) for part in (state.difference, state.weights))
@@ -145,13 +152,14 @@ class _Pair:
 
     def _state(self, motion: np.ndarray) -> "_State":
         flow = self.flow(motion)
-        moved, unclipped = (sampled(image, flow) for image in (self.support, self.unclipped))
-        known = self.inner * (unclipped > 0.99)
-        difference = self.reference - moved - np.float32(motion[6]) - np.float32(motion[7]) * self.level
+        moved, unclipped = (sampled(image, flow) for image in (self.longer, self.unclipped))
+        known = (unclipped > 0.99).astype(np.float32)
+        difference = self.shorter - moved - np.float32(motion[6]) - np.float32(motion[7]) * self.level
         relative = np.square(difference) / (ROBUST**2 * self.variance)
-        costs = ROBUST**2 * np.log1p(relative)
-        cost = float((known * costs).sum() / max(known.sum(), 1))
-        return _State(motion, moved, difference, known / (self.variance * (1 + relative)), known, costs, cost)
+        weights = INDEPENDENT * known / (self.variance * (1 + relative))
+        costs = INDEPENDENT * ROBUST**2 * np.log1p(relative)
+        cost = float((known * costs).sum() / known.sum()) if known.sum() >= FEWEST else math.inf
+        return _State(motion, moved, difference, weights, known, costs, cost)
 
     @staticmethod
     def _slopes(image: np.ndarray) -> list[np.ndarray]:
@@ -160,8 +168,8 @@ class _Pair:
 
 
 class _State(NamedTuple):
-    """What a motion leads to: the support moved (H, W), and of each px the difference, its weight, whether it
-    is known and what it costs; and the mean cost of those that are.
+    """What a motion leads to: the longer frame moved (H, W); of each px the difference, its weight, whether
+    it is known, and what it costs; and the mean cost of those that are.
     """
 
     motion: np.ndarray

@@ -10,7 +10,7 @@ detail is as large as the colour is bright there, and what is no more than noise
 import torch
 import torch.nn.functional as F
 
-from models.networks.parts.local_mean import local_mean
+from models.networks.parts.neighbourhood import local_mean
 
 REACH = 4  # packed px around a place on which its sample depends
 SHRINKING = 0.5  # of the variance of noise that is taken off what other colours add; all of it blurs detail

@@ -1,8 +1,16 @@
 """What must not be half precision, whatever `--precision` says."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch.backends import cudnn
 
 
-def full_precision(x: torch.Tensor) -> torch.autocast:
-    """No autocast where `x` is; "meta" tensors, of which only the shape is looked at, know of none."""
-    return torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False)
+@contextmanager
+def full_precision(x: torch.Tensor) -> Iterator[None]:
+    """Neither autocast nor TF32 where `x` is; "meta" tensors, which are shapes alone, know of none."""
+    usual = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    kind = "cpu" if x.is_meta else x.device.type
+    with torch.autocast(kind, enabled=False), cudnn.flags(**usual, allow_tf32=False):
+        yield

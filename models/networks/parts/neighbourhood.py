@@ -1,4 +1,4 @@
-"""Means over small squares of an image."""
+"""What is around each px of an image."""
 
 import torch
 
@@ -14,3 +14,14 @@ def local_mean(image: torch.Tensor) -> torch.Tensor:
         for border in {0, last}:
             image.select(dim, border).mul_(1.5 if last else 3)
     return image
+
+
+def widened(mask: torch.Tensor) -> torch.Tensor:
+    """A mask (..., H, W) and the px around each of its own."""
+    for dim in (-2, -1):
+        last = mask.shape[dim] - 1
+        wide = mask.clone()
+        wide.narrow(dim, 0, last).logical_or_(mask.narrow(dim, 1, last))
+        wide.narrow(dim, 1, last).logical_or_(mask.narrow(dim, 0, last))
+        mask = wide
+    return mask
