@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains merge_unet as the weights in ckpt/brackets were trained (which have two more runs behind them, see
+# Trains merge_unet as the weights in ckpt/brackets were trained (which have three more runs behind them, see
 # ckpt/README.md): raw brackets of 2 to 7 frames, ratios 2 to 8, ISO 100 to 12800, most of five frames and ratio 4. They
 # are simulated of photographs that come with scikit-image, of drawn pictures, and of the photographs in the folder
 # SOURCE, if it is given (the more the better); aligned and merged once, SAMPLES of them; and trained on, on one core of

@@ -132,6 +132,7 @@ def test_arguments_of_the_task_that_a_network_does_not_take_are_left_out() -> No
         "reference": 0,
         "shot_noise": 0.0024,
         "read_noise": 1.8e-5,
+        "mosaic": True,
     }
 
 
