@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.networks.parts import mosaic
 from models.networks.parts.mosaic import REACH, warp_mosaic
 from models.networks.parts.warp import warp
 from tests.test_exposure_merge import texture
@@ -83,3 +84,11 @@ def test_reach() -> None:
         planes[:, top - REACH - 1 :], way[:, top - REACH - 1 :], variance[:, top - REACH - 1 :]
     )
     torch.testing.assert_close(tile[:, REACH + 1 :], whole[:, top:], atol=1e-5, rtol=0)
+
+
+def test_strips_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = torch.rand(4, 150, 20, generator=torch.Generator().manual_seed(0))
+    way, variance = torch.full((2, 150, 20), 0.4), torch.full_like(planes, 0.01)
+    found = warp_mosaic(planes, way, variance)
+    monkeypatch.setattr(mosaic, "STRIP", 150)
+    torch.testing.assert_close(found, warp_mosaic(planes, way, variance), atol=1e-6, rtol=0)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from models.networks.parts.neighbourhood import local_mean
 
 REACH = 4  # packed px around a place on which its sample depends
+STRIP = 64  # rows that are demosaiced at once: whole frames are large
 SHRINKING = 0.5  # of the variance of noise that is taken off what other colours add; all of it blurs detail
 LARGEST_RATIO = 2.0  # of two colours: what noise makes larger is no detail
 SITES = ((0, 0), (0, 1), (1, 0), (1, 1))  # row and column of the planes R, G, G, B
@@ -85,7 +86,19 @@ def warp_mosaic(planes: torch.Tensor, flow: torch.Tensor, variance: torch.Tensor
 
 
 def _demosaiced(planes: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-    """Planes (4, H, W) as a picture (3, 2H, 2W)."""
+    """Planes (4, H, W) as a picture (3, 2H, 2W), strip by strip."""
+    height, width = planes.shape[-2:]
+    picture = planes.new_empty(3, 2 * height, 2 * width)
+    for top in range(0, height, STRIP):
+        start, bottom = max(top - REACH, 0), min(top + STRIP, height)
+        rows = slice(start, bottom + REACH)
+        strip = _demosaiced_strip(planes[:, rows], variance[:, rows])
+        picture[:, 2 * top : 2 * bottom] = strip[:, 2 * (top - start) : 2 * (bottom - start)]
+    return picture
+
+
+def _demosaiced_strip(planes: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """As `_demosaiced`, at once."""
     kernels = torch.cat((MEANS, ADDITIONS)).to(planes)
     means, additions = F.conv2d(F.pad(planes[None], (1,) * 4, mode="replicate"), kernels)[0].chunk(2)
     noise = torch.stack([variance[plane] for _, plane in TARGETS]).mul_(SHRINKING * ADDED_NOISE.to(planes))
