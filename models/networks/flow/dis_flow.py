@@ -1,9 +1,9 @@
 """Optical flow from one of bracketed frames to the others, by DIS (Kroeger et al., ECCV 2016).
 
 The shortest frame is too noisy to be compared with the longest. Neighbours have similar noise: their flows
-are composed. A flow that does not show that it is right is dropped for the motion of the camera, as is one
-that the flow back contradicts (what it leads to is hidden in one frame); where there is less texture than
-noise, it follows its surroundings.
+are composed. A flow that does not show that it is right is dropped for the motion of the camera, or for none
+where that agrees better, as is one that the flow back contradicts (what it leads to is hidden in one frame);
+where there is less texture than noise, it follows its surroundings.
 """
 
 import math
