@@ -118,6 +118,9 @@ def samples(loader: DataLoader, device: torch.device | None = None) -> Iterator[
         yield loader.dataset.dataset.finish(batch, device) if device else batch
 
 
+KILLED = "a process that loads samples was killed{}, perhaps for memory: give fewer --workers"
+
+
 class _Deaths:
     """Lets PyTorch tell of the death of a worker only where a batch is waited for.
 
@@ -167,5 +170,6 @@ def _next(batches: Iterator) -> dict | list | None:
         if not str(error).startswith("DataLoader worker (pid"):
             raise
         cause = str(error).partition("killed by signal: ")[2].partition(".")[0]
-        what = f"a process that loads samples was killed{cause and f' ({cause})'}, perhaps for memory"
-        raise ResourceError(f"{what}: give fewer --workers") from None
+        raise ResourceError(KILLED.format(cause and f" ({cause})")) from None
+    except (ConnectionError, EOFError):  # it died while it handed over a batch
+        raise ResourceError(KILLED.format("")) from None
