@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -118,9 +119,6 @@ def samples(loader: DataLoader, device: torch.device | None = None) -> Iterator[
         yield loader.dataset.dataset.finish(batch, device) if device else batch
 
 
-KILLED = "a process that loads samples was killed{}, perhaps for memory: give fewer --workers"
-
-
 class _Deaths:
     """Lets PyTorch tell of the death of a worker only where a batch is waited for.
 
@@ -144,6 +142,12 @@ class _Deaths:
         finally:
             self.is_told = False
 
+    def ask(self) -> None:
+        """Raise PyTorch's error if a worker is dead, or is so within a second: its connections end before."""
+        for _ in range(10 if self.tell else 0):
+            self.tell(signal.SIGCHLD, None)
+            time.sleep(0.1)
+
     def _replace_handler(self) -> None:
         handler = signal.getsignal(signal.SIGCHLD)
         if callable(handler) and handler != self._receive:
@@ -159,17 +163,25 @@ class _Deaths:
 _DEATHS = _Deaths()
 
 
+def _received(batches: Iterator) -> dict | list | None:
+    """The next batch, None after the last one; a lost connection is told as a death if a worker is dead."""
+    try:
+        return next(batches, None)
+    except (ConnectionError, EOFError):  # from a worker that died while it handed over a batch, or from data
+        _DEATHS.ask()
+        raise
+
+
 def _next(batches: Iterator) -> dict | list | None:
     """The next batch, None after the last one."""
     try:
         with _DEATHS.told():
-            return next(batches, None)
+            return _received(batches)
     except RuntimeError as error:
         if str(error).startswith("Too many open files"):
             raise ResourceError("too many open files: give fewer --workers, or raise ulimit -n") from None
         if not str(error).startswith("DataLoader worker (pid"):
             raise
         cause = str(error).partition("killed by signal: ")[2].partition(".")[0]
-        raise ResourceError(KILLED.format(cause and f" ({cause})")) from None
-    except (ConnectionError, EOFError):  # it died while it handed over a batch
-        raise ResourceError(KILLED.format("")) from None
+        what = f"a process that loads samples was killed{cause and f' ({cause})'}, perhaps for memory"
+        raise ResourceError(f"{what}: give fewer --workers") from None

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -210,32 +209,6 @@ def test_a_rescue_that_fails():
         "its state cannot be saved: cannot write train_state.pth: No space left on device",
         "saved after iteration 0 of epoch 1; go on with: the command",
     ]
-
-
-class Numbers(Dataset):
-    """Samples that are told apart, of which a loader's worker makes one after the other."""
-
-    def __len__(self):
-        return 100
-
-    def __getitem__(self, index):
-        return torch.tensor([index])
-
-
-def test_a_killed_loader():
-    """It is an error where the next batch is waited for, not in the step or the file before."""
-    loader = torch.utils.data.DataLoader(Numbers(), num_workers=2, persistent_workers=True)
-    batches = samples(loader)
-    next(batches)
-    worker = loader._iterator._workers[0]
-    os.kill(worker.pid, signal.SIGKILL)
-    end = time.monotonic() + 0.3
-    while time.monotonic() < end:  # a step, in which nothing is raised
-        time.sleep(0.01)
-    with pytest.raises(ResourceError, match=r"samples was killed.*: give fewer --workers$"):
-        for _ in batches:
-            pass
-    time.sleep(0.1)  # nor is it told again
 
 
 def test_programs_import_quietly():

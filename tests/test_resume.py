@@ -10,11 +10,10 @@ import pytest
 import torch
 
 import train
-from data import loading
 from options.train_options import TrainOptions
 from tests.programs import Running, largest_difference, log_rows, run, succeed, weights
 from util.device import Place
-from util.errors import ResourceError, UserError
+from util.errors import UserError
 from util.stop import Stopped, StopRequest
 
 STEPS = ("--niter", 3, "--epoch_iters", 5, "--save_latest_freq", 2, "--lr", 1e-3)
@@ -236,13 +235,3 @@ def test_stop_in_a_validation(begin, tmp_path, monkeypatch):
     begin("--resume", True)
     assert [row["step"] for row in log_rows(tmp_path / "run")] == [1, 2, 2]
     assert len(log_rows(tmp_path / "run", "val")) == 1
-
-
-@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError()])
-def test_a_loader_that_is_killed_while_it_hands_over_a_batch(error: Exception) -> None:
-    class Batches:
-        def __next__(self) -> None:
-            raise error
-
-    with pytest.raises(ResourceError, match="loads samples was killed, perhaps for memory: give fewer"):
-        loading._next(Batches())

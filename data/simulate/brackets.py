@@ -9,15 +9,14 @@
     python -m data.simulate --layout sve --out datasets/demo_sve
 
 Footage is a scene that moves; before a photograph a hand-held camera moves. Five exposures of the scene are
-taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what the
-middle frame would have stored with a white level high enough. In low light a scene stands still before a
-tripod, and the target is a long exposure; so it does for shots with rows exposed in turn, and for brackets of
-which these are made. A burst is taken of a photograph as it is; those to train on are
-left so. Every draw is a function of (seed, split, scene, number of the sample), so the data depend neither on
-the order in which samples are made nor on which of them existed already. Layout and physics: specification of
-BracketIRE, sections 5 and 9; of LDR triples, specification of SelfHDR, 8.1, and data/simulate/ldr.py; of low
-light, data/simulate/low_light.py; of bursts, data/simulate/burst.py, for denoising burst_noise.py beside it;
-of brackets for SVEHDRI and shots with rows exposed in turn, data/simulate/sve_sets.py.
+taken in sequence, and the target is what an ideal sensor sees at the first moment; of an LDR triple, what
+the middle frame would have stored with a white level high enough. In low light a scene stands still before a
+tripod, and the target is a long exposure; so it does for shots with rows exposed in turn, and for brackets
+of which these are made. A burst is taken of a photograph as it is; those to train on are left so. Every draw
+is a function of (seed, split, scene, number of the sample), so the data depend neither on the order in which
+samples are made nor on which of them existed already. Layout and physics: specification of BracketIRE,
+sections 5 and 9; of LDR triples, specification of SelfHDR, 8.1, and ldr.py here; of low light, low_light.py;
+of bursts, burst.py, for denoising burst_noise.py; of brackets for SVEHDRI and rows in turn, sve_sets.py.
 """
 
 import argparse

@@ -48,17 +48,16 @@ def camera_flow(
         is_longer: whether `support` is the longer exposure, and so has less noise.
         start: (H, W, 2), flow that is right for most of the picture.
     """
+    if not is_longer:  # the other way: of the longer one the light is known better between px
+        reference, support, start = support, reference, -start
     height, width = reference.shape
     factor = math.ceil(math.sqrt(reference.size / MOST))
     size = (-(-width // factor), -(-height // factor))
     unclipped = ((reference < white) & (support < white)).astype(np.float32)
-    reduced = [
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        for image in (reference, support, unclipped, start)
-    ]
-    shorter, longer, unclipped, start = reduced if is_longer else (*reduced[1::-1], reduced[2], -reduced[3])
-    pair = _Pair(shorter, longer, unclipped, [part / factor**2 for part in variance])
-    motion = pair.motion(start / factor)
+    images = (reference, support, unclipped, start / factor)
+    *frames, start = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images)
+    pair = _Pair(*frames, [part / factor**2 for part in variance])
+    motion = pair.motion(start)
     flow = pair.flow(motion if is_longer else pair.inverse(motion))
     return cv2.resize(flow, (width, height)) * np.float32(factor)
 
