@@ -119,6 +119,7 @@ def facts_of(
     opt = model.opt
     facts = {"model": opt.model, "network": type(model.network).__name__, "checkpoint": label}
     facts |= {"dataset": opt.dataset_name, "frames": opt.frame_num, "precision": opt.precision}
+    facts |= {"self_ensemble": opt.self_ensemble} if opt.self_ensemble > 1 else {}
     facts |= model.facts()
     if references or set(opt.metrics) & set(NO_REFERENCE):
         facts |= {"protocol": opt.protocol, **judge.facts(), "border": dataset.border}

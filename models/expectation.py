@@ -54,8 +54,10 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     frame, inside = height * width / side**2, min(tile**2, height * width) / side**2 if is_tiled else 1.0
     inside = inside if is_tiled else frame
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
-    seconds = {part: model.steps * value for part, value in seconds.items()}
+    evaluations = model.steps * model.opt.self_ensemble
+    seconds = {part: evaluations * value for part, value in seconds.items()}
     working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
+    working += frames.nbytes if model.opt.self_ensemble > 1 else 0  # a mirror image of them
     kept = model.task.planes_out * height * width * (RENDERING + 8)
     release_memory()
     is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another

@@ -25,10 +25,11 @@ from models.exposure_process import (
 from models.networks import takes
 from models.networks.parts.estimator import Estimate
 from models.restoring import Method
+from models.self_ensemble import tell_part
 from util.errors import UserError
 from util.imaging.illumination import corrected
 from util.parser import boolean, whole, whole_numbers
-from util.tiling import TILES, Tell
+from util.tiling import Tell
 
 STEP_WEIGHTS = ("False", "True", "published")
 
@@ -71,6 +72,8 @@ class ExposureDiffusionModel(EldModel):
         if lacking := [name for name in ("gain", "ratio") if name not in self.task.carries]:
             data = f"--dataset_name {self.opt.dataset_name} has not"
             raise UserError(f"--model {self.opt.model} needs the {lacking[0]} of each sample, which {data}")
+        if self.opt.oracle and self.opt.self_ensemble > 1:
+            raise UserError("--oracle True is of the ground truth as it is: without --self_ensemble")
         super().build(path, resumed)
 
     # Training
@@ -174,7 +177,7 @@ class ExposureDiffusionModel(EldModel):
             nonlocal done
             known = {**given, "reached": reached}
             known = {key: value for key, value in known.items() if takes(network, key)}
-            part = partial(_tell_part, tell, done, self.steps) if tell else None
+            part = partial(tell_part, tell, done, self.steps) if tell else None
             done += 1
             return Estimate(self.tiled(network, image[:, None], known, part).to(start), None, None, None)
 
@@ -197,12 +200,6 @@ class ExposureDiffusionModel(EldModel):
             raise UserError(f"--oracle True: sample {sample['name'][0]} has no ground truth")
         target = reflected(sample["gt"].to(self.place.device), sides)
         return lambda image: corrected(image.float(), target)
-
-
-def _tell_part(tell: Tell, done: int, steps: int, part: str, share: float) -> None:
-    """Tell how much of all evaluations is done; what of the whole frame each begins with counts as none."""
-    if part == TILES:
-        tell(TILES, (done + share) / steps)
 
 
 def total_loss(losses: torch.Tensor, weight: torch.Tensor | None, published: bool) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from models.networks import network_class
+from models.self_ensemble import check_views
 from util.errors import UserError
 from util.task import CARRIED, FRAME_PLANES, Task
 
@@ -31,6 +32,7 @@ def check_pair(opt: argparse.Namespace, model: "BaseModel | type[BaseModel]", ta
     network = network_class(opt.net)
     if reason := refusal(network, model.as_seen_by(network, task._replace(scale=model_scale))):
         raise UserError(f"--net {opt.net} cannot restore {data}: {reason}")
+    check_views(opt, task, model_scale)
 
 
 def check_protocol(

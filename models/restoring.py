@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from models.networks import takes
+from models.self_ensemble import mean_of_views
 from util import tiling
 from util.device import Place
 from util.errors import UserError
@@ -66,6 +67,8 @@ class Restoring:
     ) -> torch.Tensor:
         """Normalised frames (N, T, C, H, W) -> restored images (N, C', sH, sW); in tiles by `--tile`.
 
+        By `--self_ensemble` it is the mean over mirror images of the frames.
+
         Args:
             sample: what they came with: `exposure` (N, T), and what else it carries.
             tell: is told how far it has come, as by util.tiling.restore.
@@ -84,7 +87,12 @@ class Restoring:
         training = network.training
         network.eval()
         with self.autocast(), torch.inference_mode():
-            result = self.restored(network, frames, sample, tell)
+            result = mean_of_views(
+                lambda view, tell: self.restored(network, view, sample, tell),
+                frames,
+                self.opt.self_ensemble,
+                tell,
+            )
         network.train(training)
         if not torch.isfinite(result).all():
             raise UserError(f"the network's result is not finite (with --precision {self.opt.precision})")

@@ -113,8 +113,8 @@ def network_digest(model: BaseModel) -> str:
     """Digest of all that decides what a model makes of frames: network, weights, precision, tiles."""
     opt, network = model.opt, model.ema.module if model.ema else model.network
     state = network.state_dict()
-    settings = (model.network.arguments, opt.precision, opt.tile, opt.tile_overlap, sorted(state))
-    return digest(repr(settings), *(state[name] for name in sorted(state)))
+    settings = (model.network.arguments, opt.precision, opt.tile, opt.tile_overlap, opt.self_ensemble)
+    return digest(repr((*settings, sorted(state))), *(state[name] for name in sorted(state)))
 
 
 def digest(settings: str, *tensors: torch.Tensor) -> str:

@@ -219,6 +219,7 @@ def model_for(task: Task, net: str) -> BaseModel:
         "is_train": False,
         "tile": None,
         "tile_overlap": 8,
+        "self_ensemble": 1,
         "precision": "fp32",
     }
     known |= {"compile": False, "channels_last": False, "scale": None}

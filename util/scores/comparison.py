@@ -20,7 +20,7 @@ from util.scores.samples import Origin
 
 # Runs that differ in one of these were not scored alike, and so stand in tables of their own.
 CONDITIONS = ("dataset", "protocol", "scored", "sca_flow", "border", "reference", "demosaic", "isp")
-WHAT = ("run", "model", "network", "checkpoint", "frames", "precision")
+WHAT = ("run", "model", "network", "checkpoint", "frames", "precision", "self_ensemble")
 COST = ("parameters", "gmacs_per_megapixel", "gmacs_per_image", "ms_per_megapixel", "peak_memory_mb")
 MEASURES = ("megapixels", "peak_luminance")  # numbers above 0
 KNOWN_METRICS = list(dict.fromkeys([name for kind in SCORED.values() for name in kind] + [*NO_REFERENCE]))
