@@ -46,7 +46,7 @@ class Cost:
         count = parameter_count(self.model.network)
         facts: dict[str, int | float] = {"parameters": count}
         if count:
-            macs = self.model.opt.self_ensemble * self._multiply_adds()
+            macs = self.model.evaluations * self._multiply_adds()
             facts |= {"gmacs_per_image": round(macs / 1e9, 6), "megapixels": self.megapixels}
         return facts | {
             "ms_per_megapixel": round(median(self.pace), 1),

@@ -15,6 +15,7 @@ from util.tiling import TILES, USUAL_TILE, WHOLE_FRAME
 
 SIDE = 160  # px of the part that is tried
 RENDERING = 40  # bytes for each px of a plane: of pictures and their sheet; of matlab_like twice as many
+VIEWED = 16  # the same of what is summed over mirror images of the frames
 PROC = Path("/proc/self")
 
 
@@ -54,11 +55,12 @@ def expect(model: BaseModel, frames: torch.Tensor, sample: Mapping[str, Any]) ->
     frame, inside = height * width / side**2, min(tile**2, height * width) / side**2 if is_tiled else 1.0
     inside = inside if is_tiled else frame
     seconds = {WHOLE_FRAME: whole.seconds * frame, TILES: own.seconds * frame * doubled}
-    evaluations = model.steps * model.opt.self_ensemble
-    seconds = {part: evaluations * value for part, value in seconds.items()}
+    if model.evaluations > 1:  # each begins with its part of the whole frame
+        seconds = {WHOLE_FRAME: 0.0, TILES: model.evaluations * sum(seconds.values())}
     working = max(whole.growth * frame, own.growth * inside + whole.kept * frame)
-    working += frames.nbytes if model.opt.self_ensemble > 1 else 0  # a mirror image of them
-    kept = model.task.planes_out * height * width * (RENDERING + 8)
+    results = model.task.planes_out * height * width
+    working += frames.nbytes + VIEWED * results if model.views > 1 else 0
+    kept = results * (RENDERING + 8)
     release_memory()
     is_known = _memory("VmRSS") and not frames.is_cuda  # that of the GPU is another
     memory = _memory("VmRSS") + int(max(working, kept)) if is_known else 0

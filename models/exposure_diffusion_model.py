@@ -25,11 +25,10 @@ from models.exposure_process import (
 from models.networks import takes
 from models.networks.parts.estimator import Estimate
 from models.restoring import Method
-from models.self_ensemble import tell_part
 from util.errors import UserError
 from util.imaging.illumination import corrected
 from util.parser import boolean, whole, whole_numbers
-from util.tiling import Tell
+from util.tiling import Tell, tell_part
 
 STEP_WEIGHTS = ("False", "True", "published")
 

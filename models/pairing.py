@@ -32,7 +32,8 @@ def check_pair(opt: argparse.Namespace, model: "BaseModel | type[BaseModel]", ta
     network = network_class(opt.net)
     if reason := refusal(network, model.as_seen_by(network, task._replace(scale=model_scale))):
         raise UserError(f"--net {opt.net} cannot restore {data}: {reason}")
-    check_views(opt, task, model_scale)
+    if not opt.is_train:
+        check_views(opt, task, model_scale)
 
 
 def check_protocol(

@@ -32,6 +32,16 @@ class Restoring:
     steps = 1  # evaluations of the network for one result
     ema: AveragedModel | None
 
+    @property
+    def views(self) -> int:
+        """Mirror images of the frames whose mean a result is; in training it is that of the frames."""
+        return 1 if self.opt.is_train else self.opt.self_ensemble
+
+    @property
+    def evaluations(self) -> int:
+        """How often the network works on frames for one result."""
+        return self.steps * self.views
+
     def normalised(self, sample: dict[str, Any]) -> torch.Tensor:
         """Frames (N, T, C, H, W) on the device, divided by their exposures; they are taken out of the sample.
 
@@ -90,7 +100,7 @@ class Restoring:
             result = mean_of_views(
                 lambda view, tell: self.restored(network, view, sample, tell),
                 frames,
-                self.opt.self_ensemble,
+                self.views,
                 tell,
             )
         network.train(training)

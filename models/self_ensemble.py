@@ -14,7 +14,7 @@ import torch
 from util.device import release_memory
 from util.errors import UserError
 from util.task import CARRIED, Task
-from util.tiling import TILES, Tell
+from util.tiling import TILES, Tell, tell_part
 
 MOSAIC = 4  # planes of one
 # Whether frames are transposed, and then along which dimensions they are mirrored, in the order of use.
@@ -24,14 +24,20 @@ NUMBERS = (1, 2, 4, 8)
 
 def check_views(opt: argparse.Namespace, task: Task, scale: int) -> None:
     """Raise a UserError if `--self_ensemble` asks for mirror images that frames of a task do not have."""
-    is_regular = task.channels == 3 or (task.channels == MOSAIC and task.mosaic)
-    fits = scale == 1 and task.planes_out == task.channels
-    if opt.self_ensemble == 1 or (is_regular and fits and not any(CARRIED[name][0] for name in task.carries)):
-        return
-    asked = (
-        f"--self_ensemble {opt.self_ensemble} mirrors RGB frames and RGGB mosaics, for results of their size"
-    )
-    raise UserError(f"{asked}: not what --model {opt.model} restores of --dataset_name {opt.dataset_name}")
+    if opt.self_ensemble > 1 and (reason := _refusal(task, scale)):
+        asked = f"--self_ensemble {opt.self_ensemble} cannot mirror what --model {opt.model} restores"
+        raise UserError(f"{asked} of --dataset_name {opt.dataset_name}: {reason}")
+
+
+def _refusal(task: Task, scale: int) -> str:
+    """Why frames of a task have no mirror images here; empty if they have."""
+    if maps := [name for name in task.carries if CARRIED[name][0]]:
+        return f"a {maps[0]} belongs to the px"
+    if task.channels not in (3, MOSAIC):
+        return f"frames of {task.channels} plane are neither RGB nor RGGB"
+    if task.channels == MOSAIC and not task.mosaic:
+        return "four planes need not be a mosaic that begins with red"
+    return "" if scale == 1 and task.planes_out == task.channels else "results are not as their frames"
 
 
 def mean_of_views(
@@ -43,20 +49,23 @@ def mean_of_views(
     """The mean of `restore(view, tell)`, (N, C, H, W), over as many views of frames (N, T, C, H, W).
 
     Raises:
-        UserError: frames of one row or column, of which nothing is left in some views.
+        UserError: mosaics of one row or column, of which nothing is left in some views.
     """
     if number == 1:
         return restore(frames, tell)
-    if number > 2 and min(frames.shape[-2:]) < 2:
-        raise UserError(f"--self_ensemble {number} takes frames of 2 px or more on each side")
+    if number > 2 and frames.shape[-3] == MOSAIC and min(frames.shape[-2:]) < 2:
+        raise UserError(f"--self_ensemble {number} takes mosaics of 4 px or more on each side")
     total, count = 0, 0
     for done, (is_transposed, dims) in enumerate(VIEWS[:number]):
         view = transposed(frames) if is_transposed else frames
         for dim in dims:
             view = mirrored(view, dim)
-        result = restore(view.contiguous(), partial(tell_part, tell, done, number) if tell else None).float()
-        shown = torch.ones_like(result)
-        for dim in reversed(dims):
+        part = partial(tell_part, tell, done, number) if tell else None
+        result = restore(view.contiguous(), part).float()
+        if part:
+            part(TILES, 1.0)  # which is not told of frames that are no more than a tile
+        shown = torch.ones_like(result[:1])
+        for dim in dims:
             result, shown = mirrored_back(result, dim), mirrored_back(shown, dim)
         total = total + (transposed(result) if is_transposed else result)
         count = count + (transposed(shown) if is_transposed else shown)
@@ -94,9 +103,3 @@ def _mixed(even: torch.Tensor, odd: torch.Tensor, dim: int) -> torch.Tensor:
     """Planes of a mosaic: those in even rows or columns (by `dim`) of the first, others of the second."""
     is_odd = torch.tensor((0, 1, 0, 1) if dim == -1 else (0, 0, 1, 1), dtype=torch.bool, device=even.device)
     return torch.where(is_odd[:, None, None], odd, even)
-
-
-def tell_part(tell: Tell, done: int, number: int, part: str, share: float) -> None:
-    """Tell how much of all evaluations is done; what of the whole frame each begins with counts as none."""
-    if part == TILES:
-        tell(TILES, (done + share) / number)

@@ -113,7 +113,7 @@ def network_digest(model: BaseModel) -> str:
     """Digest of all that decides what a model makes of frames: network, weights, precision, tiles."""
     opt, network = model.opt, model.ema.module if model.ema else model.network
     state = network.state_dict()
-    settings = (model.network.arguments, opt.precision, opt.tile, opt.tile_overlap, opt.self_ensemble)
+    settings = (model.network.arguments, opt.precision, opt.tile, opt.tile_overlap, model.views)
     return digest(repr((*settings, sorted(state))), *(state[name] for name in sorted(state)))
 
 

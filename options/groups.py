@@ -3,7 +3,6 @@
 import data
 import models
 from models import networks
-from models.self_ensemble import NUMBERS
 from util.parser import Parser, boolean, given, positive, up_to, whole
 from util.tiling import USUAL_TILE
 
@@ -105,13 +104,6 @@ def add_restoring(parser: Parser) -> None:
     group.add_argument(
         "--demosaic_weights",
         help="file of the published demosaicing network, for --demosaic net; default: none",
-    )
-    group.add_argument(
-        "--self_ensemble",
-        type=int,
-        choices=NUMBERS,
-        default=1,
-        help="mean over so many mirror images of the frames, in as many times the time",
     )
     group.add_argument(
         "--tile",

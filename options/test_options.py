@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import data
+from models.self_ensemble import NUMBERS
 from options import record
 from options.base_options import BaseOptions
 from options.published import translated
@@ -183,6 +184,13 @@ def add_weights(parser: Parser) -> None:
         default=False,
         help="use weights all the same that were trained on data of another protocol: another ratio of row "
         "exposures, say",
+    )
+    group.add_argument(
+        "--self_ensemble",
+        type=int,
+        choices=NUMBERS,
+        default=1,
+        help="mean over so many mirror images of the frames, in as many times the time",
     )
     group.add_argument(
         "--chop",

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from models import create_model
+from models.base_model import BaseModel
+from models.cost import Cost
+from models.expectation import expect
 from models.networks.exposure_merge import ExposureMerge
 from models.self_ensemble import (
     NUMBERS,
@@ -18,11 +21,13 @@ from models.self_ensemble import (
     mirrored_back,
     transposed,
 )
+from models.structure_labels import network_digest
 from options.test_options import TestOptions
 from tests.programs import run, succeed
 from util.device import Place
 from util.errors import UserError
 from util.imaging.bayer import unpack
+from util.scores.comparison import read_run
 from util.task import Task
 
 SIZE = (6, 8)
@@ -60,6 +65,7 @@ def test_views_of_a_mosaic_are_mosaics() -> None:
 def test_views_are_different() -> None:
     seen = []
     mean_of_views(lambda view, _tell: seen.append(view) or view[:, 0], frames(3), 8)
+    assert VIEWS[:4] == ((False, ()), (True, ()), (False, (-2, -1)), (True, (-2, -1)))
     assert len({tuple(view.flatten().tolist()) for view in seen}) == len(VIEWS) == 8
 
 
@@ -68,6 +74,12 @@ def test_views_are_different() -> None:
 def test_views_come_back(planes: int, number: int) -> None:
     known = frames(planes)
     torch.testing.assert_close(mean_of_views(first, known, number), known[:, 0])
+
+
+def test_results_are_summed_in_full_precision() -> None:
+    known = frames(4)
+    mean = mean_of_views(lambda view, _tell: view[:, 0].bfloat16(), known, 8)
+    torch.testing.assert_close(mean, known[:, 0].bfloat16().float())
 
 
 @pytest.mark.parametrize("planes", [3, 4])
@@ -114,30 +126,31 @@ def test_all_views_count_as_one_work() -> None:
         return view[:, 0]
 
     mean_of_views(restored, frames(4), 2, lambda *words: told.append(words))
-    assert told == [("tiles", done) for done in (0.25, 0.5, 0.75, 1.0)]
+    assert told == [("tiles", done) for done in (0.25, 0.5, 0.5, 0.75, 1.0, 1.0)]
 
 
 def test_frames_of_one_column() -> None:
     thin = frames(4)[..., :1]
     assert mean_of_views(first, thin, 2).shape == (1, 4, 6, 1)
-    with pytest.raises(UserError, match="--self_ensemble 4 takes frames of 2 px or more on each side"):
+    with pytest.raises(UserError, match="--self_ensemble 4 takes mosaics of 4 px or more on each side"):
         mean_of_views(first, thin, 4)
+    assert mean_of_views(first, thin[:, :, :3], 8).shape == (1, 3, 6, 1)
 
 
 @pytest.mark.parametrize(
-    "task, scale",
+    "task, scale, reason",
     [
-        (Task(scale=4), 4),
-        (Task(mosaic=False), 1),
-        (Task(channels=1, result_channels=3, period=(4, 2)), 1),
-        (Task(result_channels=3), 1),
-        (Task(carries=("noise_map",)), 1),
+        (Task(scale=4), 4, "results are not as their frames"),
+        (Task(result_channels=3), 1, "results are not as their frames"),
+        (Task(mosaic=False), 1, "four planes need not be a mosaic that begins with red"),
+        (Task(channels=1, result_channels=3), 1, "frames of 1 plane are neither RGB nor RGGB"),
+        (Task(carries=("gain", "noise_map")), 1, "a noise_map belongs to the px"),
     ],
 )
-def test_what_has_no_mirror_images(task: Task, scale: int) -> None:
-    opt = options("--self_ensemble", "2")
-    with pytest.raises(UserError, match=r"--self_ensemble 2 mirrors .*: not what --model syn restores"):
-        check_views(opt, task, scale)
+def test_what_has_no_mirror_images(task: Task, scale: int, reason: str) -> None:
+    refused = "--self_ensemble 2 cannot mirror what --model syn restores of --dataset_name syn: "
+    with pytest.raises(UserError, match=f"^{refused}{reason}$"):
+        check_views(options("--self_ensemble", "2"), task, scale)
     check_views(options(), task, scale)
 
 
@@ -148,6 +161,30 @@ def test_what_has_mirror_images(task: Task) -> None:
 
 def options(*words: str) -> argparse.Namespace:
     return TestOptions().parse(["--name", "x", "--dataroot", "/data", "--gpu_ids", "-1", *words])
+
+
+def model_of(number: int) -> BaseModel:
+    opt = options("--self_ensemble", str(number), "--size", "tiny", "--frame_num", "2")
+    torch.manual_seed(0)
+    model = create_model(opt, Place(torch.device("cpu")), Task())
+    model.build()
+    return model
+
+
+def test_work_is_that_of_all_views() -> None:
+    """Multiply-adds, time and memory; and labels that were made of one are made anew of several."""
+    costs, expected, digests = [], [], []
+    for number in (1, 8):
+        model, sample = model_of(number), {"exposure": torch.ones(1, 2)}
+        known = torch.rand(1, 2, 4, 96, 96)
+        expected.append(expect(model, known, sample))
+        cost = Cost(model, alone=True)
+        cost.restore(known, sample)
+        costs.append(cost.facts()["gmacs_per_image"])
+        digests.append(network_digest(model))
+    assert costs[1] == pytest.approx(8 * costs[0]) and digests[0] != digests[1]
+    assert expected[1].total > 3 * expected[0].total
+    assert [expected[1].share("tiles", done) for done in (0, 0.5, 1)] == [0, 0.5, 1]
 
 
 def test_the_ground_truth_is_not_mirrored() -> None:
@@ -169,7 +206,8 @@ def test_through_the_program(brackets: Path, tmp_path: Path) -> None:
         scores[number] = json.loads(path.read_text())
     assert "self_ensemble" not in scores[1] and scores[8]["self_ensemble"] == 8
     assert scores[8]["mean"]["psnr_mu"] > scores[1]["mean"]["psnr_mu"]
+    assert [row.row["self_ensemble"] for row in read_run(tmp_path / "8", "8")] == [8]
     other = ("--model", "synplus", "--dataset_name", "synplus", *merged)
     refused = run("test.py", "--name", "x", *other, "--self_ensemble", 2)
     assert (refused.status, len(refused.err.splitlines())) == (2, 1)
-    assert "--self_ensemble 2 mirrors RGB frames and RGGB mosaics" in refused.err
+    assert "--self_ensemble 2 cannot mirror what --model synplus restores" in refused.err

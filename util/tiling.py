@@ -22,6 +22,12 @@ WHOLE_FRAME, TILES = "whole frame", "tiles"  # the two parts of the work
 Tell = Callable[[str, float], None]
 
 
+def tell_part(tell: Tell, done: int, number: int, part: str, share: float) -> None:
+    """Tell how much of all evaluations is done; what of the whole frame each begins with counts as none."""
+    if part == TILES:
+        tell(TILES, (done + share) / number)
+
+
 class Part(NamedTuple):
     """The px of a frame of `size` (H, W) that a tile is restored for.
 
