@@ -71,7 +71,7 @@ class ExposureDiffusionModel(EldModel):
         if lacking := [name for name in ("gain", "ratio") if name not in self.task.carries]:
             data = f"--dataset_name {self.opt.dataset_name} has not"
             raise UserError(f"--model {self.opt.model} needs the {lacking[0]} of each sample, which {data}")
-        if self.opt.oracle and self.opt.self_ensemble > 1:
+        if self.opt.oracle and self.views > 1:
             raise UserError("--oracle True is of the ground truth as it is: without --self_ensemble")
         super().build(path, resumed)
 

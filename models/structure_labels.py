@@ -110,7 +110,7 @@ class Record:
 
 
 def network_digest(model: BaseModel) -> str:
-    """Digest of all that decides what a model makes of frames: network, weights, precision, tiles."""
+    """Digest of all that decides what a model makes of frames: network, weights, precision, tiles, views."""
     opt, network = model.opt, model.ema.module if model.ema else model.network
     state = network.state_dict()
     settings = (model.network.arguments, opt.precision, opt.tile, opt.tile_overlap, model.views)
