@@ -37,6 +37,7 @@ def options(**changes: object) -> argparse.Namespace:
         "any_protocol": False,
         "tile": 0,
         "tile_overlap": 32,
+        "self_ensemble": 1,
         "lr": 1e-3,
         "beta1": 0.9,
         "beta2": 0.999,
